@@ -1,0 +1,34 @@
+"""fusionq: a queue for PyTorch training jobs, and the engine that runs them.
+
+`import fusionq as tf` gives the training classes (`tf.StandardModel`, `tf.Accuracy`, …). They load
+torch on first use; importing the package alone loads neither torch nor Celery.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ENGINE_NAMES = (
+    "MSE",
+    "Accuracy",
+    "BaseModel",
+    "Digits",
+    "Flatten",
+    "Metric",
+    "StandardModel",
+)
+
+__all__ = [*_ENGINE_NAMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ENGINE_NAMES:
+        raise AttributeError(f"module 'fusionq' has no attribute {name!r}")
+    return getattr(importlib.import_module("fusionq.engine"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

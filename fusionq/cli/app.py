@@ -1,0 +1,104 @@
+"""The group of verbs, each loaded when it is called, and the edge at which errors become words."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+import fusionq
+from fusionq.cli.session import Session
+from fusionq.errors import FusionqError, SpecError
+from fusionq.spec.states import EXIT_DETACHED
+
+# The verb, its module, and its line in the help: listing them must not import them.
+VERBS = {
+    "run": ("run", "Submit a job, start what is missing, and follow it to its end."),
+    "submit": ("submit", "Put a job into the queue and print its id."),
+    "status": ("status", "Show the jobs, or everything about one."),
+    "logs": ("logs", "Print what a job printed; -f follows it."),
+    "cancel": ("cancel", "Stop a job for good, wherever it stands."),
+    "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
+    "workers": ("workers", "Show the workers and what they have."),
+    "up": ("up", "Start the embedded Redis."),
+    "down": ("down", "Stop the embedded Redis."),
+}
+ALIASES = {"ps": "status"}
+
+
+class Verbs(click.Group):
+    """A group that imports a verb's module only when that verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        verb = ALIASES.get(cmd_name, cmd_name)
+        if verb not in VERBS:
+            return None
+        module = importlib.import_module(f"fusionq.cli.{VERBS[verb][0]}")
+        return getattr(module, verb)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, words) for verb, (_, words) in VERBS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from fusionq.spec.targets import did_you_mean
+
+            raise click.UsageError(
+                error.message.rstrip(".") + did_you_mean(args[0], [*VERBS, *ALIASES]), ctx
+            ) from None
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(fusionq.__version__, prog_name="fusionq")
+def group() -> None:
+    """A queue for PyTorch training jobs on GPUs you own.
+
+    \b
+    Try it:   fusionq run jobs/digits.yaml
+    """
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code. No traceback without --debug."""
+    session = Session()
+    try:
+        code = group.main(arguments, prog_name="fusionq", obj=session, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = EXIT_DETACHED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+        code = 0
+    except Exception as error:
+        if session.debug:
+            raise
+        code = _tell(error)
+    finally:
+        session.close()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(error: Exception) -> int:
+    if isinstance(error, SpecError):
+        click.echo(str(error), err=True)
+        return error.exit_code
+    if isinstance(error, FusionqError):
+        click.echo(f"fusionq: {error}", err=True)
+        return error.exit_code
+    words = " ".join(str(error).split())
+    click.echo(f"fusionq: unexpected {type(error).__name__}: {words}; --debug shows where", err=True)
+    return 1

@@ -1,0 +1,96 @@
+"""Following one job to its end: its output, its progress, its changes of state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fusionq.errors import StoreUnavailableError
+from fusionq.spec.record import JobRecord
+from fusionq.store.connection import LONGEST_BLOCK_S
+from fusionq.store.store import Store
+
+AT_ONCE_S = 0.001
+RETRY_S = 1.0
+PATIENCE_S = 60.0
+
+
+class Watcher:
+    """Override what you want to hear."""
+
+    def on_text(self, text: str) -> None:
+        """The job printed something."""
+
+    def on_point(self, point: dict[str, Any]) -> None:
+        """Progress, or the end of an epoch."""
+
+    def on_record(self, record: JobRecord) -> None:
+        """The job changed its state."""
+
+    def on_outage(self, error: StoreUnavailableError) -> None:
+        """The connection is lost; it is tried again."""
+
+
+def follow(
+    store: Store, job_id: str, watcher: Watcher, check: Callable[[], None] = lambda: None
+) -> JobRecord:
+    """Tell `watcher` everything about a job until it is finished; returns its last record.
+
+    A lost connection is taken up again where it was, without losing or repeating output. `check` is
+    called every few seconds at least, and may raise. Raises StoreUnavailableError after a minute
+    without Redis.
+    """
+    return _Follower(store, job_id, watcher).run(check)
+
+
+class _Follower:
+    def __init__(self, store: Store, job_id: str, watcher: Watcher) -> None:
+        self._store = store
+        self._watcher = watcher
+        self._record = store.jobs.get(job_id)
+        self._cursors: dict[str, str] = {}
+        self._lost_at: float | None = None
+
+    def run(self, check: Callable[[], None]) -> JobRecord:
+        self._watcher.on_record(self._record)
+        while True:
+            try:
+                is_over = self._look()
+                self._lost_at = None
+            except StoreUnavailableError as error:
+                self._wait_out(error)
+                continue
+            if is_over:
+                return self._record
+            check()
+
+    def _look(self) -> bool:
+        """Wait for news and tell them. True once the job is finished and has nothing more to say."""
+        was_finished = self._record.is_finished
+        block_s = AT_ONCE_S if was_finished else LONGEST_BLOCK_S
+        news = self._store.streams.follow(self._record.id, self._cursors, block_s)
+        self._cursors = news.cursors
+        for chunk in news.chunks:
+            self._watcher.on_text(chunk.text)
+        for point in news.points:
+            self._watcher.on_point(point)
+        is_silent = not news.chunks and not news.points
+        if was_finished:
+            return is_silent
+        if news.has_events or is_silent:
+            self._look_at_record()
+        return False
+
+    def _look_at_record(self) -> None:
+        before, self._record = self._record, self._store.jobs.get(self._record.id)
+        if (before.status, before.attempt) != (self._record.status, self._record.attempt):
+            self._watcher.on_record(self._record)
+
+    def _wait_out(self, error: StoreUnavailableError) -> None:
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+            self._watcher.on_outage(error)
+        elif time.monotonic() - self._lost_at > PATIENCE_S:
+            raise error
+        time.sleep(RETRY_S)

@@ -1,0 +1,100 @@
+"""A running job on the screen: its output, and beneath it one bar that lives."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from fusionq.cli.follow import Watcher
+from fusionq.cli.words import say, share_done, values_text
+from fusionq.errors import StoreUnavailableError
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Status
+
+
+class Live(Watcher):
+    """On a terminal a bar with epoch, batch, values, speed and time left; in a pipe the output alone."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+        self._progress: Any = None
+        self._task: Any = None
+        if sys.stderr.isatty():
+            self._progress = _make_progress()
+
+    def __enter__(self) -> Live:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if self._rest:
+            self._print(self._rest + "\n")
+        if self._progress is not None:
+            self._progress.stop()
+
+    def on_text(self, text: str) -> None:
+        if self._progress is None or not sys.stdout.isatty():
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        # Whole lines only: the bar is drawn again beneath whatever is printed.
+        *lines, self._rest = (self._rest + text).split("\n")
+        if lines:
+            self._print("\n".join(lines) + "\n")
+
+    def on_point(self, point: dict[str, Any]) -> None:
+        if self._progress is None:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task("", total=1.0, where="", words="", speed="")
+        kind = point["kind"]
+        epoch = point["epoch"] + (1 if kind == "started" else 0)
+        where = f"epoch {min(epoch, point['num_epochs'])}/{point['num_epochs']}"
+        if kind == "progress":
+            where += f"  {point['phase']} {point['batch']}/{point['num_batches']}"
+        update: dict[str, Any] = {"where": where, "completed": share_done(point)}
+        if point.get("values"):
+            update |= {
+                "words": values_text(point["values"]),
+                "speed": f"{point['samples_per_s']:,.0f} samples/s",
+            }
+        self._progress.update(self._task, **update)
+
+    def on_record(self, record: JobRecord) -> None:
+        if record.status is Status.RUNNING:
+            attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""
+            self._note(f"started on {record.worker}{attempt}")
+        elif record.status is Status.QUEUED and record.reason:
+            self._note(f"back in the queue: {record.reason}")
+
+    def on_outage(self, error: StoreUnavailableError) -> None:
+        self._note(f"{error}; trying again")
+
+    def _note(self, text: str) -> None:
+        if self._progress is None:
+            say(f"         {text}")
+        else:
+            self._progress.console.print(f"         {text}", highlight=False, markup=False)
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
+
+
+def _make_progress() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.fields[where]}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[words]}"),
+        TextColumn("{task.fields[speed]}", style="dim"),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    )

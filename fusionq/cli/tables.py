@@ -1,0 +1,23 @@
+"""Tables on stdout: columns that are empty throughout are left out."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Cells may hold rich markup. In a pipe nothing is cut and nothing is coloured."""
+    from rich.console import Console
+    from rich.table import Table
+
+    used = [i for i in range(len(headers)) if any(row[i] for row in rows)]
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for i in used:
+        table.add_column(headers[i], no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*(row[i] for i in used))
+    is_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if is_terminal else 1000
+    Console(width=width, highlight=False, soft_wrap=not is_terminal).print(table)

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import click
+
+from fusionq.cli.session import Session, verb
+from fusionq.cli.words import say
+from fusionq.errors import UsageError
+
+
+@click.command()
+@verb
+def up(session: Session) -> None:
+    """Start the embedded Redis, unless it runs, and print its URL. Other commands do it by themselves."""
+    from fusionq.store.embedded import EmbeddedRedis
+
+    if session.settings.redis_url:
+        raise UsageError("a Redis is named already; there is nothing to start", hint="see --redis-url")
+    embedded = EmbeddedRedis(session.settings.home)
+    click.echo(embedded.ensure_running())
+    say(f"its data is in {embedded.folder}; stop it with: fusionq down")

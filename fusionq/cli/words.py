@@ -1,0 +1,98 @@
+"""Words for people: states in colour, ages, and the last lines about a job."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from fusionq.spec.paths import RunPaths
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Status
+from fusionq.spec.units import format_duration
+
+COLOURS = {
+    "waiting": "yellow",
+    "queued": "yellow",
+    "assigned": "cyan",
+    "running": "blue",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "timed_out": "red",
+}
+
+
+def say(text: str = "") -> None:
+    """A word to the person: on stderr, so that stdout stays data."""
+    click.echo(text, err=True)
+
+
+def coloured(word: str) -> str:
+    return click.style(word.replace("_", " "), fg=COLOURS.get(word))
+
+
+def age(record: JobRecord) -> str:
+    return format_duration(max(0.0, time.time() - record.submitted_at))
+
+
+def duration(record: JobRecord) -> str:
+    """How long the job ran, or has run."""
+    if not record.started_at:
+        return ""
+    return format_duration(max(0.0, (record.finished_at or time.time()) - record.started_at))
+
+
+def share_done(progress: dict[str, Any]) -> float:
+    """How much of the training is done, from 0 to 1."""
+    if not progress.get("num_epochs"):
+        return 0.0
+    if progress["kind"] == "progress":
+        in_epoch = (
+            progress["batch"] / max(progress["num_batches"], 1) if progress["phase"] == "train" else 1.0
+        )
+        return (progress["epoch"] - 1 + in_epoch) / progress["num_epochs"]
+    if progress["kind"] == "started":
+        return (progress["epoch"] + progress["batch"] / max(progress["num_batches"], 1)) / progress[
+            "num_epochs"
+        ]
+    return progress["epoch"] / progress["num_epochs"]
+
+
+def values_text(values: dict[str, float]) -> str:
+    return "  ".join(f"{key} {value:.4g}" for key, value in values.items() if key != "epoch")
+
+
+def say_end(record: JobRecord) -> None:
+    """How the job ended and where its things are."""
+    took = f" in {duration(record)}" if duration(record) else ""
+    why = f": {record.reason}" if record.reason else ""
+    say(f"{coloured(record.state_word)}{took}  {record.name} ({record.id}){why}")
+    if record.warning:
+        say(click.style(f"  warning  {record.warning}", fg="yellow"))
+    for name, text in end_facts(record):
+        say(f"  {name:8} {text}")
+
+
+def end_facts(record: JobRecord) -> list[tuple[str, str]]:
+    """What is worth knowing about a job that ran: its result and its files."""
+    facts = []
+    result = record.result
+    if result.get("best_epoch"):
+        facts.append(
+            ("best", f"epoch {result['best_epoch']}, {result['monitor']} {result['best_value']:.4g}")
+        )
+    if result.get("values"):
+        facts.append(("last", values_text(result["values"])))
+    if result.get("best_model"):
+        facts.append(("model", result["best_model"]))
+    if record.run_dir:
+        from pathlib import Path
+
+        paths = RunPaths(Path(record.run_dir))
+        facts.append(("log", str(paths.output_log)))
+        if record.status is Status.FINISHED and result:
+            facts.append(("plots", str(paths.plots)))
+        facts.append(("folder", record.run_dir))
+    return facts

@@ -1,0 +1,72 @@
+"""The base of all callbacks. Its hooks do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fusionq.spec.events import EpochEnd, Progress
+
+if TYPE_CHECKING:
+    from fusionq.engine.training import Training
+
+
+class Callback:
+    """Override what you need. `training` is the run: its position, history, model and optimizer."""
+
+    def on_train_start(self, training: Training) -> None:
+        """Before the first batch of this process."""
+
+    def on_epoch_start(self, training: Training) -> None:
+        """Before an epoch, or before the rest of one."""
+
+    def on_batch_end(self, training: Training) -> None:
+        """After every training batch; costs nothing where it is not overridden."""
+
+    def on_progress(self, training: Training, event: Progress) -> None:
+        """About once a second, after the values were read from the device."""
+
+    def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
+        """After an epoch and its test; the position is the next epoch's beginning."""
+
+    def on_stop(self, training: Training) -> None:
+        """Training was asked to stop and is about to return."""
+
+    def on_train_end(self, training: Training) -> None:
+        """After the last epoch."""
+
+
+class CallbackList(Callback):
+    """Many callbacks as one, called in order."""
+
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self.callbacks = list(callbacks)
+        self.batch_hooks = [
+            callback.on_batch_end
+            for callback in self.callbacks
+            if type(callback).on_batch_end is not Callback.on_batch_end
+        ]
+
+    def on_train_start(self, training: Training) -> None:
+        for callback in self.callbacks:
+            callback.on_train_start(training)
+
+    def on_epoch_start(self, training: Training) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_start(training)
+
+    def on_progress(self, training: Training, event: Progress) -> None:
+        for callback in self.callbacks:
+            callback.on_progress(training, event)
+
+    def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(training, event)
+
+    def on_stop(self, training: Training) -> None:
+        for callback in self.callbacks:
+            callback.on_stop(training)
+
+    def on_train_end(self, training: Training) -> None:
+        for callback in self.callbacks:
+            callback.on_train_end(training)

@@ -1,0 +1,55 @@
+"""What training says on standard output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fusionq.engine.callbacks.base import Callback
+from fusionq.engine.callbacks.files import epoch_line
+from fusionq.engine.training import Training
+from fusionq.spec.events import EpochEnd, Progress
+
+
+class EpochLines(Callback):
+    """One line per epoch."""
+
+    def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
+        print(epoch_line(event), flush=True)
+
+
+class ProgressBar(Callback):
+    """A tqdm bar over the batches of each epoch, with the loss and the metrics."""
+
+    def __init__(self, *, notebook: bool = False) -> None:
+        self._notebook = notebook
+        self._bar: Any = None
+
+    def on_epoch_start(self, training: Training) -> None:
+        if self._notebook:
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
+        self._bar = tqdm(
+            total=len(training.train_batches),
+            initial=training.batch,
+            desc=f"epoch {training.epoch + 1}/{training.num_epochs}",
+            unit="batch",
+            leave=False,
+        )
+
+    def on_batch_end(self, training: Training) -> None:
+        self._bar.update()
+
+    def on_progress(self, training: Training, event: Progress) -> None:
+        self._bar.set_postfix({key: f"{value:.4f}" for key, value in event.values.items()}, refresh=False)
+
+    def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
+        self._close()
+
+    def on_stop(self, training: Training) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

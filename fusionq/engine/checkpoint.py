@@ -1,0 +1,69 @@
+"""Checkpoints: the full state of a run, written whole, and read back with a fall back to the one before."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fusionq.engine.files import write_whole
+from fusionq.errors import CheckpointError
+from fusionq.spec.paths import RunPaths
+
+FORMAT = 1
+_NAME = re.compile(r"attempt-(\d+)-epoch-(\d+)-batch-(\d+)\.pt\Z")
+
+
+class Checkpoints:
+    """The checkpoints in a run folder.
+
+    Files carry the number of the attempt that wrote them, so an older attempt that still breathes can
+    neither overwrite nor remove what a newer one wrote.
+    """
+
+    def __init__(self, paths: RunPaths, *, attempt: int = 1, keep: int = 2) -> None:
+        self._paths = paths
+        self._attempt = attempt
+        self._keep = keep
+
+    def save(self, state: dict[str, Any], epoch: int, batch: int) -> Path:
+        """Write the state of position (epoch, batch), then drop the oldest. Raises CheckpointError."""
+        path = self._paths.checkpoint(self._attempt, epoch, batch)
+        try:
+            write_whole(path, lambda handle: torch.save({"format": FORMAT, **state}, handle))
+        except (OSError, RuntimeError) as error:  # torch wraps a failed write into a RuntimeError
+            raise CheckpointError(
+                f"cannot write {path.name}: {error}; the checkpoint before is kept"
+            ) from error
+        self._drop_oldest()
+        return path
+
+    def load_latest(self) -> dict[str, Any] | None:
+        """The newest checkpoint that is whole, or None where there is none at all.
+
+        Raises CheckpointError where there are some and none can be read: starting anew would hide a loss.
+        """
+        paths = self._newest_first()
+        for path in paths:
+            try:
+                state = torch.load(path, map_location="cpu", weights_only=True)
+            except Exception:
+                continue  # damaged; the one before was written whole
+            if isinstance(state, dict) and state.get("format") == FORMAT:
+                return state
+        if paths:
+            raise CheckpointError(
+                f"none of the {len(paths)} checkpoints in {self._paths.checkpoints} can be read"
+            )
+        return None
+
+    def _newest_first(self) -> list[Path]:
+        found = [(_NAME.search(path.name), path) for path in self._paths.checkpoints.glob("*.pt")]
+        ranked = [(tuple(map(int, match.groups())), path) for match, path in found if match]
+        return [path for rank, path in sorted(ranked, reverse=True) if rank[0] <= self._attempt]
+
+    def _drop_oldest(self) -> None:
+        for path in self._newest_first()[self._keep :]:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,42 @@
+"""The optimizer and the learning-rate scheduler of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from fusionq.engine.build import build, find_target, takes
+from fusionq.errors import TargetError
+from fusionq.spec.targets import TARGET
+
+
+def build_optimizer(block: Mapping[str, Any], parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """The optimizer of a block, fused into one kernel where its class can do that. Raises TargetError."""
+    parameters = list(parameters)
+    chosen = "fused" in block or "foreach" in block
+    if not chosen and takes(find_target(block[TARGET], "optimizer"), "fused") and _can_fuse(parameters):
+        try:
+            return build({**block, "fused": True}, "optimizer", parameters)
+        except TargetError:
+            pass  # not every combination of arguments has a fused kernel
+    return build(block, "optimizer", parameters)
+
+
+def build_lr_scheduler(block: Mapping[str, Any] | None, optimizer: Optimizer) -> LRScheduler | None:
+    return build(block, "lr_scheduler", optimizer) if block else None
+
+
+def step_lr_scheduler(scheduler: LRScheduler, monitored: float) -> None:
+    """One step at the end of an epoch; a scheduler that watches a value gets the monitored one."""
+    if isinstance(scheduler, ReduceLROnPlateau):
+        scheduler.step(monitored)
+    else:
+        scheduler.step()
+
+
+def _can_fuse(parameters: list[nn.Parameter]) -> bool:
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)

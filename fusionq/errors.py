@@ -1,0 +1,99 @@
+"""The tree of errors. Each class carries the exit code that the command line ends with.
+
+Every message is one line: the cause first; `hint` is the next step for the person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class FusionqError(Exception):
+    """Any error that fusionq explains to the user in one line."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(FusionqError):
+    """The command or its arguments are wrong."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a job file: where it stands and what is wrong."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+class SpecError(UsageError):
+    """A job file is wrong; `problems` holds every mistake that was found, in file order."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class NotFoundError(FusionqError):
+    """No job, worker or file answers to that name."""
+
+    exit_code = 3
+
+
+class StoreUnavailableError(FusionqError):
+    """Redis cannot be reached, or refuses us."""
+
+    exit_code = 6
+
+
+class WorkerError(FusionqError):
+    """A worker cannot start or cannot go on."""
+
+
+class EngineError(FusionqError):
+    """Training cannot go on; the class tells what follows (see `failure_class`)."""
+
+    failure_class = "error"
+
+
+class TargetError(EngineError):
+    """A `_target_` cannot be imported or called with these arguments."""
+
+    failure_class = "import_error"
+
+
+class DataError(EngineError):
+    """A data set is missing, empty or of the wrong form."""
+
+    failure_class = "data_error"
+
+
+class HookError(EngineError):
+    """A trainer's hook is missing, doubled or breaks its promise."""
+
+
+class MetricError(EngineError):
+    """A metric returned something that is not a number."""
+
+
+class NonFiniteLossError(EngineError):
+    """The loss became infinite or not a number."""
+
+    failure_class = "non_finite_loss"
+
+
+class CheckpointError(EngineError):
+    """A checkpoint does not belong to this model, or none that is whole can be read."""

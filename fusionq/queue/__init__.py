@@ -1,0 +1,1 @@
+"""What stands between a submission and a worker: the planner, and Celery as a client."""

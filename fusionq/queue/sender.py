@@ -1,0 +1,50 @@
+"""Sending Celery messages, with outages in our own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+from kombu import pools
+from kombu.exceptions import OperationalError
+
+from fusionq.queue.names import RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, node_queue
+from fusionq.store.connection import unavailable
+from fusionq.store.store import Store
+
+MESSAGE_HOLDS_S = 60  # a message that nobody took by then has been sent again
+
+
+class Sender:
+    def __init__(self, app: Celery, store: Store) -> None:
+        self._app = app
+        self._store = store
+
+    def ask_for_pass(self) -> None:
+        """Make sure that a scheduling pass runs soon. Raises StoreUnavailableError."""
+        if self._store.passes.wish():
+            self._send(SCHEDULE_TASK, [], SCHEDULE_QUEUE)
+
+    def run(self, worker: str, job_id: str, attempt: int) -> None:
+        """Tell a worker to start an attempt. Raises StoreUnavailableError."""
+        self._send(RUN_TASK, [job_id, attempt], node_queue(worker), task_id=f"{job_id}.{attempt}")
+
+    def close(self) -> None:
+        """Let go of the connections; `app.close()` alone leaves those in kombu's pools open."""
+        self._app.close()
+        pools.reset()
+
+    def _send(self, name: str, args: Sequence[Any], queue: str, task_id: str | None = None) -> None:
+        try:
+            self._app.send_task(
+                name,
+                args,
+                queue=queue,
+                task_id=task_id,
+                expires=MESSAGE_HOLDS_S,
+                ignore_result=True,
+                retry=False,
+            )
+        except (OperationalError, RuntimeError, OSError) as error:
+            raise unavailable(self._store.redis.shown_url, error) from error

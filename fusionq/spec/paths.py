@@ -1,0 +1,73 @@
+"""The run folder. This class alone spells the names of the files in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Everything that a job leaves behind lies under `root`, and is readable without fusionq."""
+
+    root: Path
+
+    @classmethod
+    def of_job(cls, runs: Path, job_id: str) -> RunPaths:
+        return cls(runs / job_id)
+
+    @property
+    def job_file(self) -> Path:
+        return self.root / "job.yaml"
+
+    @property
+    def output_log(self) -> Path:
+        return self.root / "output.log"
+
+    @property
+    def epoch_log(self) -> Path:
+        return self.root / "logs.txt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics.jsonl"
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history.json"
+
+    @property
+    def environment(self) -> Path:
+        return self.root / "environment.json"
+
+    @property
+    def result(self) -> Path:
+        return self.root / "result.json"
+
+    @property
+    def all_models(self) -> Path:
+        return self.root / "all_models"
+
+    @property
+    def best_models(self) -> Path:
+        return self.root / "best_models"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def plots(self) -> Path:
+        return self.root / "plots"
+
+    def model_of_epoch(self, epoch: int) -> Path:
+        return self.all_models / f"model_{epoch}.pth"
+
+    def best_model(self, epoch: int) -> Path:
+        return self.best_models / f"model_{epoch}.pth"
+
+    def checkpoint(self, attempt: int, epoch: int, batch: int) -> Path:
+        return self.checkpoints / f"attempt-{attempt:04d}-epoch-{epoch:06d}-batch-{batch:08d}.pt"
+
+    def plot(self, name: str) -> Path:
+        return self.plots / f"{name}.png"

@@ -1,0 +1,138 @@
+"""Where fusionq keeps its things and which Redis it talks to.
+
+Order: command line, environment, `$FUSIONQ_HOME/config.toml`, default. The environment variables are
+spelled here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from fusionq.errors import UsageError
+from fusionq.spec.units import parse_duration
+
+ENV_HOME = "FUSIONQ_HOME"
+ENV_REDIS_URL = "FUSIONQ_REDIS_URL"
+ENV_REDIS_PASSWORD_FILE = "FUSIONQ_REDIS_PASSWORD_FILE"
+ENV_RUNS = "FUSIONQ_RUNS"
+ENV_DATA = "FUSIONQ_DATA"
+ENV_LEASE = "FUSIONQ_LEASE"
+
+CONFIG_FILE = "config.toml"
+DEFAULT_LEASE_S = 15.0
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+
+# By pattern, not by urlsplit: what is shown is often a URL that cannot be split.
+_PASSWORD = re.compile(r"\A([^:/@]*://[^:/@]*:).*@")
+_PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&]*")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for this process. `redis_url` is None where the embedded Redis is to be used."""
+
+    home: Path
+    runs: Path
+    redis_url: str | None = None
+    data: Path | None = None
+    lease_s: float = DEFAULT_LEASE_S
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the environment and the config file. Raises UsageError."""
+        home = Path(environ.get(ENV_HOME) or _default_home()).expanduser().absolute()
+        config = _read_config(home / CONFIG_FILE)
+        runs = environ.get(ENV_RUNS) or config.get("runs") or home / "runs"
+        data = environ.get(ENV_DATA) or config.get("data")
+        lease = environ.get(ENV_LEASE) or config.get("lease") or DEFAULT_LEASE_S
+        settings = cls(
+            home=home,
+            runs=Path(runs).expanduser().absolute(),
+            data=Path(data).expanduser().absolute() if data else None,
+            lease_s=_lease(lease),
+        )
+        url = environ.get(ENV_REDIS_URL) or config.get("redis_url")
+        return settings.with_redis_url(url, environ) if url else settings
+
+    def with_redis_url(self, url: str, environ: Mapping[str, str] = os.environ) -> Settings:
+        """These settings with another Redis. Raises UsageError where `url` is none."""
+        parts = _split_redis_url(url)
+        password_file = environ.get(ENV_REDIS_PASSWORD_FILE)
+        if password_file and parts.password is None:
+            url = _with_password(url, password_file)
+        return replace(self, redis_url=url)
+
+    def to_environ(self) -> dict[str, str]:
+        """The variables that hand these settings to a child process."""
+        environ = {ENV_HOME: str(self.home), ENV_RUNS: str(self.runs), ENV_LEASE: str(self.lease_s)}
+        if self.redis_url:
+            environ[ENV_REDIS_URL] = self.redis_url
+        if self.data:
+            environ[ENV_DATA] = str(self.data)
+        return environ
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown and logged."""
+    return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))
+
+
+def _split_redis_url(url: str) -> SplitResult:
+    with suppress(ValueError):  # not a URL at all, or a port that is no number
+        parts = urlsplit(url)
+        if parts.scheme in REDIS_SCHEMES and parts.port != 0:
+            return parts
+    raise UsageError(
+        f"{without_password(url)!r} is not a Redis URL",
+        hint="write redis://host:6379/0, rediss://… or unix:///path",
+    )
+
+
+def _with_password(url: str, password_file: str) -> str:
+    try:
+        password = Path(password_file).read_text().strip()
+    except OSError as error:
+        raise UsageError(
+            f"{password_file}: {error.strerror}", hint=f"{ENV_REDIS_PASSWORD_FILE} must name a readable file"
+        ) from error
+    parts = urlsplit(url)
+    user, _, address = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}"))
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("fusionq")
+
+
+def _read_config(path: Path) -> dict[str, str]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}", hint="FUSIONQ_HOME must be a folder of your own"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}", hint="mend the file or remove it") from error
+
+
+def _lease(value: str | float) -> float:
+    try:
+        lease_s = parse_duration(float(value) if str(value).replace(".", "", 1).isdigit() else value)
+    except ValueError as error:
+        raise UsageError(f"{ENV_LEASE}: {error}") from None
+    if lease_s < 1:
+        raise UsageError(
+            f"{ENV_LEASE}: a lease under 1s would be lost to any hiccup", hint="15s is the default"
+        )
+    return lease_s

@@ -1,0 +1,101 @@
+"""One Redis client for all of the store: explicit time limits, and errors in our own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.client import Pipeline
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    ConnectionError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+)
+
+from fusionq.errors import StoreUnavailableError
+from fusionq.spec.settings import without_password
+
+CONNECT_TIMEOUT_S = 2.0
+REPLY_TIMEOUT_S = 5.0
+LONGEST_BLOCK_S = 2.0  # a blocking read must end well before the reply is overdue
+
+_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
+_OUTAGES = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, NoPermissionError)
+
+
+class Client(redis.Redis):
+    """A Redis client whose outages are StoreUnavailableError."""
+
+    shown_url = ""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*args, **options)
+        except _OUTAGES as error:
+            raise unavailable(self.shown_url, error) from error
+        except ResponseError as error:
+            if _is_full(error):
+                raise unavailable(self.shown_url, error) from error
+            raise
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> _Pipeline:
+        pipe = _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipe.shown_url = self.shown_url
+        return pipe
+
+
+class _Pipeline(Pipeline):
+    shown_url = ""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        try:
+            return super().execute(raise_on_error)
+        except _OUTAGES as error:
+            raise unavailable(self.shown_url, error) from error
+
+
+def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S) -> Client:
+    """A client for `url` (redis://, rediss:// or unix://). Connects on first use."""
+    client = Client.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=reply_timeout_s,
+        health_check_interval=30,
+    )
+    client.shown_url = without_password(url)
+    return client
+
+
+def unavailable(shown_url: str, error: Exception) -> StoreUnavailableError:
+    """The outage in one line, with the next step."""
+    if isinstance(error, _REFUSALS):
+        return StoreUnavailableError(
+            f"Redis at {shown_url} refuses us: {error}", hint="check the user and the password in the URL"
+        )
+    if _is_full(error):
+        return StoreUnavailableError(
+            f"Redis at {shown_url} is full", hint="give it more memory, or remove old jobs"
+        )
+    return StoreUnavailableError(
+        f"no connection to Redis at {shown_url} ({_cause(error)})",
+        hint="start that server, or name another with --redis-url or FUSIONQ_REDIS_URL",
+    )
+
+
+def _is_full(error: Exception) -> bool:
+    # Redis before 7 wraps what a script runs into in an error of its own.
+    return isinstance(error, OutOfMemoryError) or "-OOM command not allowed" in str(error)
+
+
+def _cause(error: Exception) -> str:
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    text = getattr(root, "strerror", None) or str(root) or type(root).__name__
+    return text.rstrip(".").split("\n")[0]

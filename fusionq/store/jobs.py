@@ -1,0 +1,175 @@
+"""The records of jobs: every move of a job is one method here, and one script in Redis."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fusionq.errors import NotFoundError, UsageError
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Outcome
+from fusionq.store import keys
+from fusionq.store.connection import Client
+from fusionq.store.scripts import Scripts
+
+LAST = "last"
+
+
+class Jobs:
+    """All jobs in one Redis. A move that lost its race returns False; only outages raise."""
+
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._redis = client
+        self._scripts = scripts
+
+    # --- moves ---------------------------------------------------------------------------------
+
+    def submit(self, job_id: str, spec: Mapping[str, Any], fields: Mapping[str, str | int]) -> bool:
+        """Put a new job into its queue. False where the id is taken."""
+        flat = [part for pair in fields.items() for part in pair]
+        return self._scripts.run("submit", job_id, json.dumps(spec), uuid.uuid4().hex, *flat) > 0
+
+    def assign(self, job_id: str, worker: str, gpus: Sequence[int], start_within_s: float) -> int:
+        """Reserve a worker's slot and GPUs for a queued job. Returns the attempt; 0: there is no room."""
+        return self._scripts.run("assign", job_id, worker, ",".join(map(str, gpus)), _ms(start_within_s))
+
+    def start(self, job_id: str, attempt: int, lease_s: float, run_dir: str) -> bool:
+        """Begin an assigned attempt. False for a message that is doubled, late or stale."""
+        return self._scripts.run("start", job_id, attempt, _ms(lease_s), run_dir) == 1
+
+    def renew(self, attempts: Sequence[tuple[str, int]], lease_s: float) -> list[str]:
+        """Renew the leases of (job id, attempt). Answers for each: '', what to stop for, or 'lost'."""
+        flat = [part for attempt in attempts for part in attempt]
+        return self._scripts.run("renew", _ms(lease_s), *flat) if flat else []
+
+    def finish(
+        self,
+        job_id: str,
+        attempt: int,
+        outcome: Outcome,
+        reason: str,
+        result: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """End a running attempt for good and free what it held."""
+        return self._scripts.run("finish", job_id, attempt, outcome, reason, json.dumps(result or {})) == 1
+
+    def requeue(
+        self, job_id: str, attempt: int, reason: str, *, delay_s: float = 0.0, counts_as_loss: bool = False
+    ) -> bool:
+        """Give an assigned or running attempt back to its queue."""
+        answer = self._scripts.run("requeue", job_id, attempt, reason, _ms(delay_s), int(counts_as_loss))
+        return answer == 1
+
+    def cancel(self, job_id: str, reason: str) -> str:
+        """Cancel a job: 'cancelled' at once, 'asked' where it runs, or 'finished' where it is too late."""
+        answer = self._scripts.run("cancel", job_id, reason, keys.stop_channel(""))
+        if answer == "missing":
+            raise _unknown(job_id)
+        return answer
+
+    def promote(self) -> int:
+        """Move jobs whose time has come, and assigned jobs that nobody started, to their queues."""
+        return self._scripts.run("promote")
+
+    def expired(self) -> list[tuple[str, int, int]]:
+        """Running jobs whose lease ran out: (id, attempt, losses so far)."""
+        flat = self._scripts.run("expired")
+        return [(flat[i], int(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)]
+
+    def reap(self, job_id: str, attempt: int, *, delay_s: float, max_losses: int, reason: str) -> str:
+        """Take an expired attempt from its worker: 'requeued', 'failed', or '' where it was renewed."""
+        return self._scripts.run("reap", job_id, attempt, _ms(delay_s), max_losses, reason)
+
+    # --- notes on a running job (a view; the attempt is checked by whoever writes) ---------------
+
+    def note_progress(self, job_id: str, progress: Mapping[str, Any]) -> None:
+        self._redis.hset(keys.job(job_id), "progress", json.dumps(progress))
+
+    def note_warning(self, job_id: str, warning: str) -> None:
+        self._redis.hset(keys.job(job_id), "warning", warning)
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def get(self, job_id: str) -> JobRecord:
+        """The record of a job. Raises NotFoundError."""
+        stored = self._redis.hgetall(keys.job(job_id))
+        if not stored:
+            raise _unknown(job_id)
+        return JobRecord.from_hash(job_id, stored)
+
+    def get_many(self, job_ids: Iterable[str]) -> list[JobRecord]:
+        """Records in the given order; ids without one are left out."""
+        ids = list(job_ids)
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipe.hgetall(keys.job(job_id))
+        found = zip(ids, pipe.execute(), strict=True)
+        return [JobRecord.from_hash(job_id, stored) for job_id, stored in found if stored]
+
+    def newest(self, count: int) -> list[JobRecord]:
+        """The last `count` jobs that were submitted, oldest first."""
+        ids = self._redis.zrevrange(keys.JOBS, 0, count - 1) if count > 0 else []
+        return self.get_many(reversed(ids))
+
+    def count(self) -> int:
+        return self._redis.zcard(keys.JOBS)
+
+    def spec(self, job_id: str) -> dict[str, Any]:
+        """The resolved job file. Raises NotFoundError."""
+        stored = self._redis.get(keys.spec(job_id))
+        if stored is None:
+            raise _unknown(job_id)
+        return json.loads(stored)
+
+    def find(self, reference: str) -> str:
+        """The id that `reference` means: an id, a prefix of one, a job's name, or 'last'."""
+        if reference == LAST:
+            newest = self._redis.zrevrange(keys.JOBS, 0, 0)
+            if not newest:
+                raise NotFoundError(
+                    "no job was ever submitted", hint="submit one: fusionq submit jobs/mnist.yaml"
+                )
+            return newest[0]
+        if self._redis.exists(keys.job(reference)):
+            return reference
+        named = self._redis.hget(keys.NAMES, reference)
+        if named is not None:
+            return named
+        if not reference:
+            raise UsageError("a job is named by its id, a prefix of it, its name, or 'last'")
+        matches = self._redis.zrangebylex(keys.JOB_IDS, f"[{reference}", f"[{reference}\xff", 0, 6)
+        if len(matches) > 1:
+            shown = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
+            raise UsageError(
+                f"{reference!r} is the beginning of several jobs: {shown}", hint="write one more letter"
+            )
+        if not matches:
+            raise _unknown(reference)
+        return matches[0]
+
+    def pending(self, limit: int = 200) -> list[JobRecord]:
+        """Queued jobs in the order in which they go, at most `limit` of each queue."""
+        pipe = self._redis.pipeline(transaction=False)
+        for queue in sorted(self._redis.smembers(keys.QUEUES)):
+            pipe.zrange(keys.pending(queue), 0, limit - 1)
+        records = self.get_many(job_id for ids in pipe.execute() for job_id in ids)
+        return sorted(records, key=lambda record: (-record.priority, record.sequence))
+
+    def has_pending(self) -> bool:
+        """Whether anything waits to be planned or to be started."""
+        pipe = self._redis.pipeline(transaction=False)
+        for queue in self._redis.smembers(keys.QUEUES):
+            pipe.zcard(keys.pending(queue))
+        pipe.zcard(keys.WAITING)
+        pipe.zcard(keys.ASSIGNED)
+        return any(pipe.execute())
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _unknown(reference: str) -> NotFoundError:
+    return NotFoundError(f"no job answers to {reference!r}", hint="`fusionq status` lists the jobs")

@@ -1,0 +1,114 @@
+"""Every Redis key, spelled once, for Python and for the Lua scripts.
+
+| key          | type   | holds                                                    | lives                |
+|--------------|--------|----------------------------------------------------------|----------------------|
+| job          | hash   | the record of a job                                      | until it is removed  |
+| spec         | string | the resolved job file, as JSON                           | until it is removed  |
+| log, metrics | stream | what the job printed; its points                         | until it is removed  |
+| jobs         | zset   | all jobs by order of submission                          | always               |
+| job_ids      | zset   | all jobs by id, to look up a prefix                      | always               |
+| names        | hash   | the last job of each name                                | always               |
+| sequence     | string | the number of the last submission                        | always               |
+| queues       | set    | queues that ever held a job                              | always               |
+| pending      | zset   | queued jobs of a queue, in the order in which they go    | while it has members |
+| waiting      | zset   | jobs that wait for a time, by that time                  | while it has members |
+| assigned     | zset   | assigned jobs, by the time until which they must start   | while it has members |
+| leases       | zset   | running jobs, by the time until which their lease holds  | while it has members |
+| workers      | zset   | workers, by the time until which their heartbeat holds   | while it has members |
+| worker       | hash   | what a worker has and says of itself                     | a day after a beat   |
+| worker_jobs  | set    | jobs assigned to a worker or running there               | while it has members |
+| worker_gpus  | hash   | which job holds which GPU of a worker                    | while it has members |
+| events       | stream | every change of state, the newest ones                   | trimmed              |
+| wanted       | string | a scheduling pass was asked for                          | seconds              |
+| again        | string | a pass was asked for while one ran                       | seconds              |
+| pass_lock, reap_lock | string | who runs a pass, who reaps                       | seconds              |
+"""
+
+from __future__ import annotations
+
+PREFIX = "fusionq:"
+
+SINGLE = {
+    name: PREFIX + name
+    for name in (
+        "jobs",
+        "job_ids",
+        "names",
+        "sequence",
+        "queues",
+        "waiting",
+        "assigned",
+        "leases",
+        "workers",
+        "events",
+        "wanted",
+        "again",
+        "pass_lock",
+        "reap_lock",
+    )
+}
+BY_NAME = {
+    name: f"{PREFIX}{name}:"
+    for name in ("job", "spec", "log", "metrics", "pending", "worker", "worker_jobs", "worker_gpus")
+}
+
+CELERY_PREFIX = PREFIX + "celery:"
+
+JOBS = SINGLE["jobs"]
+JOB_IDS = SINGLE["job_ids"]
+NAMES = SINGLE["names"]
+QUEUES = SINGLE["queues"]
+WAITING = SINGLE["waiting"]
+ASSIGNED = SINGLE["assigned"]
+LEASES = SINGLE["leases"]
+WORKERS = SINGLE["workers"]
+EVENTS = SINGLE["events"]
+WANTED = SINGLE["wanted"]
+AGAIN = SINGLE["again"]
+PASS_LOCK = SINGLE["pass_lock"]
+REAP_LOCK = SINGLE["reap_lock"]
+
+
+def job(job_id: str) -> str:
+    return BY_NAME["job"] + job_id
+
+
+def spec(job_id: str) -> str:
+    return BY_NAME["spec"] + job_id
+
+
+def log(job_id: str) -> str:
+    return BY_NAME["log"] + job_id
+
+
+def metrics(job_id: str) -> str:
+    return BY_NAME["metrics"] + job_id
+
+
+def pending(queue: str) -> str:
+    return BY_NAME["pending"] + queue
+
+
+def worker(name: str) -> str:
+    return BY_NAME["worker"] + name
+
+
+def worker_jobs(name: str) -> str:
+    return BY_NAME["worker_jobs"] + name
+
+
+def worker_gpus(name: str) -> str:
+    return BY_NAME["worker_gpus"] + name
+
+
+def stop_channel(worker_name: str) -> str:
+    """The channel on which a worker hears that a job of its own is to stop."""
+    return f"{PREFIX}stop:{worker_name}"
+
+
+def to_lua() -> str:
+    """The same spellings for the scripts: `K.jobs`, `K.job(id)`."""
+    lines = ["local K = {}"]
+    lines += [f"K.{name} = '{key}'" for name, key in SINGLE.items()]
+    lines += [f"function K.{name}(x) return '{key}' .. x end" for name, key in BY_NAME.items()]
+    return "\n".join(lines)

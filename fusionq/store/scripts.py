@@ -1,0 +1,41 @@
+"""The Lua scripts, each loaded once per connection, behind a generated head of keys and legal moves."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import redis
+
+from fusionq.spec.states import LEGAL_MOVES
+from fusionq.store import keys
+
+
+class Scripts:
+    """Runs scripts by name: `scripts.run("start", job_id, attempt)`."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._registered: dict[str, Any] = {}
+
+    def run(self, name: str, *args: str | int | float, client: redis.Redis | None = None) -> Any:
+        """Run a script, or queue it on a pipeline given as `client`."""
+        if name not in self._registered:
+            self._registered[name] = self._client.register_script(source(name))
+        return self._registered[name](args=args, client=client)
+
+
+@cache
+def source(name: str) -> str:
+    """The whole text of a script as Redis gets it."""
+    return "\n".join((keys.to_lua(), _legal_moves(), _text("_library"), _text(name)))
+
+
+def _legal_moves() -> str:
+    pairs = [f"['{start}>{end}'] = true" for start, ends in LEGAL_MOVES.items() for end in sorted(ends)]
+    return f"local LEGAL = {{{', '.join(pairs)}}}"
+
+
+def _text(name: str) -> str:
+    return resources.files(__package__).joinpath("scripts", f"{name}.lua").read_text()

@@ -1,0 +1,85 @@
+-- What the scripts share. K (keys) and LEGAL (moves) are generated in front of it from Python.
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function get(id, field)
+  return redis.call('HGET', K.job(id), field)
+end
+
+local function set(id, ...)
+  redis.call('HSET', K.job(id), ...)
+end
+
+-- The one door through which a status changes. Returns false where the move is not legal.
+local function move(id, to, reason)
+  local from = get(id, 'status')
+  if not from or not LEGAL[from .. '>' .. to] then
+    return false
+  end
+  set(id, 'status', to, 'reason', reason)
+  redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
+    'job', id, 'status', to, 'attempt', get(id, 'attempt'), 'reason', reason)
+  return true
+end
+
+-- Fencing: only the attempt that the record names may change it.
+local function holds(id, attempt)
+  return get(id, 'attempt') == tostring(attempt)
+end
+
+-- Exact in a double: a thousand priorities times ten billion submissions.
+local function place_in_queue(id)
+  return -tonumber(get(id, 'priority')) * 10000000000 + tonumber(get(id, 'sequence'))
+end
+
+local function enqueue(id)
+  redis.call('ZADD', K.pending(get(id, 'queue')), place_in_queue(id), id)
+end
+
+-- Gives back whatever the job holds of its worker, and takes it off every list of things to come.
+local function release(id)
+  local worker = get(id, 'worker')
+  if worker and worker ~= '' then
+    redis.call('SREM', K.worker_jobs(worker), id)
+    for gpu in string.gmatch(get(id, 'assigned_gpus') or '', '%d+') do
+      if redis.call('HGET', K.worker_gpus(worker), gpu) == id then
+        redis.call('HDEL', K.worker_gpus(worker), gpu)
+      end
+    end
+  end
+  redis.call('ZREM', K.assigned, id)
+  redis.call('ZREM', K.leases, id)
+  redis.call('ZREM', K.waiting, id)
+  redis.call('ZREM', K.pending(get(id, 'queue')), id)
+end
+
+local function finish(id, outcome, reason, result)
+  if not move(id, 'finished', reason) then
+    return false
+  end
+  release(id)
+  set(id, 'outcome', outcome, 'finished_at', now_ms(), 'result', result, 'stop_requested', '')
+  return true
+end
+
+-- Back to the queue, at once or (due_ms > now) later.
+local function requeue(id, reason, due_ms)
+  local to = 'queued'
+  if due_ms > now_ms() then
+    to = 'waiting'
+  end
+  if not move(id, to, reason) then
+    return false
+  end
+  release(id)
+  set(id, 'worker', '', 'host', '', 'assigned_gpus', '', 'stop_requested', '', 'due_at', due_ms)
+  if to == 'queued' then
+    enqueue(id)
+  else
+    redis.call('ZADD', K.waiting, due_ms, id)
+  end
+  return true
+end

@@ -1,0 +1,32 @@
+-- A queued job to a worker. ARGV: id, worker, GPU numbers joined by commas, ms until it must have started.
+-- Returns the number of the new attempt, or 0 where the job or the room for it is gone.
+local id, worker, gpus = ARGV[1], ARGV[2], ARGV[3]
+local alive_until = redis.call('ZSCORE', K.workers, worker)
+if not alive_until or tonumber(alive_until) < now_ms() then
+  return 0
+end
+if redis.call('HGET', K.worker(worker), 'accepting') ~= '1' then
+  return 0
+end
+if redis.call('SCARD', K.worker_jobs(worker)) >= tonumber(redis.call('HGET', K.worker(worker), 'slots')) then
+  return 0
+end
+for gpu in string.gmatch(gpus, '%d+') do
+  if redis.call('HEXISTS', K.worker_gpus(worker), gpu) == 1 then
+    return 0
+  end
+end
+if get(id, 'status') ~= 'queued' then
+  return 0
+end
+local attempt = redis.call('HINCRBY', K.job(id), 'attempt', 1)
+move(id, 'assigned', '')
+redis.call('ZREM', K.pending(get(id, 'queue')), id)
+local host = redis.call('HGET', K.worker(worker), 'host') or ''
+set(id, 'worker', worker, 'host', host, 'assigned_gpus', gpus, 'assigned_at', now_ms())
+redis.call('SADD', K.worker_jobs(worker), id)
+for gpu in string.gmatch(gpus, '%d+') do
+  redis.call('HSET', K.worker_gpus(worker), gpu, id)
+end
+redis.call('ZADD', K.assigned, now_ms() + tonumber(ARGV[4]), id)
+return attempt

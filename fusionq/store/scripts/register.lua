@@ -1,0 +1,16 @@
+-- A worker says that it lives. ARGV: name, its token, ms that the heartbeat holds, ms that its record stays, field, value, …
+-- Returns 0 where another living worker has the name.
+local name, token = ARGV[1], ARGV[2]
+local alive_until = redis.call('ZSCORE', K.workers, name)
+local owner = redis.call('HGET', K.worker(name), 'token')
+if owner and owner ~= token and alive_until and tonumber(alive_until) > now_ms() then
+  return 0
+end
+redis.call('ZADD', K.workers, now_ms() + tonumber(ARGV[3]), name)
+local fields = {}
+for i = 5, #ARGV do
+  fields[#fields + 1] = ARGV[i]
+end
+redis.call('HSET', K.worker(name), 'token', token, 'seen_at', now_ms(), unpack(fields))
+redis.call('PEXPIRE', K.worker(name), ARGV[4])
+return 1

@@ -1,0 +1,14 @@
+-- A worker's heartbeat for its running jobs. ARGV: lease ms, then id, attempt, …
+-- Returns for each job 'lost', or what it is asked to stop for ('' for nothing).
+local until_ms = now_ms() + tonumber(ARGV[1])
+local answers = {}
+for i = 2, #ARGV, 2 do
+  local id = ARGV[i]
+  if holds(id, ARGV[i + 1]) and get(id, 'status') == 'running' then
+    redis.call('ZADD', K.leases, until_ms, id)
+    answers[#answers + 1] = get(id, 'stop_requested') or ''
+  else
+    answers[#answers + 1] = 'lost'
+  end
+end
+return answers

@@ -1,0 +1,20 @@
+-- An assigned or running job goes back. ARGV: id, attempt, reason, delay ms, 1 where it counts as a loss.
+local id = ARGV[1]
+if not holds(id, ARGV[2]) then
+  return 0
+end
+local from = get(id, 'status')
+if from ~= 'assigned' and from ~= 'running' then
+  return 0
+end
+-- A job that was to be cancelled must not start anew.
+if get(id, 'stop_requested') == 'cancel' then
+  return finish(id, 'cancelled', 'cancelled by the user', '') and 1 or 0
+end
+if not requeue(id, ARGV[3], now_ms() + tonumber(ARGV[4])) then
+  return 0
+end
+if ARGV[5] == '1' then
+  redis.call('HINCRBY', K.job(id), 'losses', 1)
+end
+return 1

@@ -1,0 +1,10 @@
+-- An assigned job begins to run: the first act of the message that carries it. ARGV: id, attempt, lease ms, run folder.
+-- Returns 1, or 0 where the message is doubled, late or stale.
+local id, attempt = ARGV[1], ARGV[2]
+if not holds(id, attempt) or not move(id, 'running', '') then
+  return 0
+end
+redis.call('ZREM', K.assigned, id)
+redis.call('ZADD', K.leases, now_ms() + tonumber(ARGV[3]), id)
+set(id, 'started_at', now_ms(), 'run_dir', ARGV[4], 'progress', '')
+return 1

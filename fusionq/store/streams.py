@@ -1,0 +1,98 @@
+"""What jobs say: the log stream, the metric stream, and the stream of all changes of state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fusionq.store import keys
+from fusionq.store.connection import LONGEST_BLOCK_S, Client
+
+LOG_CHUNKS = 5_000  # a stream keeps about this many; the run folder keeps everything
+METRIC_POINTS = 50_000
+
+BEGINNING = "0-0"
+END = "$"
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """A piece of a job's output. `start` and `end` are byte offsets in its log file."""
+
+    cursor: str
+    attempt: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class News:
+    """What arrived since the last look, and the cursors to look again from."""
+
+    chunks: list[LogChunk]
+    points: list[dict[str, Any]]
+    has_events: bool
+    cursors: dict[str, str]
+
+
+class Streams:
+    def __init__(self, client: Client) -> None:
+        self._redis = client
+
+    def append_log(self, job_id: str, attempt: int, start: int, end: int, text: str) -> None:
+        fields = {"attempt": attempt, "start": start, "end": end, "text": text}
+        self._redis.xadd(keys.log(job_id), fields, maxlen=LOG_CHUNKS, approximate=True)
+
+    def append_points(self, job_id: str, points: Sequence[Mapping[str, Any]]) -> None:
+        """Add metric points in one round trip."""
+        pipe = self._redis.pipeline(transaction=False)
+        for point in points:
+            fields = {"point": json.dumps(point)}
+            pipe.xadd(keys.metrics(job_id), fields, maxlen=METRIC_POINTS, approximate=True)
+        pipe.execute()
+
+    def log(self, job_id: str, after: str = BEGINNING) -> Iterator[LogChunk]:
+        """All chunks after the cursor, in order."""
+        while batch := self._redis.xrange(keys.log(job_id), f"({after}", count=500):
+            for cursor, fields in batch:
+                yield _chunk(cursor, fields)
+            after = batch[-1][0]
+
+    def points(self, job_id: str) -> list[dict[str, Any]]:
+        """All metric points that the stream holds, in order."""
+        return [json.loads(fields["point"]) for _, fields in self._redis.xrange(keys.metrics(job_id))]
+
+    def last_event(self) -> str:
+        """The cursor behind the newest change of state."""
+        newest = self._redis.xrevrange(keys.EVENTS, count=1)
+        return newest[0][0] if newest else BEGINNING
+
+    def follow(self, job_id: str, cursors: Mapping[str, str], block_s: float = LONGEST_BLOCK_S) -> News:
+        """Wait for output, points or changes of one job. `cursors` is {} at first, then the last answer's."""
+        at = {
+            keys.log(job_id): BEGINNING,
+            keys.metrics(job_id): BEGINNING,
+            keys.EVENTS: cursors.get(keys.EVENTS) or self.last_event(),
+            **cursors,
+        }
+        block_ms = max(1, round(block_s * 1000))  # 0 would mean for ever
+        answer = self._redis.xread(at, count=500, block=block_ms)
+        chunks: list[LogChunk] = []
+        points: list[dict[str, Any]] = []
+        has_events = False
+        for stream, entries in answer or ():
+            at[stream] = entries[-1][0]
+            if stream == keys.log(job_id):
+                chunks = [_chunk(cursor, fields) for cursor, fields in entries]
+            elif stream == keys.metrics(job_id):
+                points = [json.loads(fields["point"]) for _, fields in entries]
+            else:
+                has_events = any(fields["job"] == job_id for _, fields in entries)
+        return News(chunks, points, has_events, at)
+
+
+def _chunk(cursor: str, fields: Mapping[str, str]) -> LogChunk:
+    return LogChunk(cursor, int(fields["attempt"]), int(fields["start"]), int(fields["end"]), fields["text"])

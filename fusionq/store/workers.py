@@ -1,0 +1,103 @@
+"""The registry of workers: who is alive, what they have, and what of it is free."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fusionq.store import keys
+from fusionq.store.connection import Client
+from fusionq.store.scripts import Scripts
+
+RECORD_STAYS_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """A worker as Redis knows it. `gpus` are as its heartbeat reported them."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    queues: tuple[str, ...]
+    slots: int
+    accepting: bool
+    gpus: tuple[dict[str, Any], ...]
+    jobs: tuple[str, ...]
+    busy_gpus: tuple[int, ...]
+    seen_at: float
+    is_alive: bool
+
+    @property
+    def free_slots(self) -> int:
+        return max(0, self.slots - len(self.jobs))
+
+    @property
+    def free_gpus(self) -> tuple[int, ...]:
+        return tuple(gpu["index"] for gpu in self.gpus if gpu["index"] not in self.busy_gpus)
+
+
+class Workers:
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._redis = client
+        self._scripts = scripts
+
+    def register(self, name: str, token: str, holds_s: float, fields: Mapping[str, str | int]) -> bool:
+        """A heartbeat. False where another living worker has the name."""
+        flat = [part for pair in fields.items() for part in pair]
+        return self._scripts.run("register", name, token, round(holds_s * 1000), RECORD_STAYS_MS, *flat) == 1
+
+    def unregister(self, name: str, token: str) -> bool:
+        return self._scripts.run("unregister", name, token) == 1
+
+    def alive(self) -> list[WorkerRecord]:
+        """Workers whose heartbeat holds, by name."""
+        return [worker for worker in self.all() if worker.is_alive]
+
+    def all(self) -> list[WorkerRecord]:
+        """Workers that registered and neither left nor stayed silent for a day, by name."""
+        now_ms = self._now_ms()
+        names = sorted(self._redis.zrange(keys.WORKERS, 0, -1, withscores=True))
+        pipe = self._redis.pipeline(transaction=False)
+        for name, _ in names:
+            pipe.hgetall(keys.worker(name))
+            pipe.smembers(keys.worker_jobs(name))
+            pipe.hkeys(keys.worker_gpus(name))
+        answers = pipe.execute()
+        rows = zip(names, answers[0::3], answers[1::3], answers[2::3], strict=True)
+        return [
+            _record(name, stored, jobs, gpus, alive_until >= now_ms)
+            for (name, alive_until), stored, jobs, gpus in rows
+            if stored
+        ]
+
+    def forget_silent(self) -> None:
+        """Take off the list the workers whose record expired."""
+        for name in self._redis.zrangebyscore(keys.WORKERS, "-inf", self._now_ms() - RECORD_STAYS_MS):
+            self._redis.zrem(keys.WORKERS, name)
+
+    def _now_ms(self) -> int:
+        seconds, micros = self._redis.time()
+        return seconds * 1000 + micros // 1000
+
+
+def _record(
+    name: str, stored: Mapping[str, str], jobs: set[str], gpus: list[str], is_alive: bool
+) -> WorkerRecord:
+    return WorkerRecord(
+        name=name,
+        host=stored.get("host", ""),
+        pid=int(stored.get("pid", 0)),
+        version=stored.get("version", ""),
+        queues=tuple(json.loads(stored.get("queues", "[]"))),
+        slots=int(stored.get("slots", 0)),
+        accepting=stored.get("accepting") == "1",
+        gpus=tuple(json.loads(stored.get("gpus", "[]"))),
+        jobs=tuple(sorted(jobs)),
+        busy_gpus=tuple(sorted(int(gpu) for gpu in gpus)),
+        seen_at=int(stored.get("seen_at", 0)) / 1000,
+        is_alive=is_alive,
+    )

@@ -1,0 +1,126 @@
+"""The Celery app of a worker, and what happens at the turns of its life.
+
+`fusionq worker` and plain `celery -A workers.app worker -P threads` start the same thing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from celery import signals
+
+from fusionq.errors import FusionqError
+from fusionq.queue.celery_app import make_app
+from fusionq.queue.names import RUN_TASK, SCHEDULE_TASK
+from fusionq.queue.scheduling import schedule
+from fusionq.spec.settings import Settings
+from fusionq.store.store import Store, redis_url
+from workers.beat import Beat, say
+from workers.node import Node, settings_for_worker
+from workers.options import WorkerOptions
+from workers.results import ResultView
+from workers.supervisor import supervise
+
+log = logging.getLogger("fusionq.worker")
+
+# Beside a thread for each slot: scheduling passes, and messages that turn out to be stale.
+EXTRA_THREADS = 3
+
+app = make_app(lambda: redis_url(Settings.load()))
+
+
+class _Life:
+    """What the signals of one worker process hand to each other."""
+
+    node: Node
+    beat: Beat
+    has_node = False
+
+
+@app.task(name=SCHEDULE_TASK)
+def schedule_task() -> None:
+    """One scheduling pass."""
+    try:
+        schedule(_Life.node.store, _Life.node.sender)
+    except FusionqError as error:
+        log.warning("scheduling: %s; the next pass finds what this one left", error)
+
+
+@app.task(name=RUN_TASK)
+def run_task(job_id: str, attempt: int) -> None:
+    """Supervise one attempt."""
+    try:
+        supervise(_Life.node, ResultView(app), job_id, attempt)
+    except FusionqError as error:
+        log.error("job %s attempt %d: %s", job_id, attempt, error)
+
+
+@signals.setup_logging.connect
+def _set_up_logging(loglevel: Any = None, **_: Any) -> None:
+    logging.basicConfig(
+        format="%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    logging.getLogger("fusionq").setLevel(logging.INFO)
+
+
+@signals.celeryd_init.connect
+def _make_node(conf: Any = None, instance: Any = None, options: Any = None, **_: Any) -> None:
+    """Before anything is set up: who we are, and how many threads that takes."""
+    pool = (options or {}).get("pool")
+    if pool is not None and "thread" not in str(pool):
+        _refuse(f"the pool {pool!r} cannot supervise job processes; start with -P threads")
+    try:
+        settings = Settings.load()
+        store = Store.open(settings)
+        _Life.node = Node(settings_for_worker(settings, store), WorkerOptions.from_environ(), store, app)
+    except FusionqError as error:
+        _refuse(str(error), error.exit_code)
+    _Life.has_node = True
+    _Life.node.launcher.begin()
+    conf.worker_concurrency = _Life.node.slots + EXTRA_THREADS
+
+
+@signals.celeryd_after_setup.connect
+def _listen_to_own_queue(instance: Any = None, **_: Any) -> None:
+    if instance.concurrency and instance.concurrency < _Life.node.slots + EXTRA_THREADS:
+        _refuse(
+            f"{_Life.node.slots} slots need a concurrency of {_Life.node.slots + EXTRA_THREADS}; leave out -c"
+        )
+    instance.app.amqp.queues.select_add(_Life.node.queue)
+
+
+@signals.worker_ready.connect
+def _begin(**_: Any) -> None:
+    """Warm up first: a job that is assigned to us starts at once."""
+    node = _Life.node
+    _Life.beat = Beat(node)
+    try:
+        node.launcher.await_ready()
+    except FusionqError as error:
+        node.leave()
+        _refuse(str(error), error.exit_code)
+    _Life.beat.start()
+    log.info("%s", say(node))
+
+
+@signals.worker_shutting_down.connect
+def _begin_to_stop(how: str = "", **_: Any) -> None:
+    # The second signal asks for a cold shutdown: no grace any more.
+    if _Life.has_node:
+        _Life.node.begin_to_stop(hurry=_Life.node.is_stopping or how == "Cold")
+
+
+@signals.worker_shutdown.connect
+def _leave(**_: Any) -> None:
+    if _Life.has_node:
+        if hasattr(_Life, "beat"):
+            _Life.beat.stop()
+        _Life.node.leave()
+
+
+def _refuse(message: str, exit_code: int = 2) -> None:
+    print(f"fusionq: {message}", file=sys.stderr)
+    sys.stderr.flush()
+    raise SystemExit(exit_code)

@@ -1,0 +1,121 @@
+"""The beat of a worker: leases first, then whatever somebody has to see to."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+
+from fusionq.errors import StoreUnavailableError
+from fusionq.store import keys
+from workers.node import Node
+from workers.reaper import Reaper
+from workers.running import CANCEL, LOST
+
+log = logging.getLogger("fusionq.worker")
+
+BEATS_PER_LEASE = 3
+IDLE_S = 3.0
+LISTEN_S = 1.0
+
+
+class Beat:
+    """Two threads: one renews and sees to things, one listens for cancellations."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._reaper = Reaper(node)
+        self._ended = threading.Event()
+        self._idle_since: float | None = None
+        self._threads = [
+            threading.Thread(target=self._beat, name="beat", daemon=True),
+            threading.Thread(target=self._listen, name="listen", daemon=True),
+        ]
+
+    def start(self) -> None:
+        self._node.is_accepting = True
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def _beat(self) -> None:
+        interval = self._interval()
+        while True:
+            try:
+                self._renew()
+                self._see_to_things()
+            except StoreUnavailableError as error:
+                log.warning("%s; training goes on", error)
+                self._reaper.note_outage()
+            except Exception:
+                log.exception("the beat stumbled; it goes on")
+            if self._ended.wait(interval):
+                return
+
+    def _interval(self) -> float:
+        interval = self._node.settings.lease_s / BEATS_PER_LEASE
+        return min(interval, IDLE_S / 3) if self._node.options.exit_when_idle else interval
+
+    def _renew(self) -> None:
+        node = self._node
+        attempts = node.running.all()
+        if not node.register():
+            log.error("another worker took the name %s; this one takes nothing more", node.name)
+            node.is_accepting = False
+        answers = node.store.jobs.renew([(a.job_id, a.number) for a in attempts], node.settings.lease_s)
+        for attempt, answer in zip(attempts, answers, strict=True):
+            if answer == LOST and attempt in node.running.all():
+                log.warning(
+                    "job %s attempt %d was taken from us; our copy is killed", attempt.job_id, attempt.number
+                )
+                attempt.ask_to_stop(LOST)
+            elif answer == CANCEL:
+                attempt.ask_to_stop(CANCEL)
+
+    def _see_to_things(self) -> None:
+        node = self._node
+        if node.is_stopping:
+            return
+        node.store.jobs.promote()
+        self._reaper.reap()
+        has_pending = node.store.jobs.has_pending()
+        if has_pending:
+            node.sender.ask_for_pass()  # the net under lost messages
+        if node.options.exit_when_idle:
+            self._leave_when_idle(has_pending)
+
+    def _leave_when_idle(self, has_pending: bool) -> None:
+        if has_pending or self._node.running.all():
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = time.monotonic()
+        elif time.monotonic() - self._idle_since >= IDLE_S:
+            log.info("nothing is left to do")
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _listen(self) -> None:
+        """Cancellations at once; the beat finds those that were missed."""
+        while not self._ended.is_set():
+            try:
+                with self._node.store.redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(keys.stop_channel(self._node.name))
+                    while not self._ended.is_set():
+                        message = channel.get_message(timeout=LISTEN_S)
+                        if message:
+                            self._node.running.ask_to_stop(message["data"], CANCEL)
+            except Exception as error:
+                log.debug("listening: %s", error)
+                self._ended.wait(LISTEN_S)
+
+
+def say(node: Node) -> str:
+    """The worker in one line."""
+    devices = ", ".join(f"{gpu.index}: {gpu.name}" for gpu in node.gpus) or "CPU"
+    slots = f"{node.slots} slot{'s' if node.slots > 1 else ''}"
+    return f"worker {node.name} is ready: {slots} on {devices}; queues {', '.join(node.options.queues)}"

@@ -1,0 +1,173 @@
+"""The job process: from a fresh fork to a trained model. Nothing here is shared with other jobs.
+
+It tells its supervisor what happens on its channel: the engine's events, and at last
+`{"result": …}`, `{"stopped": true}` or `{"error": …}`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from fusionq.engine.job import Job, run_job
+from fusionq.engine.stopping import StopToken
+from fusionq.errors import EngineError, FusionqError
+from fusionq.spec.events import Event
+from fusionq.spec.load import parse_job
+from fusionq.spec.paths import RunPaths
+from workers import wire
+
+_PR_SET_PDEATHSIG = 1
+
+
+def run(channel: socket.socket) -> NoReturn:
+    """Run the job whose orders come on `channel`, and leave the process."""
+    code = wire.EXIT_FAILED
+    try:
+        os.setsid()  # a session of its own: what the job leaves behind is found by it
+        _die_with_parent()
+        orders = _receive_orders(channel)
+        _redirect_output(Path(orders["output_log"]))
+        _watch_supervisor(channel)
+        code = _run_job(orders, channel)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        _flush_output()
+        os._exit(code)
+
+
+def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
+    stop = StopToken()
+    signal.signal(signal.SIGTERM, lambda *_: stop.request())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def report(event: Event) -> None:
+        wire.send(channel, event.to_json())
+
+    try:
+        job = _prepare(orders)
+        result = run_job(job, report, stop)
+    except BaseException as error:
+        traceback.print_exc()
+        wire.send(channel, {"kind": "error", **_explain(error)})
+        return wire.EXIT_FAILED
+    if result is None:
+        return wire.EXIT_STOPPED
+    wire.send(channel, {"kind": "result", "result": result})
+    return wire.EXIT_DONE
+
+
+def _prepare(orders: dict[str, Any]) -> Job:
+    """Make this process the job's own: its environment, its folder, its threads."""
+    os.environ.update(orders["environ"])
+    workdir = Path(orders["workdir"])
+    if workdir.is_dir():
+        os.chdir(workdir)
+        sys.path.insert(0, str(workdir))  # the user's own modules lie where the job was submitted
+    else:
+        os.chdir(orders["run_dir"])
+        print(f"WARNING: {workdir} is not on this machine; working in {orders['run_dir']}", flush=True)
+    torch.set_num_threads(orders["threads"])
+    data_root = orders["data_root"]
+    return Job(
+        spec=parse_job(orders["spec"]),
+        paths=RunPaths(Path(orders["run_dir"])),
+        attempt=orders["attempt"],
+        workdir=Path.cwd(),
+        data_root=Path(data_root) if data_root else None,
+    )
+
+
+def _receive_orders(channel: socket.socket) -> dict[str, Any]:
+    receiver = wire.Receiver(channel)
+    while not receiver.is_closed:
+        for message in receiver.receive(None):
+            return message
+    os._exit(wire.EXIT_FAILED)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel (Linux) to kill us with the fork server; the watch on the channel serves elsewhere."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(wire.EXIT_FAILED)
+
+
+def _watch_supervisor(channel: socket.socket) -> None:
+    """Without a supervisor there is no lease: nobody may go on training."""
+
+    def watch() -> None:
+        if not channel.recv(1):
+            os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, name="watch-supervisor", daemon=True).start()
+
+
+def _redirect_output(path: Path) -> None:
+    """Everything that Python, C code and children print goes to the log, line by line."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for descriptor in (1, 2):
+        os.dup2(log, descriptor)
+    os.close(log)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    faulthandler.enable(file=2, all_threads=True)
+
+
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def _explain(error: BaseException) -> dict[str, str]:
+    """One line for the status, and the class that decides what follows."""
+    if isinstance(error, EngineError):
+        return {"class": error.failure_class, "reason": _one_line(str(error))}
+    if isinstance(error, FusionqError):
+        return {"class": "error", "reason": _one_line(str(error))}
+    if isinstance(error, torch.OutOfMemoryError):
+        return {"class": "out_of_memory", "reason": f"out of memory: {_one_line(str(error))}"}
+    text = _one_line(str(error))
+    kind = type(error).__name__
+    return {
+        "class": "error",
+        "reason": f"{kind}: {text}{_place(error)}" if text else f"{kind}{_place(error)}",
+    }
+
+
+def _one_line(text: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    return lines[0][:500] if lines else ""
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the user's own code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    workdir = os.getcwd() + os.sep
+    own = [
+        frame
+        for frame in frames
+        if frame.filename.startswith(workdir) and "site-packages" not in frame.filename
+    ]
+    frame = (own or frames or [None])[-1]
+    return f" ({Path(frame.filename).name}, line {frame.lineno}, in {frame.name})" if frame else ""

@@ -1,0 +1,84 @@
+"""How an attempt ended, and what becomes of its job: a pure function of what was seen."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from fusionq.spec.job import JobSpec
+from fusionq.spec.states import Outcome
+from fusionq.spec.units import format_duration
+from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT
+from workers.wire import EXIT_DONE, EXIT_STOPPED
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of an attempt. `exit_code` is negative for a signal, None where nobody knows it."""
+
+    exit_code: int | None
+    stop_reason: str = ""
+    was_killed: bool = False
+    error: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    losses: int = 0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The outcome of the job, or None: back to the queue. Not `is_ours`: it was taken from us."""
+
+    outcome: Outcome | None
+    reason: str
+    result: dict[str, Any] = field(default_factory=dict)
+    counts_as_loss: bool = False
+    is_ours: bool = True
+
+
+def judge(seen: Seen, spec: JobSpec) -> Ending:
+    """What becomes of the job."""
+    if seen.stop_reason == LOST:
+        return Ending(None, "its lease was lost", is_ours=False)
+    if seen.exit_code == EXIT_DONE and seen.result is not None:
+        return Ending(Outcome.SUCCEEDED, "", seen.result)
+    if seen.error is not None:
+        return Ending(Outcome.FAILED, seen.error["reason"])
+    if seen.stop_reason and (seen.exit_code == EXIT_STOPPED or seen.was_killed):
+        return _after_stop(seen, spec)
+    return _after_death(seen, spec)
+
+
+def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
+    saved = (
+        f"killed after {format_duration(spec.grace)} of grace" if seen.was_killed else "its state is saved"
+    )
+    if seen.stop_reason == CANCEL:
+        return Ending(Outcome.CANCELLED, f"cancelled by the user; {saved}")
+    if seen.stop_reason == TIMEOUT:
+        return Ending(
+            Outcome.TIMED_OUT, f"ran longer than its timeout of {format_duration(spec.timeout or 0)}; {saved}"
+        )
+    assert seen.stop_reason == SHUTDOWN
+    return Ending(None, f"its worker was shut down; {saved}")
+
+
+def _after_death(seen: Seen, spec: JobSpec) -> Ending:
+    """It ended without a word and unasked: a lost attempt, as long as it may be tried again."""
+    if seen.exit_code is not None and seen.exit_code >= 0 and seen.exit_code != EXIT_STOPPED:
+        return Ending(Outcome.FAILED, f"its process ended with exit code {seen.exit_code} and no result")
+    reason = _cause(seen.exit_code)
+    if seen.losses + 1 > spec.retry.max:
+        return Ending(Outcome.FAILED, f"{reason}; it was tried {seen.losses + 1} times")
+    return Ending(None, reason, counts_as_loss=True)
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "its process was lost together with the fork server"
+    if exit_code == EXIT_STOPPED:
+        return "its process was told to stop from outside"
+    name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
+    if exit_code == -signal.SIGKILL:
+        return f"its process was killed ({name}), by somebody or for lack of memory"
+    return f"its process crashed ({name})"

@@ -1,0 +1,94 @@
+"""The GPUs of this machine, through NVML: no CUDA context is made and no GPU memory is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fusionq.errors import UsageError
+from workers.options import ALL_GPUS, ENV_GPUS, NO_GPUS
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as NVML numbers it. Memory in bytes."""
+
+    index: int
+    uuid: str
+    name: str
+    memory_bytes: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find_gpus(chosen: str, nvml: Any = None) -> list[Gpu]:
+    """The GPUs that a worker may use: `chosen` is all, none, or numbers such as 0,2. Raises UsageError.
+
+    `nvml` is the pynvml module or anything with its functions; without a driver there are no GPUs.
+    """
+    if chosen == NO_GPUS:
+        return []
+    present = _all_gpus(nvml or _pynvml())
+    if chosen == ALL_GPUS:
+        return present
+    wanted = [int(part) for part in chosen.split(",")]
+    missing = [index for index in wanted if index not in {gpu.index for gpu in present}]
+    if missing:
+        numbers = ", ".join(str(gpu.index) for gpu in present) or "none"
+        raise UsageError(
+            f"{ENV_GPUS}: there is no GPU {missing[0]} on this machine", hint=f"it has: {numbers}"
+        )
+    return [gpu for gpu in present if gpu.index in wanted]
+
+
+def visible_devices(gpus: list[Gpu]) -> dict[str, str]:
+    """The environment that shows a job exactly these GPUs. Their UUIDs mean the same in every numbering."""
+    return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus)}
+
+
+def _all_gpus(nvml: Any) -> list[Gpu]:
+    if nvml is None:
+        return []
+    try:
+        nvml.nvmlInit()
+    except Exception:  # no driver, or no permission: this machine has no GPU for us
+        return []
+    try:
+        found = [_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+    finally:
+        nvml.nvmlShutdown()
+    return [gpu for gpu in found if _is_visible(gpu, os.environ)]
+
+
+def _gpu(nvml: Any, index: int) -> Gpu:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    return Gpu(
+        index=index,
+        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+        name=_text(nvml.nvmlDeviceGetName(handle)),
+        memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
+    )
+
+
+def _is_visible(gpu: Gpu, environ: Mapping[str, str]) -> bool:
+    """Whoever started the worker may have narrowed its GPUs already."""
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return True
+    names = [part.strip() for part in visible.split(",")]
+    return str(gpu.index) in names or any(name and gpu.uuid.startswith(name) for name in names)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _pynvml() -> Any:
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    return pynvml

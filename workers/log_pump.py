@@ -1,0 +1,57 @@
+"""Carries what a job prints from its log file into the log stream, in pieces that know their offsets."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from pathlib import Path
+
+from fusionq.errors import StoreUnavailableError
+from fusionq.store.streams import Streams
+
+CHUNK_BYTES = 65_536
+WAIT_AFTER_OUTAGE_S = 1.0
+
+
+class LogPump:
+    """Follows one log file for one attempt. The file keeps everything, so an outage only delays."""
+
+    def __init__(self, path: Path, streams: Streams, job_id: str, attempt: int) -> None:
+        path.touch(exist_ok=True)
+        self._file = path.open("rb")
+        self._offset = self._file.seek(0, 2)  # what earlier attempts printed was sent by them
+        self._streams = streams
+        self._job = (job_id, attempt)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._retry_at = 0.0
+
+    def pump(self) -> None:
+        """Send what is new. During an outage it does nothing but wait for its time to try again."""
+        if time.monotonic() < self._retry_at:
+            return
+        try:
+            self._send_all()
+        except StoreUnavailableError:
+            self._retry_at = time.monotonic() + WAIT_AFTER_OUTAGE_S
+
+    def finish(self) -> None:
+        """Send the rest. Raises StoreUnavailableError."""
+        self._send_all()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _send_all(self) -> None:
+        while True:
+            self._file.seek(self._offset)
+            data = self._file.read(CHUNK_BYTES)
+            if not data:
+                return
+            before = self._decoder.getstate()
+            text = self._decoder.decode(data)
+            try:
+                self._streams.append_log(*self._job, self._offset, self._offset + len(data), text)
+            except StoreUnavailableError:
+                self._decoder.setstate(before)
+                raise
+            self._offset += len(data)

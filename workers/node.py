@@ -1,0 +1,112 @@
+"""A worker's own self: its name, its slots and GPUs, its store, its fork server."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import threading
+from dataclasses import replace
+
+from celery import Celery
+
+import fusionq
+from fusionq.errors import FusionqError, UsageError
+from fusionq.queue.names import node_queue
+from fusionq.queue.sender import Sender
+from fusionq.spec.settings import Settings
+from fusionq.store.store import Store
+from workers.gpus import Gpu, find_gpus
+from workers.launcher import Launcher
+from workers.options import WorkerOptions
+from workers.running import SHUTDOWN, Running
+
+log = logging.getLogger("fusionq.worker")
+
+MOST_NAMES = 1000
+
+
+class Node:
+    """Everything that the threads of a worker share."""
+
+    def __init__(self, settings: Settings, options: WorkerOptions, store: Store, app: Celery) -> None:
+        self.settings = settings
+        self.options = options
+        self.store = store
+        self.sender = Sender(app, store)
+        self.gpus: list[Gpu] = find_gpus(options.gpus)
+        self.slots = options.slots or max(1, len(self.gpus))
+        self.launcher = Launcher()
+        self.running = Running()
+        self.is_stopping = False
+        self.is_accepting = False
+        self.token = secrets.token_hex(8)
+        self.name = self._take_name()
+        # A job that was taken from us may still be dying when the next one comes.
+        self._slots = threading.BoundedSemaphore(self.slots)
+
+    @property
+    def queue(self) -> str:
+        return node_queue(self.name)
+
+    @property
+    def cpus_per_slot(self) -> int:
+        return max(1, len(os.sched_getaffinity(0)) // self.slots)
+
+    @property
+    def free_slot(self) -> threading.BoundedSemaphore:
+        return self._slots
+
+    def gpus_of(self, indices: tuple[int, ...]) -> list[Gpu]:
+        return [gpu for gpu in self.gpus if gpu.index in indices]
+
+    def register(self) -> bool:
+        """The heartbeat. False where another living worker took the name. Raises StoreUnavailableError."""
+        fields = {
+            "host": os.uname().nodename,
+            "pid": os.getpid(),
+            "version": fusionq.__version__,
+            "queues": json.dumps(self.options.queues),
+            "slots": self.slots,
+            "accepting": int(self.is_accepting and not self.is_stopping),
+            "gpus": json.dumps([gpu.to_json() for gpu in self.gpus]),
+        }
+        return self.store.workers.register(self.name, self.token, self.settings.lease_s, fields)
+
+    def begin_to_stop(self, *, hurry: bool) -> None:
+        """Take nothing more, ask the jobs to save their state. For a signal handler: it only sets flags."""
+        self.is_stopping = True
+        self.running.ask_all_to_stop(SHUTDOWN, hurry=hurry)
+
+    def leave(self) -> None:
+        """Give back what was assigned and not started, and go off the list."""
+        try:
+            for worker in self.store.workers.alive():
+                for record in self.store.jobs.get_many(worker.jobs) if worker.name == self.name else ():
+                    self.store.jobs.requeue(record.id, record.attempt, "its worker was shut down")
+            self.store.workers.unregister(self.name, self.token)
+            if self.store.jobs.has_pending():
+                self.sender.ask_for_pass()
+        except FusionqError as error:
+            log.warning("cannot take leave: %s", error)
+        self.launcher.stop()
+
+    def _take_name(self) -> str:
+        """The first free one of host, host-2, host-3, …; a name that was given must be free."""
+        base = self.options.base_name()
+        for number in range(1, MOST_NAMES):
+            self.name = base if number == 1 else f"{base}-{number}"
+            if self.register():
+                return self.name
+            if self.options.name:
+                raise UsageError(
+                    f"a worker named {base!r} is alive",
+                    hint="choose another --name; `fusionq workers` lists them",
+                )
+        raise UsageError(f"there are {MOST_NAMES} workers named like {base!r}", hint="give this one a --name")
+
+
+def settings_for_worker(settings: Settings, store: Store) -> Settings:
+    """The worker's settings with the address of its Redis filled in, for its children."""
+    return replace(settings, redis_url=store.url)

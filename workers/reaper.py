@@ -1,0 +1,49 @@
+"""Takes lost attempts from dead workers. Every worker may do it, one at a time."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from fusionq.spec.load import parse_job
+from workers.node import Node
+
+log = logging.getLogger("fusionq.worker")
+
+AFTER_OUTAGE_S = 5.0
+REASON = "its worker was lost"
+
+
+class Reaper:
+    """Patient: a lease that ran out while Redis was away says nothing about the worker that held it."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._connected_since = time.monotonic()
+
+    def note_outage(self) -> None:
+        self._connected_since = time.monotonic()
+
+    def reap(self) -> int:
+        """Put jobs whose lease ran out back into their queues, or end them. Returns how many."""
+        store, lease_s = self._node.store, self._node.settings.lease_s
+        expired = store.jobs.expired()
+        if not expired or not self._may_judge():
+            return 0
+        if not store.passes.begin_reaping(self._node.token, lease_s / 3):
+            return 0
+        return sum(self._take(job_id, attempt) for job_id, attempt, _ in expired)
+
+    def _take(self, job_id: str, attempt: int) -> bool:
+        retry = parse_job(self._node.store.jobs.spec(job_id)).retry
+        answer = self._node.store.jobs.reap(
+            job_id, attempt, delay_s=retry.backoff, max_losses=retry.max, reason=REASON
+        )
+        if answer:
+            log.warning("job %s attempt %d: %s (%s)", job_id, attempt, REASON, answer)
+        return bool(answer)
+
+    def _may_judge(self) -> bool:
+        patience_s = self._node.settings.lease_s + AFTER_OUTAGE_S
+        connected_s = time.monotonic() - self._connected_since
+        return connected_s > self._node.settings.lease_s and self._node.store.uptime_s() > patience_s

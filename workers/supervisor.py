@@ -1,0 +1,232 @@
+"""Supervises one attempt: starts its process, carries its words to the store, ends it, and says how it ended.
+
+The process trains; this thread only watches. It never blocks on Redis for longer than a reply may take,
+so an outage of Redis does not stop the training.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.spec.events import EpochEnd, Progress, Started, Warned
+from fusionq.spec.job import JobSpec
+from fusionq.spec.load import parse_job, to_yaml
+from fusionq.spec.paths import RunPaths
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Outcome
+from workers.endings import Ending, Seen, judge
+from workers.gpus import visible_devices
+from workers.launcher import JobProcess
+from workers.log_pump import LogPump
+from workers.node import Node
+from workers.results import ResultView
+from workers.running import CANCEL, SHUTDOWN, TIMEOUT, Attempt
+
+log = logging.getLogger("fusionq.worker")
+
+LOOK_S = 0.05
+RETRY_S = 1.0
+MOST_WAITING_POINTS = 10_000
+
+ENV_JOB = "FUSIONQ_JOB"
+ENV_ATTEMPT = "FUSIONQ_ATTEMPT"
+
+
+def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None:
+    """Run an attempt that was assigned to this worker. A message that is doubled, late or stale ends here."""
+    attempt = Attempt(job_id, number)
+    if node.is_stopping:
+        return  # the job is given back when the worker leaves
+    with node.free_slot:
+        run_dir = RunPaths.of_job(node.settings.runs, job_id).root
+        if not node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir)):
+            return
+        node.running.add(attempt)
+        if node.is_stopping:  # it began between our look and the start
+            attempt.ask_to_stop(SHUTDOWN)
+        try:
+            _Supervisor(node, results, attempt).run()
+        finally:
+            node.running.remove(attempt)
+    try:
+        node.sender.ask_for_pass()  # a slot is free
+    except FusionqError:
+        pass  # the beat asks again
+
+
+class _Supervisor:
+    def __init__(self, node: Node, results: ResultView, attempt: Attempt) -> None:
+        self._node = node
+        self._store = node.store
+        self._results = results
+        self._attempt = attempt
+        self._paths = RunPaths.of_job(node.settings.runs, attempt.job_id)
+        self._points: list[dict[str, Any]] = []
+        self._progress: dict[str, Any] | None = None
+        self._warning: str | None = None
+        self._retry_at = 0.0
+        self._error: dict[str, Any] | None = None
+        self._result: dict[str, Any] | None = None
+        self._kill_at: float | None = None
+        self._was_killed = False
+
+    def run(self) -> None:
+        job_id, number = self._attempt.job_id, self._attempt.number
+        record = self._store.jobs.get(job_id)
+        try:
+            spec = parse_job(self._store.jobs.spec(job_id))
+            ending = self._run_process(record, spec)
+        except (FusionqError, OSError) as error:
+            ending = Ending(Outcome.FAILED, f"the worker {self._node.name} cannot run it: {error}")
+        log.info(
+            "job %s attempt %d: %s %s", job_id, number, ending.outcome or "back to the queue", ending.reason
+        )
+        if ending.is_ours:
+            self._conclude(ending)
+
+    # --- while it runs -----------------------------------------------------------------------------
+
+    def _run_process(self, record: JobRecord, spec: JobSpec) -> Ending:
+        self._paths.root.mkdir(parents=True, exist_ok=True)
+        self._paths.job_file.write_text(to_yaml(spec.to_data()))
+        self._log = LogPump(self._paths.output_log, self._store.streams, record.id, self._attempt.number)
+        process = self._node.launcher.spawn(self._orders(record, spec))
+        log.info(
+            "job %s (%s) attempt %d: started, pid %d",
+            record.id,
+            record.name,
+            self._attempt.number,
+            process.pid,
+        )
+        try:
+            self._watch(process, spec)
+            # Whatever the leader left behind must not hold memory or a GPU that we call free.
+            process.kill_tree()
+            self._finish_log()
+        finally:
+            process.kill_tree()
+            process.close()
+            self._log.close()
+        seen = Seen(
+            exit_code=process.exit_code,
+            stop_reason=self._attempt.stop_reason,
+            was_killed=self._was_killed,
+            error=self._error,
+            result=self._result,
+            losses=record.losses,
+        )
+        return judge(seen, spec)
+
+    def _orders(self, record: JobRecord, spec: JobSpec) -> dict[str, Any]:
+        node = self._node
+        identity = {ENV_JOB: record.id, ENV_ATTEMPT: str(self._attempt.number)}
+        threads = node.cpus_per_slot if spec.resources.cpus == "auto" else spec.resources.cpus
+        return {
+            "spec": spec.to_data(),
+            "attempt": self._attempt.number,
+            "run_dir": str(self._paths.root),
+            "output_log": str(self._paths.output_log),
+            "workdir": record.workdir,
+            "data_root": str(node.settings.data) if node.settings.data else "",
+            "threads": threads,
+            "environ": {**spec.env, **identity, **visible_devices(node.gpus_of(record.assigned_gpus))},
+        }
+
+    def _watch(self, process: JobProcess, spec: JobSpec) -> None:
+        """Look at the job until it is over."""
+        deadline = time.monotonic() + spec.timeout if spec.timeout else None
+        while not process.is_over:
+            for message in process.receive(LOOK_S):
+                self._take_in(message)
+            self._log.pump()
+            self._pass_on()
+            if deadline and time.monotonic() > deadline:
+                self._attempt.ask_to_stop(TIMEOUT)
+            if self._attempt.stop_reason:
+                self._stop(process, spec.grace)
+
+    def _stop(self, process: JobProcess, grace_s: float) -> None:
+        """Ask once; after the grace, or at once in a hurry, kill."""
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + grace_s
+            process.ask_to_stop()
+        if self._attempt.hurry or time.monotonic() > self._kill_at:
+            self._was_killed = True
+            process.kill_tree()
+
+    def _take_in(self, message: dict[str, Any]) -> None:
+        kind = message["kind"]
+        if kind == "result":
+            self._result = message["result"]
+        elif kind == "error":
+            self._error = message
+        elif kind == Warned.kind:
+            self._warning = message["text"]
+        elif kind in (Started.kind, Progress.kind, EpochEnd.kind):
+            self._progress = message
+            self._points.append({**message, "attempt": self._attempt.number, "time": time.time()})
+            del self._points[:-MOST_WAITING_POINTS]  # the run folder has them all
+
+    def _pass_on(self) -> None:
+        """Points and notes to the store; during an outage they wait here."""
+        if not (self._points or self._warning) or time.monotonic() < self._retry_at:
+            return
+        try:
+            self._pass_on_all()
+        except StoreUnavailableError:
+            self._retry_at = time.monotonic() + RETRY_S
+
+    def _pass_on_all(self) -> None:
+        job_id = self._attempt.job_id
+        if self._warning:
+            self._store.jobs.note_warning(job_id, self._warning)
+            self._warning = None
+        if self._points:
+            # The record before the points: whoever is woken by a point finds the record up to date.
+            self._store.jobs.note_progress(job_id, self._progress or {})
+            self._store.streams.append_points(job_id, self._points)
+            self._results.progress(job_id, self._progress or {})
+            self._points.clear()
+
+    # --- when it is over ---------------------------------------------------------------------------
+
+    def _finish_log(self) -> None:
+        """The last words come before the last state: who follows the log must see them."""
+        self._insist(self._log.finish)
+        self._insist(self._pass_on_all)
+
+    def _conclude(self, ending: Ending) -> None:
+        job_id, number = self._attempt.job_id, self._attempt.number
+        if ending.outcome is None and self._attempt.stop_reason != CANCEL:
+            self._insist(
+                lambda: self._store.jobs.requeue(
+                    job_id,
+                    number,
+                    ending.reason,
+                    delay_s=self._backoff_s() if ending.counts_as_loss else 0.0,
+                    counts_as_loss=ending.counts_as_loss,
+                )
+            )
+            return
+        outcome = ending.outcome or Outcome.CANCELLED
+        self._insist(lambda: self._store.jobs.finish(job_id, number, outcome, ending.reason, ending.result))
+        self._results.end(job_id, outcome, ending.reason, ending.result)
+
+    def _backoff_s(self) -> float:
+        return parse_job(self._store.jobs.spec(self._attempt.job_id)).retry.backoff
+
+    def _insist(self, act: Callable[[], Any]) -> None:
+        """Do it, however long Redis is away. Our lease holds as long as nobody takes it from us."""
+        while True:
+            try:
+                act()
+                return
+            except StoreUnavailableError as error:
+                if self._node.is_stopping:
+                    log.warning("job %s: %s; it is found again by its lease", self._attempt.job_id, error)
+                    return
+                time.sleep(RETRY_S)

@@ -1,0 +1,44 @@
+"""How worker, fork server and job process talk: lines of JSON over a socket, and exit codes."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from typing import Any
+
+REQUEST = b"f"  # what the fork server is sent with the descriptor of a job's channel
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_STOPPED = 75  # as asked, with its state saved
+
+
+def send(channel: socket.socket, message: dict[str, Any]) -> None:
+    """Send one message. Raises OSError where nobody listens any more."""
+    channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+class Receiver:
+    """Reads messages from a socket as they come."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.is_closed = False
+        self._buffer = b""
+
+    def receive(self, timeout_s: float | None) -> list[dict[str, Any]]:
+        """Wait for messages; [] after the time limit, or (`is_closed`) when the other side is gone."""
+        poll = select.poll()  # unlike select(), it knows no limit of 1024 descriptors
+        poll.register(self.channel, select.POLLIN)
+        if self.is_closed or not poll.poll(None if timeout_s is None else timeout_s * 1000):
+            return []
+        try:
+            data = self.channel.recv(65_536)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self.is_closed = True
+            return []
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        return [json.loads(line) for line in lines]
