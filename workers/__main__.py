@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 
 def main() -> None:
+    # Celery warns root of pickled messages; ours are JSON, and containers often run as root.
+    warnings.filterwarnings("ignore", message="(?s).*superuser privileges")
     from workers.app import app
 
     app.worker_main(

@@ -41,8 +41,7 @@ class Beat:
 
     def stop(self) -> None:
         self._ended.set()
-        for thread in self._threads:
-            thread.join(timeout=5)
+        self._threads[0].join(timeout=5)  # the listener may sit in a read, and harms nobody
 
     def _beat(self) -> None:
         interval = self._interval()

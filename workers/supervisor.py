@@ -202,6 +202,8 @@ class _Supervisor:
     def _conclude(self, ending: Ending) -> None:
         job_id, number = self._attempt.job_id, self._attempt.number
         if ending.outcome is None and self._attempt.stop_reason != CANCEL:
+            if self._node.is_stopping:
+                self._insist(self._node.register)  # or the next pass sends the job to us again
             self._insist(
                 lambda: self._store.jobs.requeue(
                     job_id,

@@ -25,6 +25,7 @@ class Live(Watcher):
 
     def __enter__(self) -> Live:
         if self._progress is not None:
+            self._task = self._progress.add_task("", total=None, where="waiting to start", words="", speed="")
             self._progress.start()
         return self
 
@@ -49,14 +50,12 @@ class Live(Watcher):
     def on_point(self, point: dict[str, Any]) -> None:
         if self._progress is None:
             return
-        if self._task is None:
-            self._task = self._progress.add_task("", total=1.0, where="", words="", speed="")
         kind = point["kind"]
         epoch = point["epoch"] + (1 if kind == "started" else 0)
         where = f"epoch {min(epoch, point['num_epochs'])}/{point['num_epochs']}"
         if kind == "progress":
             where += f"  {point['phase']} {point['batch']}/{point['num_batches']}"
-        update: dict[str, Any] = {"where": where, "completed": share_done(point)}
+        update: dict[str, Any] = {"where": where, "total": 1.0, "completed": share_done(point)}
         if point.get("values"):
             update |= {
                 "words": values_text(point["values"]),

@@ -27,7 +27,10 @@ LAST_LINES = 12
 @click.option("--spec", "as_spec", is_flag=True, help="Print the resolved job file of JOB.")
 @verb
 def status(session: Session, job: str | None, count: int, quiet: bool, as_json: bool, as_spec: bool) -> None:
-    """Show the newest jobs, or everything about one. JOB is an id, the beginning of one, a name, or `last`."""
+    """Show the newest jobs, or everything about one.
+
+    JOB is an id, the beginning of one, a name, or `last`.
+    """
     if as_spec and job is None:
         raise click.UsageError("--spec needs a job, such as: fusionq status last --spec")
     if job is None:

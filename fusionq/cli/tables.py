@@ -18,6 +18,11 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(headers[i], no_wrap=True, overflow="ellipsis")
     for row in rows:
         table.add_row(*(row[i] for i in used))
-    is_terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if is_terminal else 1000
-    Console(width=width, highlight=False, soft_wrap=not is_terminal).print(table)
+    if sys.stdout.isatty():
+        Console(width=shutil.get_terminal_size().columns, highlight=False).print(table)
+        return
+    console = Console(width=1000, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        print(line.rstrip())

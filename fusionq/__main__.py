@@ -1,0 +1,5 @@
+"""`python -m fusionq` is the `fusionq` command."""
+
+from fusionq.cli import main
+
+main()

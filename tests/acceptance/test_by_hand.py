@@ -1,0 +1,117 @@
+"""What a person does in several terminals: a worker, submit, status, logs, cancel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import torch
+
+from fusionq.queue.celery_app import make_app
+from fusionq.spec.load import from_yaml, load_job
+from fusionq.spec.states import Outcome
+from tests.acceptance.installation import JOBS, SLOWLY, Installation
+from tests.support import wait_until
+
+pytestmark = pytest.mark.acceptance
+
+
+def test_submit_prints_the_id_alone_and_the_next_commands_beside_it(shared: Installation) -> None:
+    done = shared.cli("submit", str(JOBS / "digits.yaml"), "train.epochs=1")
+    job_id = done.stdout.strip()
+    assert done.stdout == job_id + "\n"
+    assert f"fusionq logs {job_id} -f" in done.stderr
+    assert shared.await_end(job_id).outcome is Outcome.SUCCEEDED
+
+
+def test_a_followed_log_ends_with_the_job_and_its_exit_code(shared: Installation) -> None:
+    job_id = shared.submit()
+    done = shared.cli("logs", job_id, "-f")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["1/4", "2/4", "3/4", "4/4"]
+    assert done.stdout == shared.cli("logs", job_id).stdout
+    assert done.stdout == (shared.home / "runs" / job_id / "output.log").read_text()
+
+
+def test_a_finished_job_tells_its_result_everywhere(shared: Installation) -> None:
+    job_id = shared.submit()
+    record = shared.await_end(job_id)
+    assert record.result["epochs"] == 4
+    assert shared.status(job_id)["outcome"] == "succeeded"
+    assert job_id in shared.cli("status").stdout
+    assert job_id in shared.cli("ps", "-q").stdout.split()
+    epochs = [point["epoch"] for point in shared.store.streams.points(job_id) if point["kind"] == "epoch"]
+    assert epochs == [1, 2, 3, 4]
+    celery = make_app(lambda: shared.store.url)
+    wait_until(lambda: celery.AsyncResult(job_id).state == "SUCCESS", what="the result backend")
+    assert celery.AsyncResult(job_id).result["best_epoch"] == record.result["best_epoch"]
+    state = torch.load(record.result["best_model"], weights_only=True)
+    assert state["1.weight"].shape == (32, 64)
+
+
+def test_the_printed_spec_can_be_submitted_again(shared: Installation) -> None:
+    job_id = shared.submit("train.epochs=1")
+    text = shared.cli("status", job_id, "--spec").stdout
+    assert from_yaml(text) == load_job(shared.job_file, ["train.epochs=1"])
+    assert from_yaml(
+        (shared.home / "runs" / shared.await_end(job_id).id / "job.yaml").read_text()
+    ) == from_yaml(text)
+
+
+def test_an_error_in_user_code_is_one_line_in_the_status_and_a_traceback_in_the_log(
+    shared: Installation,
+) -> None:
+    job_id = shared.submit("trainer=trainers.Faulty")
+    assert shared.await_end(job_id).outcome is Outcome.FAILED
+    reason = shared.status(job_id)["reason"]
+    assert reason == "ValueError: these samples are odd (trainers.py, line 16, in __train_func__)"
+    log = shared.cli("logs", job_id).stdout
+    assert "Traceback (most recent call last)" in log
+    assert log.rstrip().endswith("ValueError: these samples are odd")
+    shown = shared.cli("status", job_id)
+    assert "last lines of its log" in shown.stdout
+    assert shared.cli("logs", job_id, "-f").returncode == 1
+
+
+def test_a_cancelled_job_saves_its_state_and_is_gone(
+    shared: Installation, steady: subprocess.Popen[bytes]
+) -> None:
+    job_id = shared.submit("train.epochs=1000", *SLOWLY)
+    shared.await_epochs(job_id, 1)
+    process = shared.process_of(job_id, steady)
+    done = shared.cli("cancel", job_id)
+    assert done.returncode == 0, done.stderr
+    assert not process.is_running()
+    record = shared.store.jobs.get(job_id)
+    assert (record.outcome, record.reason) == (Outcome.CANCELLED, "cancelled by the user; its state is saved")
+    assert list((shared.home / "runs" / job_id / "checkpoints").glob("*.pt"))
+    assert shared.cli("logs", job_id, "-f").returncode == 4
+
+
+def test_a_job_over_its_timeout_is_stopped_and_says_so(shared: Installation) -> None:
+    job_id = shared.submit("train.epochs=1000", "timeout=1s", *SLOWLY)
+    record = shared.await_end(job_id)
+    assert record.outcome is Outcome.TIMED_OUT
+    assert "timeout of 1.0s" in record.reason
+    assert shared.cli("logs", job_id, "-f").returncode == 5
+
+
+def test_jobs_go_by_priority_and_then_first_come(shared: Installation) -> None:
+    blocker = shared.submit("train.epochs=1000", *SLOWLY)
+    shared.await_epochs(blocker, 1)
+    low, high, low2 = (
+        shared.submit("train.epochs=1"),
+        shared.submit("train.epochs=1", "priority=5"),
+        shared.submit("train.epochs=1"),
+    )
+    assert "waits for a free slot" in shared.status(low)["waits_for"]
+    shared.cli("cancel", blocker)
+    started = {job: shared.await_end(job).started_at for job in (low, high, low2)}
+    assert sorted(started, key=started.__getitem__) == [high, low, low2]
+
+
+def test_workers_shows_the_worker(shared: Installation) -> None:
+    (worker,) = json.loads(shared.cli("workers", "--json").stdout)
+    assert (worker["name"], worker["slots"], worker["is_alive"]) == ("steady", 1, True)
+    assert "steady" in shared.cli("workers").stdout

@@ -1,0 +1,107 @@
+"""A killed job goes on where it was, with the same result."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Outcome
+from tests.acceptance.installation import LONG_S, SLOWLY, Installation
+from tests.support import wait_until
+
+pytestmark = pytest.mark.acceptance
+
+
+def best_of(record: JobRecord) -> dict[str, torch.Tensor]:
+    return torch.load(record.result["best_model"], weights_only=True)
+
+
+def assert_same_result(one: JobRecord, other: JobRecord) -> None:
+    assert one.outcome is other.outcome is Outcome.SUCCEEDED
+    for name, tensor in best_of(one).items():
+        assert torch.equal(tensor, best_of(other)[name]), name
+    histories = [json.loads((Path(r.run_dir) / "history.json").read_text()) for r in (one, other)]
+    assert histories[0] == histories[1]
+    logs = [(Path(r.run_dir) / "logs.txt").read_text().splitlines() for r in (one, other)]
+    assert len(logs[0]) == len(logs[1]) == len(histories[0])
+
+
+def test_a_job_goes_on_after_every_kind_of_death_with_the_same_result(installation: Installation) -> None:
+    installation.cli("up")
+    undisturbed = installation.submit("name=undisturbed", "train.epochs=8")
+    first = installation.start_worker("first")
+    expected = installation.await_end(undisturbed)
+
+    job_id = installation.submit("train.epochs=8", *SLOWLY)
+    installation.await_epochs(job_id, 1)
+    installation.process_of(job_id, first).kill()  # the job process
+
+    installation.await_epochs(job_id, 3, attempt=2)
+    orphan = installation.process_of(job_id, first)
+    first.kill()  # its worker
+    first.wait()
+    wait_until(lambda: not orphan.is_running(), timeout_s=5, what="the orphan gone")
+    second = installation.start_worker("second")
+
+    installation.await_epochs(job_id, 5, attempt=3)
+    second.send_signal(signal.SIGTERM)  # a shutdown, which is nobody's loss
+    assert second.wait(timeout=30) == 0
+    record = installation.store.jobs.get(job_id)
+    assert (record.status, record.losses) == ("queued", 2)
+    assert record.reason == "its worker was shut down; its state is saved"
+    installation.start_worker("third")
+
+    record = installation.await_end(job_id)
+    assert record.attempt == 4
+    assert_same_result(record, expected)
+    log = installation.cli("logs", job_id).stdout
+    assert log.count("going on from epoch") == 3
+
+
+def test_a_job_that_kills_its_process_every_time_ends_as_failed(installation: Installation) -> None:
+    (installation.workdir / "trainers.py").write_text(
+        "import os, signal, fusionq as tf\n"
+        "class Deadly(tf.StandardModel):\n"
+        "    def __train_func__(self, *arguments):\n"
+        "        os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    installation.cli("up")
+    installation.start_worker("one")
+    job_id = installation.submit("trainer=trainers.Deadly", "retry.max=1")
+    record = installation.await_end(job_id)
+    assert record.outcome is Outcome.FAILED
+    assert record.reason == "its process crashed (SIGSEGV); it was tried 2 times"
+    assert "Segmentation fault" in installation.cli("logs", job_id).stdout
+
+
+def test_plain_celery_starts_the_same_worker(installation: Installation) -> None:
+    installation.cli("up")
+    command = ("-m", "celery", "-A", "workers.app", "worker", "-P", "threads", "-l", "WARNING")
+    worker = installation.start_worker("plain", command)
+    assert installation.await_end(installation.submit()).outcome is Outcome.SUCCEEDED
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=30) == 0
+    wait_until(lambda: len(installation.processes()) == 1, timeout_s=10, what="only Redis left")
+
+
+def test_a_wrong_pool_is_refused(installation: Installation) -> None:
+    import subprocess
+
+    installation.cli("up")
+    command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "solo"]
+    done = subprocess.run(
+        command,
+        cwd=installation.workdir,
+        env=installation.environ,
+        capture_output=True,
+        text=True,
+        timeout=LONG_S,
+    )
+    assert done.returncode == 2
+    assert "start with -P threads" in done.stderr
