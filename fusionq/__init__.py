@@ -15,10 +15,23 @@ _ENGINE_NAMES = (
     "MSE",
     "Accuracy",
     "BaseModel",
+    "Callback",
+    "CsvLog",
+    "DepthwiseConv1d",
+    "DepthwiseConv2d",
+    "DepthwiseConv3d",
+    "DepthwiseConvTranspose1d",
+    "DepthwiseConvTranspose2d",
+    "DepthwiseConvTranspose3d",
     "Digits",
     "Flatten",
+    "GlobalAvgPool2d",
+    "GlobalMaxPool2d",
     "Metric",
+    "Reshape",
     "StandardModel",
+    "StepOptions",
+    "TensorBoard",
 )
 
 __all__ = [*_ENGINE_NAMES, "__version__"]

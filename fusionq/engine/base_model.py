@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,22 @@ from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.callbacks.console import EpochLines, ProgressBar
 from fusionq.engine.callbacks.files import EpochLog, HistoryFile
 from fusionq.engine.callbacks.models import ModelFiles
-from fusionq.engine.callbacks.plots import Plots
+from fusionq.engine.callbacks.overridden import overridden_hooks
+from fusionq.engine.callbacks.plots import Plots, ShownPlots
 from fusionq.engine.callbacks.schedule import LrSchedule
-from fusionq.engine.data.batches import as_batches, to_device
-from fusionq.engine.history import History
+from fusionq.engine.data.batches import Batches, HookedBatches, as_batches, to_device
+from fusionq.engine.files import write_whole
+from fusionq.engine.history import TEST, VAL, History
 from fusionq.engine.metrics import Metric
-from fusionq.engine.training import Training
-from fusionq.errors import HookError
+from fusionq.engine.stepping import StepOptions, Stepper
+from fusionq.engine.stopping import StopToken
+from fusionq.engine.summary import Summary, summarize
+from fusionq.engine.training import Testing, Training
+from fusionq.errors import CheckpointError, HookError
 from fusionq.spec.paths import RunPaths
 
 _HOOK_ALIASES = {"__eval_func__": "__eval_function__", "__predict_function__": "__predict_func__"}
+SAVE_MODELS = ("all", "best")
 
 
 class BaseModel:
@@ -39,6 +46,8 @@ class BaseModel:
         self.cuda = use_cuda_if_available and torch.cuda.is_available()
         self.device = torch.device("cuda" if self.cuda else "cpu")
         self.model = model.to(self.device)
+        self.stepper = Stepper(self.model, self.device)
+        self._input_hooks: list[Callable[[Any], Any]] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,7 +59,7 @@ class BaseModel:
                     )
                 setattr(cls, name, vars(cls)[alias])
 
-    # --- hooks -----------------------------------------------------------------------------------
+    # --- hooks that a trainer must define ------------------------------------------------------------
 
     def __train_func__(
         self,
@@ -76,6 +85,48 @@ class BaseModel:
         """The outputs for a batch of inputs."""
         raise HookError(f"{type(self).__name__} must define __predict_func__ to predict")
 
+    # --- hooks that a trainer may define; epochs count from 1, batches from 0 --------------------------
+
+    def on_epoch_start(self, epoch: int) -> None:
+        """Before an epoch."""
+
+    def on_epoch_end(
+        self,
+        epoch: int,
+        train_metrics: Sequence[Metric],
+        test_metrics: Sequence[Metric],
+        train_loss: float,
+        duration: float,
+    ) -> None:
+        """After an epoch and its test; `duration` in seconds."""
+
+    def on_batch_start(self, epoch: int, batch_num: int) -> None:
+        """Before a training batch."""
+
+    def on_batch_end(
+        self, epoch: int, batch_num: int, train_metrics: Sequence[Metric], train_loss: float
+    ) -> None:
+        """After a training batch. Overriding it makes every batch wait for the device, to read the loss."""
+
+    def on_training_completed(
+        self, train_metrics: Sequence[Metric], test_metrics: Sequence[Metric], train_duration: float
+    ) -> None:
+        """After the last epoch; `train_duration` in seconds."""
+
+    def add_input_hook(self, hook: Callable[[Any], Any]) -> None:
+        """Pass the inputs of every training batch through `hook` first."""
+        self._input_hooks.append(hook)
+
+    # --- what a trainer's hooks may call ---------------------------------------------------------------
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context for computing outputs and loss, in the precision that the job asks for."""
+        return self.stepper.autocast()
+
+    def optimize(self, loss: Tensor, optimizer: Optimizer) -> None:
+        """Instead of backward, step and zero_grad: with scaling and accumulation as the job asks for."""
+        self.stepper.optimize(loss, optimizer)
+
     # --- what you call -----------------------------------------------------------------------------
 
     def train(
@@ -85,54 +136,76 @@ class BaseModel:
         optimizer: Optimizer,
         train_metrics: Sequence[Metric] = (),
         test_loader: Iterable[Any] | None = None,
-        test_metrics: Sequence[Metric] = (),
+        test_metrics: Sequence[Metric] | None = None,
         num_epochs: int = 10,
         lr_schedule: Callable[[int], float] | None = None,
         save_models: str = "all",
         model_dir: str | Path = ".",
-        save_metrics: bool = False,
         notebook_mode: bool = False,
         batch_log: bool = True,
         save_logs: str | Path | None = None,
+        display_metrics: bool = False,
+        save_metrics: bool = True,
         *,
+        val_loader: Iterable[Any] | None = None,
+        val_metrics: Sequence[Metric] | None = None,
         lr_scheduler: LRScheduler | None = None,
+        steps_lr_per_batch: bool = False,
         monitor: str | None = None,
         mode: str | None = None,
+        options: StepOptions | None = None,
         callbacks: Sequence[Callback] = (),
+        stop: StopToken | None = None,
     ) -> History:
         """Train for `num_epochs` and return the history, one row per epoch.
 
         lr_schedule: the learning rate of each epoch, called with its number from 1.
         save_models: "all" keeps every epoch in all_models/, "best" only the best, in best_models/.
         model_dir: where models, history and plots go.
-        save_metrics: draw plots of the loss and the metrics into model_dir after every epoch.
         batch_log: show a progress bar over the batches; notebook_mode makes it a notebook's.
         save_logs: a file that gets one line per epoch.
+        display_metrics, save_metrics: show plots of the loss and the metrics after every epoch, or draw
+            them into model_dir.
+        val_loader, val_metrics: data that decides the best epoch, apart from the test data.
         monitor, mode: which value decides the best epoch, and whether "min" or "max" of it is better.
+        options: precision, accumulation, clipping, warm-up, averaged weights.
         """
+        if save_models not in SAVE_MODELS:
+            raise HookError(f"save_models must be 'all' or 'best', not {save_models!r}")
         paths = RunPaths(Path(model_dir))
-        chosen: list[Callback] = [ModelFiles(paths, save_models), HistoryFile(paths.history)]
-        if lr_schedule:
-            chosen.insert(0, LrSchedule(lr_schedule))
-        if save_metrics:
-            chosen.append(Plots(paths, every_epoch=True))
-        if save_logs:
-            chosen.append(EpochLog(Path(save_logs)))
-        if batch_log:
-            chosen.append(ProgressBar(notebook=notebook_mode))
+        if options is not None:
+            self.stepper = Stepper(self.model, self.device, options)
+        tests = [
+            Testing(phase, as_batches(loader), metrics or ())
+            for phase, loader, metrics in ((VAL, val_loader, val_metrics), (TEST, test_loader, test_metrics))
+            if loader is not None
+        ]
         training = Training(
             self,
-            as_batches(train_loader),
+            self.hooked(as_batches(train_loader)),
             loss_fn,
             optimizer,
             train_metrics,
-            as_batches(test_loader) if test_loader is not None else None,
-            test_metrics,
+            tests,
             num_epochs=num_epochs,
             lr_scheduler=lr_scheduler,
+            steps_lr_per_batch=steps_lr_per_batch,
             monitor=monitor,
             mode=mode,
-            callbacks=[*chosen, EpochLines(), *callbacks],
+            callbacks=[
+                *([LrSchedule(lr_schedule)] if lr_schedule else []),
+                ModelFiles(paths, save_models),
+                HistoryFile(paths.history),
+                *([EpochLog(Path(save_logs))] if save_logs else []),
+                *([ProgressBar(notebook=notebook_mode)] if batch_log else []),
+                EpochLines(),
+                *([Plots(paths, every_epoch=True)] if save_metrics else []),
+                *([ShownPlots()] if display_metrics else []),
+                *overridden_hooks(self, BaseModel),
+                *callbacks,
+            ],
+            stop=stop,
+            paths=paths,
         )
         training.run()
         return training.history
@@ -147,14 +220,45 @@ class BaseModel:
                 self.__eval_function__(batch, metrics)
         return {metric.name: float(metric.result()) for metric in metrics}
 
-    def predict(self, inputs: Any) -> Any:
-        """Outputs for a tensor of inputs, or, joined on the CPU, for a loader of (inputs, …)."""
+    def predict(self, inputs: Any, apply_softmax: bool = False) -> Any:
+        """Outputs for a tensor of inputs, or, joined on the CPU, for a loader of (inputs, …).
+
+        apply_softmax turns scores of shape (N, classes) into probabilities.
+        """
         self.model.eval()
         with torch.no_grad():
             if isinstance(inputs, Tensor):
-                return self.__predict_func__(to_device(inputs, self.device))
+                return self._predict_batch(inputs, apply_softmax)
             outputs = []
             for batch in as_batches(inputs).epoch(0):
                 first = batch[0] if isinstance(batch, tuple | list) else batch
-                outputs.append(self.__predict_func__(to_device(first, self.device)).cpu())
+                outputs.append(self._predict_batch(first, apply_softmax).cpu())
             return torch.cat(outputs)
+
+    def summary(self, input_size: Sequence[int]) -> Summary:
+        """A table of the layers for one sample of that shape, such as (1, 28, 28). Print it."""
+        return summarize(self.model, input_size, self.device)
+
+    def save_model(self, path: str | Path) -> None:
+        """Write the weights as a plain state dict, whole or not at all."""
+        state = self.model.state_dict()
+        write_whole(Path(path), lambda handle: torch.save(state, handle))
+
+    def load_model(self, path: str | Path) -> None:
+        """Read weights that `save_model` or a training wrote. Raises CheckpointError."""
+        try:
+            self.model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        except FileNotFoundError:
+            raise CheckpointError(f"{path}: no such model file") from None
+        except Exception as error:
+            raise CheckpointError(
+                f"{path} does not fit this model: {' '.join(str(error).split())[:300]}"
+            ) from error
+
+    def hooked(self, batches: Batches) -> Batches:
+        """The batches behind the input hooks."""
+        return HookedBatches(batches, self._input_hooks) if self._input_hooks else batches
+
+    def _predict_batch(self, inputs: Any, apply_softmax: bool) -> Any:
+        outputs = self.__predict_func__(to_device(inputs, self.device))
+        return outputs.softmax(1) if apply_softmax else outputs

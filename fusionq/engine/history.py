@@ -12,6 +12,7 @@ from fusionq.engine.metrics import Metric
 from fusionq.errors import MetricError
 
 TRAIN = "train"
+VAL = "val"
 TEST = "test"
 
 
@@ -75,13 +76,14 @@ class Best:
 
 
 def choose_best(
-    monitor: str | None, mode: str | None, train: dict[str, Metric], test: dict[str, Metric]
+    monitor: str | None, mode: str | None, train: dict[str, Metric], tests: Sequence[dict[str, Metric]]
 ) -> Best:
-    """What decides the best epoch: by default the first test metric, else train metric, else the loss.
+    """What decides the best epoch: by default the first metric of `tests`, else of `train`, else the loss.
 
-    `train` and `test` are the metrics by their history keys. Raises MetricError for an unknown `monitor`.
+    All are metrics by their history keys. Raises MetricError for an unknown
+    `monitor`.
     """
-    metrics = {**test, **train}
+    metrics = {key: metric for group in [*tests, train] for key, metric in group.items()}
     loss_key = f"{TRAIN}_loss"
     monitor = monitor or next(iter(metrics), loss_key)
     if monitor != loss_key and monitor not in metrics:

@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import torch
+
+from fusionq.engine.assembly import Assembly, Job
 from fusionq.engine.base_model import BaseModel
-from fusionq.engine.build import build, build_arguments, call, find_target
+from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.callbacks.checkpointing import Checkpointing
 from fusionq.engine.callbacks.console import EpochLines
+from fusionq.engine.callbacks.early_stopping import EarlyStopping
 from fusionq.engine.callbacks.files import EpochLog, HistoryFile, MetricPoints
 from fusionq.engine.callbacks.models import ModelFiles
+from fusionq.engine.callbacks.overridden import overridden_hooks
 from fusionq.engine.callbacks.plots import Plots
 from fusionq.engine.callbacks.reporting import Report, Reporting
 from fusionq.engine.checkpoint import Checkpoints
-from fusionq.engine.data.loading import build_transforms, make_batches
-from fusionq.engine.data.sources import open_datasets
-from fusionq.engine.environment import describe_environment
+from fusionq.engine.exporting import check_formats, export_model
 from fusionq.engine.files import write_json
+from fusionq.engine.inference import evaluate_job, predict_job
 from fusionq.engine.optimizers import build_lr_scheduler, build_optimizer
 from fusionq.engine.randomness import seed_everything, use_deterministic_kernels
 from fusionq.engine.stopping import StopToken
 from fusionq.engine.training import COMPLETED, Training
-from fusionq.errors import TargetError
 from fusionq.spec.events import Warned
-from fusionq.spec.job import JobSpec
-from fusionq.spec.paths import RunPaths
-from fusionq.spec.targets import TARGET
 from fusionq.spec.units import Interval
 
-
-@dataclass(frozen=True)
-class Job:
-    """What an attempt needs to know. `data_root` is the worker's folder of data sets."""
-
-    spec: JobSpec
-    paths: RunPaths
-    attempt: int
-    workdir: Path
-    data_root: Path | None = None
+__all__ = ["Job", "run_job"]
 
 
 def run_job(job: Job, report: Report, stop: StopToken) -> dict[str, Any] | None:
-    """Train as the spec says, from the last checkpoint if there is one.
+    """Do what the spec's task says, from the last checkpoint if there is one.
 
     Returns the result, or None where it was stopped (its state is saved). Raises EngineError.
     """
@@ -52,93 +41,110 @@ def run_job(job: Job, report: Report, stop: StopToken) -> dict[str, Any] | None:
     seed_everything(job.spec.train.seed)
     if job.spec.train.deterministic:
         use_deterministic_kernels()
-    training = _build_training(job, report, stop)
-    checkpoints = _checkpoints(job)
-    state = checkpoints.load_latest() if job.spec.checkpoint.resume == "auto" else None
-    if state is not None:
-        training.load_state_dict(state)
-        print(f"going on from epoch {training.epoch + 1}, batch {training.batch + 1}", flush=True)
-    if training.run() != COMPLETED:
-        print(
-            f"stopped in epoch {training.epoch + 1} after batch {training.batch}; the state is saved",
-            flush=True,
-        )
-        return None
-    result = _result(job, training, time.monotonic() - began)
-    write_json(job.paths.result, result)
-    return result
-
-
-def _build_training(job: Job, report: Report, stop: StopToken) -> Training:
-    spec = job.spec
-    trainer = _build_trainer(spec)
 
     def warn(text: str) -> None:
         print(f"WARNING: {text}", flush=True)
         report(Warned(text))
 
-    datasets = open_datasets(spec.data, job.data_root, warn)
-    write_json(
-        job.paths.environment,
-        describe_environment(job.workdir, trainer.device, spec.train.seed, datasets.note),
-    )
-    transforms = build_transforms(spec.data)
-    seed = spec.train.seed
-    train = make_batches(datasets.train, transforms, spec.data, trainer.device, shuffle=True, seed=seed)
-    test = None
-    if datasets.test is not None:
-        test = make_batches(datasets.test, transforms, spec.data, trainer.device, shuffle=False, seed=seed)
-    optimizer = build_optimizer(spec.optimizer, trainer.model.parameters())
+    assembly = Assembly(job, warn)
+    if job.spec.task == "train":
+        result = _train(assembly, report, stop)
+    elif job.spec.task == "evaluate":
+        result = evaluate_job(assembly, stop)
+    else:
+        result = predict_job(assembly, stop)
+    if result is None:
+        return None
+    result |= {"duration_s": round(time.monotonic() - began, 3), "run_dir": str(job.paths.root)}
+    write_json(job.paths.result, result)
+    return result
+
+
+def _train(assembly: Assembly, report: Report, stop: StopToken) -> dict[str, Any] | None:
+    spec, job = assembly.spec, assembly.job
+    check_formats(spec.export)
+    training = _build_training(assembly, report, stop)
+    state = _checkpoints(job).load_latest() if spec.checkpoint.resume == "auto" else None
+    if state is not None:
+        training.load_state_dict(state)
+        print(f"going on from epoch {training.epoch + 1}, batch {training.batch + 1}", flush=True)
+    if training.run() != COMPLETED:
+        where = f"epoch {training.epoch + 1} after batch {training.batch}"
+        print(f"stopped in {where}; the state is saved", flush=True)
+        return None
+    if training.early_end:
+        print(f"ended early: {training.early_end}", flush=True)
+    return _result(assembly, training)
+
+
+def _build_training(assembly: Assembly, report: Report, stop: StopToken) -> Training:
+    spec = assembly.spec
+    train_batches = assembly.train_batches()
+    assembly.set_up_steps(train_batches)
+    optimizer = build_optimizer(spec.optimizer or {}, assembly.trainer.model.parameters())
     return Training(
-        trainer,
-        train,
-        build(spec.loss, "loss").to(trainer.device),
+        assembly.trainer,
+        train_batches,
+        assembly.loss(),
         optimizer,
-        [build(block, f"metrics.train.{i}") for i, block in enumerate(spec.metrics.train)],
-        test,
-        [build(block, f"metrics.test.{i}") for i, block in enumerate(spec.metrics.test)],
+        assembly.train_metrics(),
+        assembly.tests(),
         num_epochs=spec.train.epochs,
         lr_scheduler=build_lr_scheduler(spec.lr_scheduler, optimizer),
+        steps_lr_per_batch=spec.train.lr_interval == "step",
         monitor=spec.checkpoint.monitor,
         mode=spec.checkpoint.mode,
-        callbacks=[
-            # Model files first: a checkpoint that says "epoch 3 was the best" must find its weights on disk.
-            ModelFiles(job.paths, spec.checkpoint.save_models),
-            HistoryFile(job.paths.history),
-            EpochLog(job.paths.epoch_log),
-            MetricPoints(job.paths.metrics),
-            Checkpointing(_checkpoints(job), Interval.parse(spec.checkpoint.every)),
-            EpochLines(),
-            Reporting(report),
-            Plots(job.paths),
-        ],
+        callbacks=_callbacks(assembly, report),
         stop=stop,
+        paths=assembly.job.paths,
     )
 
 
-def _build_trainer(spec: JobSpec) -> BaseModel:
-    model = build(spec.model, "model")
-    name = spec.trainer[TARGET]
-    trainer_class = find_target(name, "trainer")
-    if not (isinstance(trainer_class, type) and issubclass(trainer_class, BaseModel)):
-        raise TargetError(f"trainer: {name} is not a class that extends fusionq.BaseModel")
-    args, kwargs = build_arguments(spec.trainer, "trainer")
-    return call(trainer_class, "trainer", (model, *args), kwargs)
+def _callbacks(assembly: Assembly, report: Report) -> list[Callback]:
+    spec, paths = assembly.spec, assembly.job.paths
+    patience = spec.train.early_stopping
+    return [
+        # Early stopping first: the checkpoint of the last epoch must know that it is the last. Model files
+        # before it: a checkpoint that says "epoch 3 was the best" must find its weights on disk.
+        *([EarlyStopping(patience)] if patience else []),
+        ModelFiles(paths, spec.checkpoint.save_models, keep_best=spec.checkpoint.keep_best),
+        HistoryFile(paths.history),
+        EpochLog(paths.epoch_log),
+        MetricPoints(paths.metrics),
+        *assembly.callbacks(),
+        *overridden_hooks(assembly.trainer, BaseModel),
+        Checkpointing(_checkpoints(assembly.job), Interval.parse(spec.checkpoint.every)),
+        EpochLines(),
+        Reporting(report),
+        Plots(paths),
+    ]
 
 
 def _checkpoints(job: Job) -> Checkpoints:
     return Checkpoints(job.paths, attempt=job.attempt, keep=job.spec.checkpoint.keep)
 
 
-def _result(job: Job, training: Training, duration_s: float) -> dict[str, Any]:
+def _result(assembly: Assembly, training: Training) -> dict[str, Any]:
     best = training.best
-    return {
+    best_model = assembly.job.paths.best_model(best.epoch) if best.epoch else None
+    result: dict[str, Any] = {
         "epochs": training.epoch,
         "best_epoch": best.epoch,
         "monitor": best.monitor,
         "best_value": best.value,
         "values": training.history.rows[-1] if training.history.rows else {},
-        "duration_s": round(duration_s, 3),
-        "best_model": str(job.paths.best_model(best.epoch)) if best.epoch else "",
-        "run_dir": str(job.paths.root),
+        "best_model": str(best_model or ""),
     }
+    if training.early_end:
+        result["ended_early"] = training.early_end
+    if assembly.spec.export and best_model is not None:
+        result["exports"] = _export(assembly, training, best_model)
+    return result
+
+
+def _export(assembly: Assembly, training: Training, best_model: Any) -> list[str]:
+    trainer = assembly.trainer
+    trainer.model.load_state_dict(torch.load(best_model, map_location="cpu", weights_only=True))
+    batch = next(iter(training.train_batches.epoch(0)))
+    example = batch[0] if isinstance(batch, tuple | list) else batch
+    return export_model(trainer.model, example.to(trainer.device), assembly.spec.export, assembly.job.paths)

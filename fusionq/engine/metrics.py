@@ -35,6 +35,10 @@ class Metric:
         """The value over everything since `reset`."""
         raise NotImplementedError
 
+    def getValue(self) -> float:
+        """`result` under the name that TorchFusion gave it."""
+        return self.result()
+
     def state_dict(self) -> dict[str, Any]:
         return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -28,21 +29,58 @@ class StandardModel(BaseModel):
         batch_num: int,
     ) -> None:
         inputs, targets = to_device(data, self.device)
-        optimizer.zero_grad()
-        outputs = self.model(inputs)
-        loss = loss_fn(outputs, targets)
-        loss.backward()
-        optimizer.step()
+        outputs, loss = self._forward_and_backward(inputs, targets, optimizer, loss_fn)
+        self.stepper.end_batch(optimizer)
         running_loss.add_(loss, weight=batch_length(inputs))
-        outputs = outputs.detach()
         for metric in train_metrics:
             metric.update(outputs, targets)
 
     def __eval_function__(self, data: Any, metrics: Sequence[Metric]) -> None:
         inputs, targets = to_device(data, self.device)
-        outputs = self.model(inputs)
+        with self.autocast():
+            outputs = self.model(inputs)
         for metric in metrics:
             metric.update(outputs, targets)
 
     def __predict_func__(self, inputs: Any) -> Any:
-        return self.model(inputs)
+        with self.autocast():
+            return self.model(inputs)
+
+    def _forward_and_backward(
+        self, inputs: Any, targets: Any, optimizer: Optimizer, loss_fn: Callable[..., Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs and mean loss of a batch; when memory runs out, the same batch again in smaller parts."""
+        while True:
+            try:
+                if self.stepper.parts == 1:
+                    return self._one_part(inputs, targets, loss_fn, 1.0)
+                return self._in_parts(inputs, targets, loss_fn)
+            except torch.OutOfMemoryError:
+                # Earlier batches of an accumulation cannot be told apart from this one's half-made gradients.
+                if not self.stepper.is_between_steps or 2 * self.stepper.parts > batch_length(inputs):
+                    raise
+            optimizer.zero_grad()
+            self.stepper.halve_parts(batch_length(inputs))
+
+    def _one_part(
+        self, inputs: Any, targets: Any, loss_fn: Callable[..., Tensor], share: float
+    ) -> tuple[Tensor, Tensor]:
+        with self.autocast():
+            outputs = self.model(inputs)
+            loss = loss_fn(outputs, targets)
+        self.stepper.backward(loss, share)
+        return outputs.detach(), loss.detach()
+
+    def _in_parts(
+        self, inputs: Tensor, targets: Tensor, loss_fn: Callable[..., Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        size = batch_length(inputs)
+        outputs, losses = [], []
+        for some, theirs in zip(
+            inputs.chunk(self.stepper.parts), targets.chunk(self.stepper.parts), strict=True
+        ):
+            share = batch_length(some) / size
+            output, loss = self._one_part(some, theirs, loss_fn, share)
+            outputs.append(output)
+            losses.append(loss * share)
+        return torch.cat(outputs), torch.stack(losses).sum()

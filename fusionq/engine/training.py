@@ -9,24 +9,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.callbacks.base import Callback, CallbackList
 from fusionq.engine.data.batches import Batches, batch_length
-from fusionq.engine.history import TEST, TRAIN, History, choose_best, keys_of
+from fusionq.engine.history import TRAIN, History, choose_best, keys_of
 from fusionq.engine.metrics import Metric
 from fusionq.engine.optimizers import step_lr_scheduler
 from fusionq.engine.randomness import random_state, restore_random_state
 from fusionq.engine.stopping import StopToken
-from fusionq.errors import CheckpointError, DataError, MetricError, NonFiniteLossError
+from fusionq.errors import CheckpointError, DataError, HookError, MetricError, NonFiniteLossError
 from fusionq.spec.events import EpochEnd, Progress
+from fusionq.spec.paths import RunPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fusionq.engine.base_model import BaseModel
 
 LOG_INTERVAL_S = 1.0
@@ -36,6 +42,16 @@ STOPPED = "stopped"
 
 class _StopAsked(Exception):
     """Leaves the loop from within; the position says where."""
+
+
+class Testing:
+    """Data to measure on after every epoch: `phase` is val or test."""
+
+    def __init__(self, phase: str, batches: Batches, metrics: Sequence[Metric]) -> None:
+        self.phase = phase
+        self.batches = batches
+        self.metric_list = list(metrics)
+        self.metrics = dict(zip(keys_of(phase, metrics), metrics, strict=True))
 
 
 class Training:
@@ -51,30 +67,31 @@ class Training:
         loss_fn: Callable[..., torch.Tensor],
         optimizer: Optimizer,
         train_metrics: Sequence[Metric] = (),
-        test_batches: Batches | None = None,
-        test_metrics: Sequence[Metric] = (),
+        tests: Sequence[Testing] = (),
         *,
         num_epochs: int,
         lr_scheduler: LRScheduler | None = None,
+        steps_lr_per_batch: bool = False,
         monitor: str | None = None,
         mode: str | None = None,
         callbacks: Sequence[Callback] = (),
         stop: StopToken | None = None,
+        paths: RunPaths | None = None,
     ) -> None:
         self.trainer = trainer
+        self.stepper = trainer.stepper
         self.train_batches = train_batches
-        self.test_batches = test_batches
         self.loss_fn = loss_fn
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
+        self.train_metric_list = list(train_metrics)
         self.train_metrics = dict(zip(keys_of(TRAIN, train_metrics), train_metrics, strict=True))
-        self.test_metrics = dict(zip(keys_of(TEST, test_metrics), test_metrics, strict=True))
+        self.tests = list(tests)
         self.num_epochs = num_epochs
-        self.best = choose_best(monitor, mode, self.train_metrics, self.test_metrics)
-        self._train_metric_list = list(train_metrics)
-        self._test_metric_list = list(test_metrics)
+        self.best = choose_best(monitor, mode, self.train_metrics, [test.metrics for test in tests])
         self.callbacks = CallbackList(callbacks)
         self.stop = stop or StopToken()
+        self.paths = paths or RunPaths(Path())
         self.epoch = 0
         self.batch = 0
         self.samples = 0  # in the current epoch
@@ -82,10 +99,15 @@ class Training:
         self.history = History()
         self.values: dict[str, float] = {}  # of the current epoch, as far as they are known
         self.is_best = False
+        self.early_end = ""  # why there are no more epochs
+        self._steps_lr_per_epoch = lr_scheduler is not None and not steps_lr_per_batch
         self._random_state: dict[str, Any] | None = None  # as testing found it, while testing
         self._samples_at_start = 0
         self._began = self._epoch_began = self._train_ended = 0.0
         self._began_at = 0.0
+        self.stepper.attach(optimizer)
+        if lr_scheduler is not None and steps_lr_per_batch:
+            self.stepper.after_step.append(lr_scheduler.step)
 
     # --- the loop --------------------------------------------------------------------------------
 
@@ -95,7 +117,7 @@ class Training:
         self._began_at = self._epochs_done()
         self.callbacks.on_train_start(self)
         try:
-            while self.epoch < self.num_epochs:
+            while self.epoch < self.num_epochs and not self.early_end:
                 self._train_epoch()
                 self._test_epoch()
                 self._end_epoch()
@@ -105,6 +127,10 @@ class Training:
         self.callbacks.on_train_end(self)
         return COMPLETED
 
+    def end_early(self, reason: str) -> None:
+        """For a callback at the end of an epoch: make it the last one."""
+        self.early_end = reason
+
     def _train_epoch(self) -> None:
         self._epoch_began = time.monotonic()
         if self.batch == 0:
@@ -112,70 +138,85 @@ class Training:
         self.callbacks.on_epoch_start(self)
         self.trainer.model.train()
         self._pass(TRAIN, self.train_batches, self._train_step, start=self.batch)
+        self.stepper.finish_epoch(self.optimizer)
         self._check_loss()
         if self.samples == 0:
             raise DataError("the training data yields no batch")
-        self.values = {f"{TRAIN}_loss": self._mean_loss(), **_results(self.train_metrics)}
+        self.values = {f"{TRAIN}_loss": self.mean_loss(), **_results(self.train_metrics)}
         self._train_ended = time.monotonic()
 
     def _test_epoch(self) -> None:
-        if self.test_batches is None:
-            return
-        for metric in self.test_metrics.values():
-            metric.reset()
         # Testing again after a stop must draw the same numbers as testing the first time.
         self._random_state = random_state()
-        self.trainer.model.eval()
-        with torch.no_grad():
-            self._pass(TEST, self.test_batches, self._test_step)
+        for test in self.tests:
+            for metric in test.metric_list:
+                metric.reset()
+            with self._averaged_model(), torch.no_grad():
+                self.trainer.model.eval()
+                self._pass(test.phase, test.batches, self._step_of(test))
+            self.values |= _results(test.metrics)
         self._random_state = None
-        self.values |= _results(self.test_metrics)
+
+    def _step_of(self, test: Testing) -> Callable[[Any, int], None]:
+        def step(batch: Any, number: int) -> None:
+            self.trainer.__eval_function__(batch, test.metric_list)
+
+        return step
 
     def _pass(self, phase: str, batches: Batches, step: Callable[[Any, int], None], start: int = 0) -> None:
         """Go through the batches of one epoch with `step`: training and testing differ in nothing else."""
         next_look = time.monotonic() + LOG_INTERVAL_S
         for number, batch in enumerate(batches.epoch(self.epoch, start), start):
             step(batch, number)
-            if self.stop.requested:
+            if self.stop.requested and self.stepper.is_between_steps:
                 raise _StopAsked
             if time.monotonic() >= next_look:
                 self._look(phase, number + 1, len(batches))
                 next_look = time.monotonic() + LOG_INTERVAL_S
 
     def _train_step(self, batch: Any, number: int) -> None:
+        for on_batch_start in self.callbacks.batch_start_hooks:
+            on_batch_start(self)
         self.trainer.__train_func__(
             batch,
             self.optimizer,
             self.loss_fn,
-            self._train_metric_list,
+            self.train_metric_list,
             self.running_loss,
             self.epoch + 1,
             number,
         )
         self.samples += batch_length(batch)
         self.batch = number + 1
-        for on_batch_end in self.callbacks.batch_hooks:
+        if self.stepper.needs_optimize and not self.stepper.was_used:
+            raise HookError(
+                f"{type(self.trainer).__name__} steps its optimizer itself; precision and accumulation "
+                "need self.optimize(loss, optimizer) in __train_func__"
+            )
+        for on_batch_end in self.callbacks.batch_end_hooks:
             on_batch_end(self)
-
-    def _test_step(self, batch: Any, number: int) -> None:
-        self.trainer.__eval_function__(batch, self._test_metric_list)
 
     def _end_epoch(self) -> None:
         self.epoch += 1
         self.batch = 0
         self.history.add(self.epoch, self.values)
         self.is_best = self.best.offer(self.epoch, self.values[self.best.monitor])
-        if self.lr_scheduler is not None:
+        if self._steps_lr_per_epoch:
             step_lr_scheduler(self.lr_scheduler, self.values[self.best.monitor])
         self.callbacks.on_epoch_end(self, self._epoch_end_event())
 
     # --- looking: the only places that wait for the device ------------------------------------------
 
+    def mean_loss(self) -> float:
+        """The loss over the samples of this epoch so far. Waits for the device."""
+        return self.running_loss.total() / max(self.samples, 1)
+
     def _look(self, phase: str, batch: int, num_batches: int) -> None:
         self._check_loss()
-        values = {f"{TRAIN}_loss": self._mean_loss(), **_results(self.train_metrics)}
-        if phase == TEST:
-            values |= _results(self.test_metrics)
+        values = {f"{TRAIN}_loss": self.mean_loss(), **_results(self.train_metrics)}
+        for test in self.tests:
+            if test.phase == phase:
+                values |= _results(test.metrics)
         left = self.num_epochs - self._epochs_done()
         done = self._epochs_done() - self._began_at
         elapsed = time.monotonic() - self._began
@@ -185,7 +226,7 @@ class Training:
             num_epochs=self.num_epochs,
             batch=batch,
             num_batches=num_batches,
-            samples_per_s=self._samples_per_s(),
+            samples_per_s=self._samples_per_s(time.monotonic()),
             eta_s=elapsed * left / done if done > 0 else 0.0,
             values=values,
         )
@@ -196,24 +237,18 @@ class Training:
         if number is not None:
             raise NonFiniteLossError(f"non-finite loss at epoch {self.epoch + 1}, batch {number + 1}")
 
-    def _mean_loss(self) -> float:
-        return self.running_loss.total() / max(self.samples, 1)
-
-    def _samples_per_s(self) -> float:
-        fresh = self.samples - self._samples_at_start
-        return fresh / max(time.monotonic() - self._epoch_began, 1e-9)
+    def _samples_per_s(self, until: float) -> float:
+        return (self.samples - self._samples_at_start) / max(until - self._epoch_began, 1e-9)
 
     def _epochs_done(self) -> float:
         return self.epoch + self.batch / max(len(self.train_batches), 1)
 
     def _epoch_end_event(self) -> EpochEnd:
-        now = time.monotonic()
         return EpochEnd(
             epoch=self.epoch,
             num_epochs=self.num_epochs,
-            duration_s=now - self._epoch_began,
-            samples_per_s=(self.samples - self._samples_at_start)
-            / max(self._train_ended - self._epoch_began, 1e-9),
+            duration_s=time.monotonic() - self._epoch_began,
+            samples_per_s=self._samples_per_s(self._train_ended),
             is_best=self.is_best,
             values=dict(self.values),
         )
@@ -222,10 +257,32 @@ class Training:
         self.samples = 0
         self._samples_at_start = 0
         self.running_loss.reset()
-        for metric in self.train_metrics.values():
+        for metric in self.train_metric_list:
             metric.reset()
 
     # --- state -------------------------------------------------------------------------------------
+
+    @property
+    def global_batch(self) -> int:
+        """Batches since the beginning of the first epoch."""
+        return self.epoch * len(self.train_batches) + self.batch
+
+    @property
+    def test_metric_list(self) -> list[Metric]:
+        return [metric for test in self.tests for metric in test.metric_list]
+
+    def model_to_keep(self) -> nn.Module:
+        """What is tested and saved: the averaged weights where they are kept, else the trained ones."""
+        return self.stepper.average.module if self.stepper.average is not None else self.trainer.model
+
+    @contextmanager
+    def _averaged_model(self) -> Iterator[None]:
+        """While it lasts, the trainer's hooks see the weights that are kept."""
+        trained, self.trainer.model = self.trainer.model, self.model_to_keep()
+        try:
+            yield
+        finally:
+            self.trainer.model = trained
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides how the run goes on, in types that `weights_only=True` reads."""
@@ -233,9 +290,11 @@ class Training:
             "epoch": self.epoch,
             "batch": self.batch,
             "samples": self.samples,
+            "early_end": self.early_end,
             "model": self.trainer.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
+            "stepper": self.stepper.state_dict(),
             "running_loss": self.running_loss.state_dict(),
             "train_metrics": {key: metric.state_dict() for key, metric in self.train_metrics.items()},
             "history": self.history.rows,
@@ -250,12 +309,14 @@ class Training:
             self.optimizer.load_state_dict(state["optimizer"])
             if self.lr_scheduler is not None and state["lr_scheduler"] is not None:
                 self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+            self.stepper.load_state_dict(state["stepper"])
             for key, metric in self.train_metrics.items():
                 metric.load_state_dict(state["train_metrics"][key])
         except (RuntimeError, ValueError, KeyError) as error:
             cause = " ".join(str(error).split())[:300]
             raise CheckpointError(f"the checkpoint belongs to another job: {cause}") from error
         self.epoch, self.batch, self.samples = state["epoch"], state["batch"], state["samples"]
+        self.early_end = state["early_end"]
         self._samples_at_start = self.samples
         self.running_loss.load_state_dict(state["running_loss"])
         self.history = History(list(state["history"]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
 
@@ -70,13 +70,19 @@ def configuration(url: str) -> dict[str, Any]:
 
 
 def celery_url(url: str) -> str:
-    """The URL as Celery spells it: a unix socket is `redis+socket:///path` there."""
+    """The URL as Celery spells it, meaning the same Redis.
+
+    A unix socket is `redis+socket:///path` there, and its password must stand before the path, or the broker
+    overlooks it. `rediss://` checks certificates; unasked, the broker would not and the results would refuse.
+    """
     parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme == "rediss":
+        return urlunsplit(parts._replace(query=urlencode({"ssl_cert_reqs": "required", **query})))
     if parts.scheme != "unix":
         return url
-    options = []
-    if parts.password:
-        options.append(f"password={parts.password}")
-    if parts.query:
-        options.append(parts.query.replace("db=", "virtual_host="))
-    return f"redis+socket://{parts.path}" + (f"?{'&'.join(options)}" if options else "")
+    user, password = query.pop("username", ""), query.pop("password", "")
+    before = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else parts.netloc
+    if "db" in query:
+        query["virtual_host"] = query.pop("db")
+    return f"redis+socket://{before}{parts.path}" + (f"?{urlencode(query)}" if query else "")

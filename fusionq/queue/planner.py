@@ -5,6 +5,7 @@ A pure function: no clock, no Redis, no Celery. It is the only place that decide
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -42,14 +43,16 @@ def plan(pending: Sequence[JobRecord], workers: Sequence[WorkerRecord]) -> Plan:
     """Assign pending jobs in their order (higher priority first, then first come) to workers with room."""
     rooms = [_Room(w, w.free_slots, list(w.free_gpus)) for w in workers if w.is_alive and w.accepting]
     result = Plan()
-    for ahead, job in enumerate(sorted(pending, key=lambda job: (-job.priority, job.sequence))):
+    ahead: Counter[str] = Counter()  # jobs that wait, by queue
+    for job in sorted(pending, key=lambda job: (-job.priority, job.sequence)):
         serving = [room for room in rooms if job.queue in room.worker.queues]
         fitting = [room for room in serving if room.slots > 0 and _has_gpus(job, room, serving)]
         if fitting:
             # The emptiest worker: jobs spread, and each gets more of its machine.
             result.assignments.append(_take(job, max(fitting, key=lambda room: (len(room.gpus), room.slots))))
         else:
-            result.reasons[job.id] = _why(job, serving, ahead, workers)
+            result.reasons[job.id] = _why(job, serving, ahead[job.queue], workers)
+            ahead[job.queue] += 1
     return result
 
 
@@ -75,6 +78,8 @@ def _why(job: JobRecord, serving: Sequence[_Room], ahead: int, workers: Sequence
     if not any(worker.is_alive for worker in workers):
         return f"no worker is alive; {START_A_WORKER}"
     if not serving:
+        if any(worker.is_alive and job.queue in worker.queues for worker in workers):
+            return f"the workers of the queue {job.queue!r} are starting or stopping"
         return f"no worker serves the queue {job.queue!r}; {START_A_WORKER} --queues {job.queue}"
     needed = _needed_gpus(job, serving)
     most = max(len(room.worker.gpus) for room in serving)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from fusionq.spec.targets import FROM
 from fusionq.spec.units import Interval, parse_duration
 
 Target = dict[str, Any]
@@ -18,6 +19,7 @@ def _interval(value: str) -> str:
 
 
 DurationS = Annotated[float, BeforeValidator(parse_duration)]
+PositiveFloat = Annotated[float, Field(gt=0)]
 PositiveDurationS = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 IntervalText = Annotated[str, AfterValidator(_interval)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+:/@=-]*$")]
@@ -27,9 +29,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Task = Literal["train", "evaluate", "predict"]
+Precision = Literal["fp32", "bf16", "fp16"]
+ExportFormat = Literal["safetensors", "torch_export", "onnx"]
+
+
 class DataSection(Section):
-    train: Target = Field(description="The data set to train on.")
-    test: Target | None = Field(None, description="The data set to measure on after every epoch.")
+    train: Target | None = Field(None, description="The data set to train on.")
+    val: Target | None = Field(None, description="The data set that decides which epoch is the best.")
+    val_fraction: float | None = Field(
+        None, gt=0, lt=1, description="Instead of data.val: a share of the training data, drawn by the seed."
+    )
+    test: Target | None = Field(
+        None, description="The data set to measure on after every epoch, or to predict."
+    )
     transform: list[Target] = Field(default=[], description="Transforms of each sample, in order.")
     offline: Literal["digits"] | None = Field(
         None, description="What to train on when the data is neither on disk nor to be downloaded."
@@ -42,12 +55,33 @@ class DataSection(Section):
 
 class MetricsSection(Section):
     train: list[Target] = Field(default=[], description="Metrics over the training batches.")
+    val: list[Target] | None = Field(
+        None, description="Metrics over the validation data; default: those of test."
+    )
     test: list[Target] = Field(default=[], description="Metrics over the test data, after every epoch.")
 
 
 class TrainSection(Section):
     epochs: int = Field(10, ge=1, description="How many times to go over the training data.")
     seed: int = Field(0, ge=0, lt=2**63, description="Decides initial weights, order and augmentation.")
+    precision: Precision = Field("fp32", description="Numbers to compute in; weights stay fp32.")
+    gradient_accumulation_steps: int = Field(1, ge=1, description="Batches whose gradients make one step.")
+    clip_grad_norm: PositiveFloat | None = Field(None, description="Scale gradients down to this norm.")
+    warmup: IntervalText | None = Field(
+        None, description="Raise the learning rate linearly over the first steps, such as 500ba or 1ep."
+    )
+    lr_interval: Literal["epoch", "step"] = Field("epoch", description="When lr_scheduler steps.")
+    ema: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Test and keep an average of the weights with this decay, such as 0.999.",
+    )
+    early_stopping: int | None = Field(
+        None, ge=1, description="End after this many epochs without a better monitored value."
+    )
+    compile: bool = Field(False, description="Compile the model with torch.compile.")
+    channels_last: bool = Field(False, description="Keep images in the layout that convolutions like best.")
     deterministic: bool = Field(
         False, description="Use only deterministic kernels; needed for bit-identical results on a GPU."
     )
@@ -67,6 +101,7 @@ class CheckpointSection(Section):
     )
     every: IntervalText = Field("1ep", description="How often to save the full state: 1ep, 500ba or 10m.")
     keep: int = Field(2, ge=2, description="How many checkpoints to keep.")
+    keep_best: int = Field(1, ge=1, description="How many of the best models to keep.")
     resume: Literal["auto", "never"] = Field(
         "auto", description="Go on from the last checkpoint when the job is started again, or begin anew."
     )
@@ -88,19 +123,27 @@ class JobSpec(Section):
     """One training job, as its file says it."""
 
     name: Name | None = Field(None, description="What people call the job; default: the name of its file.")
-    task: Literal["train"] = Field("train", description="What to do with the model.")
+    task: Task = Field("train", description="What to do with the model: train, evaluate or predict.")
     trainer: Target = Field(
         default={"_target_": "fusionq.StandardModel"},
         description="The trainer: StandardModel, or your own BaseModel by its import path.",
     )
-    model: Target = Field(description="The network, as a tree of _target_ blocks.")
+    model: Target = Field(
+        description="The network, a tree of _target_ blocks; `from`: a job or file to take weights from."
+    )
     data: DataSection
-    loss: Target = Field(description="The loss function.")
-    optimizer: Target = Field(description="The optimizer; its parameters are the model's.")
-    lr_scheduler: Target | None = Field(None, description="Changes the learning rate, once per epoch.")
+    loss: Target | None = Field(None, description="The loss function.")
+    optimizer: Target | None = Field(None, description="The optimizer; its parameters are the model's.")
+    lr_scheduler: Target | None = Field(None, description="Changes the learning rate.")
     metrics: MetricsSection = MetricsSection()
     train: TrainSection = TrainSection()
     checkpoint: CheckpointSection = CheckpointSection()
+    callbacks: list[Target] = Field(
+        default=[], description="CsvLog, TensorBoard, or your own fusionq.Callback by its import path."
+    )
+    export: list[ExportFormat] = Field(
+        default=[], description="Forms to write the best model in, at the end."
+    )
     resources: ResourcesSection = ResourcesSection()
     queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = Field(
         "default", description="The queue to wait in; workers serve one or more of them."
@@ -119,10 +162,24 @@ class JobSpec(Section):
     env: dict[str, str] = Field(default={}, description="Environment variables of the job's process.")
 
     @model_validator(mode="after")
-    def _metrics_need_test_data(self) -> JobSpec:
-        if self.metrics.test and self.data.test is None:
+    def _fits_together(self) -> JobSpec:
+        missing = [key for key, value in self._needed().items() if value is None]
+        if missing:
+            raise ValueError(f"task {self.task} needs {' and '.join(missing)}")
+        if self.task == "train" and self.metrics.test and self.data.test is None:
             raise ValueError("metrics.test needs data.test")
+        if self.metrics.val and not (self.data.val or self.data.val_fraction):
+            raise ValueError("metrics.val needs data.val or data.val_fraction")
+        if self.data.val and self.data.val_fraction:
+            raise ValueError("data.val and data.val_fraction are two ways to say one thing; keep one")
+        if self.task == "evaluate" and not self.metrics.test:
+            raise ValueError("task evaluate needs metrics.test")
         return self
+
+    def _needed(self) -> dict[str, object]:
+        if self.task == "train":
+            return {"data.train": self.data.train, "loss": self.loss, "optimizer": self.optimizer}
+        return {"data.test": self.data.test, "model.from": self.model.get(FROM)}
 
     def to_data(self) -> dict[str, Any]:
         """Plain data that loads again to an equal spec."""

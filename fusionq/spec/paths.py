@@ -60,6 +60,26 @@ class RunPaths:
     def plots(self) -> Path:
         return self.root / "plots"
 
+    @property
+    def metrics_csv(self) -> Path:
+        return self.root / "metrics.csv"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.root / "tensorboard"
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    @property
+    def predictions_npz(self) -> Path:
+        return self.root / "predictions.npz"
+
+    @property
+    def predictions_csv(self) -> Path:
+        return self.root / "predictions.csv"
+
     def model_of_epoch(self, epoch: int) -> Path:
         return self.all_models / f"model_{epoch}.pth"
 

@@ -17,21 +17,27 @@ from fusionq.spec.reader import Path_, Source
 
 TARGET = "_target_"
 ARGS = "_args_"
+FROM = "from"  # names where a model's weights come from; no argument of a call can have this name
 _SYNONYMS = ("_component_", "class_path")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
+
+DATASETS = ("torchvision.datasets", "fusionq", "torch.utils.data")
 
 # Where a short name is looked up, by the place of the block in the job file; `*` is any list item.
 TARGET_PLACES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("trainer",): ("fusionq",),
     ("model",): ("torch.nn", "fusionq", "torchvision.models"),
-    ("data", "train"): ("torchvision.datasets", "fusionq", "torch.utils.data"),
-    ("data", "test"): ("torchvision.datasets", "fusionq", "torch.utils.data"),
+    ("data", "train"): DATASETS,
+    ("data", "val"): DATASETS,
+    ("data", "test"): DATASETS,
     ("data", "transform", "*"): ("torchvision.transforms.v2",),
     ("loss",): ("torch.nn",),
     ("optimizer",): ("torch.optim",),
     ("lr_scheduler",): ("torch.optim.lr_scheduler",),
     ("metrics", "train", "*"): ("fusionq",),
+    ("metrics", "val", "*"): ("fusionq",),
     ("metrics", "test", "*"): ("fusionq",),
+    ("callbacks", "*"): ("fusionq",),
 }
 
 
@@ -75,6 +81,8 @@ class TargetResolver:
         return data
 
     def _outermost(self, value: Any, path: Path_, modules: tuple[str, ...]) -> Any:
+        if path == ("model",) and isinstance(value, dict) and set(value) == {FROM}:
+            return value  # another job's model, whole
         if isinstance(value, str):
             value = {TARGET: value}  # `loss: CrossEntropyLoss` is the short way to write a block
         if not is_target(value):

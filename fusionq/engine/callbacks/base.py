@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fusionq.spec.events import EpochEnd, Progress
@@ -19,6 +19,9 @@ class Callback:
 
     def on_epoch_start(self, training: Training) -> None:
         """Before an epoch, or before the rest of one."""
+
+    def on_batch_start(self, training: Training) -> None:
+        """Before every training batch; costs nothing where it is not overridden."""
 
     def on_batch_end(self, training: Training) -> None:
         """After every training batch; costs nothing where it is not overridden."""
@@ -41,11 +44,12 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         self.callbacks = list(callbacks)
-        self.batch_hooks = [
-            callback.on_batch_end
-            for callback in self.callbacks
-            if type(callback).on_batch_end is not Callback.on_batch_end
-        ]
+        self.batch_start_hooks = self._hooks("on_batch_start")
+        self.batch_end_hooks = self._hooks("on_batch_end")
+
+    def _hooks(self, name: str) -> list[Callable[[Training], None]]:
+        overriding = [c for c in self.callbacks if getattr(type(c), name) is not getattr(Callback, name)]
+        return [getattr(callback, name) for callback in overriding]
 
     def on_train_start(self, training: Training) -> None:
         for callback in self.callbacks:

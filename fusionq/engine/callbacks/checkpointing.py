@@ -23,6 +23,8 @@ class Checkpointing(Callback):
 
     def on_batch_end(self, training: Training) -> None:
         self._batches += 1
+        if not training.stepper.is_between_steps:
+            return  # gradients that wait are no part of the state
         if (self._every.batches and self._batches >= self._every.batches) or (
             self._every.seconds and time.monotonic() - self._clock >= self._every.seconds
         ):
@@ -30,7 +32,7 @@ class Checkpointing(Callback):
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         is_due = self._every.epochs and training.epoch % self._every.epochs == 0
-        if is_due or training.epoch == training.num_epochs:
+        if is_due or training.early_end or training.epoch == training.num_epochs:
             self._save(training)
 
     def on_stop(self, training: Training) -> None:

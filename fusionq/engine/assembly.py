@@ -1,0 +1,196 @@
+"""The parts of a job, built as its spec says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset, Subset
+
+from fusionq.engine.base_model import BaseModel
+from fusionq.engine.build import build, build_arguments, call, find_target
+from fusionq.engine.callbacks.base import Callback
+from fusionq.engine.data.batches import Batches
+from fusionq.engine.data.loading import build_transforms, make_batches
+from fusionq.engine.data.sources import Datasets, open_datasets
+from fusionq.engine.environment import describe_environment
+from fusionq.engine.files import write_json
+from fusionq.engine.history import TEST, VAL
+from fusionq.engine.metrics import Metric
+from fusionq.engine.randomness import derive_seed
+from fusionq.engine.stepping import StepOptions, Stepper
+from fusionq.engine.torchmetrics_adapter import TorchMetric, is_torchmetric
+from fusionq.engine.training import Testing
+from fusionq.engine.weights import load_weights
+from fusionq.errors import DataError, TargetError
+from fusionq.spec.job import JobSpec
+from fusionq.spec.paths import RunPaths
+from fusionq.spec.targets import FROM, TARGET
+from fusionq.spec.units import Interval
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an attempt needs to know. `data_root` is the worker's folder of data sets."""
+
+    spec: JobSpec
+    paths: RunPaths
+    attempt: int
+    workdir: Path
+    data_root: Path | None = None
+
+
+class Assembly:
+    """Builds in the order in which it is asked, so that the same seed gives the same weights."""
+
+    def __init__(self, job: Job, warn: Callable[[str], None]) -> None:
+        self.job = job
+        self.spec = job.spec
+        self.trainer = self._build_trainer()
+        self.trainer.stepper.warn = warn
+        self._transforms = build_transforms(self.spec.data)
+        self._datasets = self._open(warn)
+
+    # --- the model -----------------------------------------------------------------------------------
+
+    def _build_trainer(self) -> BaseModel:
+        spec = self.spec
+        model = build({key: value for key, value in spec.model.items() if key != FROM}, "model")
+        if not isinstance(model, torch.nn.Module):
+            raise TargetError(f"model: {spec.model[TARGET]} is not a torch.nn.Module")
+        if FROM in spec.model:
+            load_weights(model, spec.model[FROM], self.job.paths, self.job.workdir)
+        name = spec.trainer[TARGET]
+        trainer_class = find_target(name, "trainer")
+        if not (isinstance(trainer_class, type) and issubclass(trainer_class, BaseModel)):
+            raise TargetError(f"trainer: {name} is not a class that extends fusionq.BaseModel")
+        args, kwargs = build_arguments(spec.trainer, "trainer")
+        trainer = call(trainer_class, "trainer", (model, *args), kwargs)
+        if spec.train.channels_last:
+            trainer.model.to(memory_format=torch.channels_last)
+        if spec.train.compile:
+            trainer.model.compile()  # in place: the keys of the state dict stay as they are
+        return trainer
+
+    def set_up_steps(self, train_batches: Batches) -> None:
+        """How the trainer steps its optimizer."""
+        train = self.spec.train
+        options = StepOptions(
+            precision=train.precision,
+            accumulation=train.gradient_accumulation_steps,
+            clip_grad_norm=train.clip_grad_norm,
+            warmup_steps=self._warmup_steps(len(train_batches)),
+            ema_decay=train.ema,
+        )
+        warn = self.trainer.stepper.warn
+        self.trainer.stepper = Stepper(self.trainer.model, self.trainer.device, options)
+        self.trainer.stepper.warn = warn
+
+    def _warmup_steps(self, num_batches: int) -> int:
+        if self.spec.train.warmup is None:
+            return 0
+        interval = Interval.parse(self.spec.train.warmup)
+        if interval.seconds:
+            raise TargetError("train.warmup counts batches or epochs, such as 500ba or 1ep, not time")
+        batches = interval.batches or interval.epochs * num_batches
+        return max(1, batches // self.spec.train.gradient_accumulation_steps)
+
+    # --- the data ------------------------------------------------------------------------------------
+
+    def _open(self, warn: Callable[[str], None]) -> Datasets:
+        datasets = open_datasets(self.spec.data, self.job.data_root, warn)
+        write_json(
+            self.job.paths.environment,
+            describe_environment(self.job.workdir, self.trainer.device, self.spec.train.seed, datasets.note),
+        )
+        if self.spec.data.val_fraction is None or datasets.train is None:
+            return datasets
+        train, val = _split(datasets.train, self.spec.data.val_fraction, self.spec.train.seed)
+        return Datasets(train, val, datasets.test, datasets.note)
+
+    def train_batches(self) -> Batches:
+        return self.trainer.hooked(self._batches(self._datasets.train, shuffle=True))
+
+    def test_batches(self) -> Batches:
+        return self._batches(self._datasets.test, shuffle=False)
+
+    def tests(self) -> list[Testing]:
+        """What is measured after every epoch; validation first, since it decides."""
+        metrics = self.spec.metrics
+        found = []
+        if self._datasets.val is not None:
+            blocks = metrics.test if metrics.val is None else metrics.val
+            batches = self._batches(self._datasets.val, shuffle=False)
+            found.append(Testing(VAL, batches, self._metrics(blocks, "metrics.val")))
+        if self._datasets.test is not None:
+            found.append(Testing(TEST, self.test_batches(), self._metrics(metrics.test, "metrics.test")))
+        return found
+
+    def _batches(self, dataset: Dataset | None, *, shuffle: bool) -> Batches:
+        assert dataset is not None
+        return make_batches(
+            dataset,
+            self._transforms,
+            self.spec.data,
+            self.trainer.device,
+            shuffle=shuffle,
+            seed=self.spec.train.seed,
+            channels_last=self.spec.train.channels_last,
+        )
+
+    # --- the rest ------------------------------------------------------------------------------------
+
+    def loss(self) -> Any:
+        loss = build(self.spec.loss or {}, "loss")
+        return loss.to(self.trainer.device) if isinstance(loss, torch.nn.Module) else loss
+
+    def train_metrics(self) -> list[Metric]:
+        return self._metrics(self.spec.metrics.train, "metrics.train")
+
+    def test_metrics(self) -> list[Metric]:
+        return self._metrics(self.spec.metrics.test, "metrics.test")
+
+    def callbacks(self) -> list[Callback]:
+        found = [build(block, f"callbacks.{i}") for i, block in enumerate(self.spec.callbacks)]
+        for i, callback in enumerate(found):
+            if not isinstance(callback, Callback):
+                raise TargetError(
+                    f"callbacks.{i}: {type(callback).__name__} does not extend fusionq.Callback"
+                )
+        return found
+
+    def _metrics(self, blocks: list[dict[str, Any]], place: str) -> list[Metric]:
+        return [_metric(block, f"{place}.{i}") for i, block in enumerate(blocks)]
+
+
+def _metric(block: dict[str, Any], place: str) -> Metric:
+    """A metric of ours, or one of torchmetrics under the `name` that the block gives it."""
+    if block[TARGET].startswith("torchmetrics."):
+        return TorchMetric(build({k: v for k, v in block.items() if k != "name"}, place), block.get("name"))
+    metric = build(block, place)
+    if is_torchmetric(metric):
+        return TorchMetric(metric)
+    if not isinstance(metric, Metric):
+        raise TargetError(
+            f"{place}: {type(metric).__name__} is neither a fusionq.Metric nor one of torchmetrics"
+        )
+    return metric
+
+
+def _split(dataset: Any, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """The data set without a share drawn by the seed, and that share."""
+    size = len(dataset)
+    num_val = round(size * fraction)
+    if not 0 < num_val < size:
+        raise DataError(
+            f"data.val_fraction: {fraction} of {size} samples leaves nothing to train or to validate on"
+        )
+    generator = torch.Generator().manual_seed(derive_seed("split", seed))
+    order = torch.randperm(size, generator=generator)
+    return (
+        Subset(dataset, order[num_val:].sort().values.tolist()),
+        Subset(dataset, order[:num_val].sort().values.tolist()),
+    )

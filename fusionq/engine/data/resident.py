@@ -1,0 +1,142 @@
+"""Data sets as tensors on the device: decoded once, transformed once or in whole batches.
+
+The result is the same, bit for bit, as loading sample by sample; what cannot be handled so is left to a
+DataLoader (`resident_batches` answers None).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Subset, TensorDataset
+from torchvision.datasets import CIFAR10, MNIST
+from torchvision.transforms import v2
+
+from fusionq.engine.data.batches import ResidentBatches
+from fusionq.engine.data.digits import Digits
+
+SHARE_OF_FREE_MEMORY = 0.25
+CHUNK = 4096
+
+Transform = Callable[[Tensor], Tensor]
+
+
+def resident_batches(
+    dataset: Dataset,
+    transforms: list[Any],
+    batch_size: int,
+    device: torch.device,
+    *,
+    shuffle: bool,
+    seed: int = 0,
+) -> ResidentBatches | None:
+    """The data set on `device`, or None where it must go through a DataLoader.
+
+    `transforms` are the torchvision transforms of each sample, in order; the data set has none itself.
+    """
+    tensors = _as_tensors(dataset)
+    steps = None if tensors is None else _batched_steps(transforms, tensors[0])
+    if tensors is None or steps is None:
+        return None
+    budget = SHARE_OF_FREE_MEMORY * _free_memory(device)
+    first, *rest = (tensor.to(device) for tensor in tensors) if _size(tensors) <= budget else (None,)
+    if first is None:
+        return None
+    transform = None
+    if steps:
+        if _transformed_size(first, steps) <= budget:
+            first = _in_chunks(first, steps)
+        else:
+            transform = _Chain(steps)
+    return ResidentBatches((first, *rest), batch_size, shuffle=shuffle, seed=seed, transform=transform)
+
+
+def _as_tensors(dataset: Any) -> tuple[Tensor, ...] | None:
+    """All samples of a data set whose storage we know: images as uint8 of shape (N, C, H, W)."""
+    if type(dataset) is TensorDataset:
+        return dataset.tensors
+    if type(dataset) is Subset:
+        whole = _as_tensors(dataset.dataset)
+        chosen = torch.as_tensor(dataset.indices)
+        return tuple(tensor[chosen] for tensor in whole) if whole else None
+    # A subclass with its own __getitem__ may do anything.
+    getter = type(dataset).__getitem__
+    if getattr(dataset, "target_transform", None) is not None:
+        return None
+    if getter in (MNIST.__getitem__, Digits.__getitem__):
+        return dataset.data.unsqueeze(1), torch.as_tensor(dataset.targets)
+    if getter is CIFAR10.__getitem__:
+        return torch.from_numpy(dataset.data).permute(0, 3, 1, 2).contiguous(), torch.as_tensor(
+            dataset.targets
+        )
+    return None
+
+
+def _batched_steps(transforms: list[Any], images: Tensor) -> list[Transform] | None:
+    """The transforms as functions of whole batches, or None where one of them is not known to be one."""
+    steps: list[Transform] = []
+    for transform in transforms:
+        kind = type(transform)
+        if kind is v2.Compose:
+            inner = _batched_steps(list(transform.transforms), images)
+            if inner is None:
+                return None
+            steps += inner
+        elif kind is v2.ToTensor:
+            steps.append(_to_unit_float)
+        elif kind in (v2.Normalize, v2.ToDtype, v2.ConvertImageDtype):
+            steps.append(transform)
+        elif kind in (v2.ToImage, v2.PILToTensor) or (kind is v2.Resize and _keeps_size(transform, images)):
+            continue  # what we hold is such a tensor already
+        else:
+            return None
+    is_image = images.dim() == 4 and images.dtype == torch.uint8
+    return steps if is_image or not transforms else None
+
+
+def _to_unit_float(images: Tensor) -> Tensor:
+    return images.to(torch.float32).div(255)
+
+
+def _keeps_size(resize: Any, images: Tensor) -> bool:
+    size = list(resize.size) if isinstance(resize.size, list | tuple) else [resize.size]
+    return (size * 2)[:2] == list(images.shape[-2:])
+
+
+class _Chain:
+    def __init__(self, steps: list[Transform]) -> None:
+        self.steps = steps
+
+    def __call__(self, images: Tensor) -> Tensor:
+        for step in self.steps:
+            images = step(images)
+        return images
+
+
+def _in_chunks(images: Tensor, steps: list[Transform]) -> Tensor:
+    """All images transformed; in chunks, so that the steps between need little memory."""
+    chain = _Chain(steps)
+    example = chain(images[:1])
+    result = torch.empty((len(images), *example.shape[1:]), dtype=example.dtype, device=images.device)
+    for start in range(0, len(images), CHUNK):
+        result[start : start + CHUNK] = chain(images[start : start + CHUNK])
+    return result
+
+
+def _transformed_size(images: Tensor, steps: list[Transform]) -> int:
+    example = _Chain(steps)(images[:1])
+    return len(images) * example.numel() * example.element_size()
+
+
+def _size(tensors: tuple[Tensor, ...]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available

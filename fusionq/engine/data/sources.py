@@ -1,0 +1,96 @@
+"""Where data comes from: the disk, else a download, else the job's `offline:` data set. Never silently."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from fusionq.engine.build import build, build_arguments, call, find_target
+from fusionq.engine.data.digits import Digits
+from fusionq.errors import DataError
+from fusionq.spec.job import DataSection
+from fusionq.spec.settings import ENV_DATA
+from fusionq.spec.targets import TARGET
+
+Block = Mapping[str, Any]
+
+_NOT_THERE = (RuntimeError, FileNotFoundError)
+"""torchvision's ways to say that the files of a data set are not there."""
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The opened data sets. `note` says, in words for the user, what was replaced."""
+
+    train: Dataset | None
+    val: Dataset | None
+    test: Dataset | None
+    note: str = ""
+
+
+class _NotToBeHadError(Exception):
+    """A data set is neither on disk nor to be downloaded; the message says why."""
+
+
+def open_datasets(section: DataSection, data_root: Path | None, warn: Callable[[str], None]) -> Datasets:
+    """Open what `data.train`, `.val` and `.test` name, without transforms. Raises DataError, TargetError."""
+    blocks = {"train": section.train, "val": section.val, "test": section.test}
+    try:
+        opened = {key: _open(b, f"data.{key}", data_root) if b else None for key, b in blocks.items()}
+        return Datasets(**opened)
+    except _NotToBeHadError as reason:
+        if section.offline is None:
+            raise DataError(f"{reason}, or give `data.offline: digits`") from reason.__cause__
+        note = f"{reason}. TRAINING ON scikit-learn's digits INSTEAD, as `data.offline` says"
+        warn(note)
+        replaced = {key: Digits(train=key == "train") if b else None for key, b in blocks.items()}
+        return Datasets(**replaced, note=note)
+
+
+def _open(block: Block, place: str, data_root: Path | None) -> Dataset:
+    if "download" not in block or "root" not in block:
+        return build(block, place)
+    roots = [Path(block["root"]), *([data_root] if data_root else [])]
+    for root in roots:
+        try:
+            return _construct(block, place, root, download=False)
+        except _NOT_THERE:
+            continue
+    name = block[TARGET].rpartition(".")[2]
+    looked = " nor ".join(str(root.absolute()) for root in roots)
+    advice = f"put its files there, or name the folder that holds them in {ENV_DATA}"
+    if not block["download"]:
+        raise _NotToBeHadError(f"{place}: {name} is not in {looked}; {advice}")
+    try:
+        return _download(block, place, data_root or roots[0])
+    except Exception as error:
+        cause = str(error).strip().split("\n")[0] or type(error).__name__
+        raise _NotToBeHadError(
+            f"{place}: {name} is not in {looked} and cannot be downloaded ({cause}); {advice}"
+        ) from error
+
+
+def _construct(block: Block, place: str, root: Path, *, download: bool) -> Dataset:
+    args, kwargs = build_arguments(block, place)
+    kwargs = {**kwargs, "root": str(root), "download": download}
+    return call(find_target(block[TARGET], place), place, args, kwargs, let_pass=_NOT_THERE)
+
+
+def _download(block: Block, place: str, root: Path) -> Dataset:
+    with _locked(root):
+        return _construct(block, place, root, download=True)
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Jobs that start together must not write the same files at once."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".download.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,50 @@
+"""Jobs and workers as the planner sees them, made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Status
+from fusionq.store.workers import WorkerRecord
+
+
+def job(
+    job_id: str, *, sequence: int = 1, priority: int = 0, queue: str = "default", gpus: str = "auto"
+) -> JobRecord:
+    return JobRecord(
+        id=job_id,
+        name=job_id,
+        status=Status.QUEUED,
+        sequence=sequence,
+        priority=priority,
+        queue=queue,
+        gpus=gpus,
+    )
+
+
+def worker(
+    name: str = "w",
+    *,
+    slots: int = 1,
+    gpus: int = 0,
+    busy_gpus: Sequence[int] = (),
+    jobs: Sequence[str] = (),
+    queues: Sequence[str] = ("default",),
+    accepting: bool = True,
+    is_alive: bool = True,
+) -> WorkerRecord:
+    return WorkerRecord(
+        name=name,
+        host="host",
+        pid=1,
+        version="0",
+        queues=tuple(queues),
+        slots=slots,
+        accepting=accepting,
+        gpus=tuple({"index": index, "name": "GPU"} for index in range(gpus)),
+        jobs=tuple(jobs),
+        busy_gpus=tuple(busy_gpus),
+        seen_at=0.0,
+        is_alive=is_alive,
+    )

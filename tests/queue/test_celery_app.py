@@ -1,0 +1,100 @@
+"""Celery's settings, and a Redis URL in Celery's spelling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from fusionq.queue.celery_app import celery_url, configuration, make_app
+from fusionq.store.embedded import EmbeddedRedis
+
+# --- the URL ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://host:6379/0", "redis://host:6379/0"),
+        ("redis://user:p%40ss@host:6379/2", "redis://user:p%40ss@host:6379/2"),
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+        ("unix://:p%40ss@/run/redis.sock", "redis+socket://:p%40ss@/run/redis.sock"),
+        ("unix://me:secret@/r.sock?db=1", "redis+socket://me:secret@/r.sock?virtual_host=1"),
+        ("unix:///r.sock?password=p%40ss", "redis+socket://:p%40ss@/r.sock"),
+        ("rediss://host:6380/0", "rediss://host:6380/0?ssl_cert_reqs=required"),
+        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host/0?ssl_cert_reqs=none"),
+    ],
+)
+def test_a_redis_url_in_the_spelling_of_celery(url: str, expected: str):
+    assert celery_url(url) == expected
+
+
+@pytest.mark.parametrize("form", ["unix://:p%40ss%2F@{}?db=2", "unix:///{}?password=p%40ss%2F&db=2"])
+def test_broker_and_results_reach_a_socket_with_a_password_and_a_database(home: Path, form: str):
+    server = EmbeddedRedis(home)  # the fixture ends it
+    server.ensure_running()
+    with redis.Redis(unix_socket_path=str(server.socket)) as admin:
+        admin.config_set("requirepass", "p@ss/")
+    url = form.format(server.socket).replace("////", "///")
+    app = make_app(lambda: url)
+    try:
+        app.send_task("fusionq.schedule", queue="schedule", retry=False)
+        app.backend.store_result("id", {"loss": 1}, "PROGRESS")
+    finally:
+        app.close()
+    with redis.Redis(unix_socket_path=str(server.socket), password="p@ss/", db=2) as admin:
+        assert admin.llen("fusionq:celery:schedule") == 1
+        assert admin.exists("fusionq:celery:celery-task-meta-id")
+        admin.config_set("requirepass", "")
+
+
+def test_certificates_are_checked_by_the_results_too():
+    app = make_app(lambda: "rediss://host:6380/0")
+    assert app.backend.connparams["connection_class"] is redis.SSLConnection
+
+
+# --- the settings ----------------------------------------------------------------------------------
+
+
+def test_a_message_is_taken_once_and_never_in_advance():
+    settings = configuration("redis://host/0")
+    assert settings["task_acks_late"] is False
+    assert settings["task_reject_on_worker_lost"] is False
+    assert settings["worker_prefetch_multiplier"] == 1
+    assert settings["worker_disable_prefetch"] is True
+
+
+def test_a_lost_connection_ends_no_running_job():
+    assert configuration("redis://host/0")["worker_cancel_long_running_tasks_on_connection_loss"] is False
+    assert configuration("redis://host/0")["broker_connection_max_retries"] is None
+
+
+def test_only_json_travels():
+    settings = configuration("redis://host/0")
+    assert (settings["task_serializer"], settings["result_serializer"]) == ("json", "json")
+    assert settings["accept_content"] == ["json"]
+
+
+def test_all_of_celery_lies_under_one_prefix():
+    settings = configuration("redis://host/0")
+    for name in ("broker_transport_options", "result_backend_transport_options"):
+        assert settings[name]["global_keyprefix"] == "fusionq:celery:"
+
+
+def test_jobs_are_supervised_by_threads():
+    assert configuration("redis://host/0")["worker_pool"] == "threads"
+
+
+def test_the_url_is_asked_for_when_the_app_is_first_used():
+    asked = []
+
+    def url() -> str:
+        asked.append(1)
+        return "redis://host:6379/0"
+
+    app = make_app(url)
+    assert not asked
+    assert app.conf.broker_url == "redis://host:6379/0"
+    assert asked

@@ -1,0 +1,139 @@
+"""A scheduling pass: what fits is assigned and sent, once, however many ask."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fusionq.errors import StoreUnavailableError
+from fusionq.queue.scheduling import schedule
+from fusionq.spec.states import Status
+from fusionq.store.connection import connect
+from fusionq.store.store import Store
+from tests.support import submit
+
+
+class FakeSender:
+    """Notes what it is told to send, and the state of the job at that moment."""
+
+    def __init__(self, store: Store) -> None:
+        self.sent: list[tuple[str, str, int]] = []
+        self.states: list[Status] = []
+        self._store = store
+
+    def run(self, worker: str, job_id: str, attempt: int) -> None:
+        self.sent.append((worker, job_id, attempt))
+        self.states.append(self._store.jobs.get(job_id).status)
+
+
+def add_worker(store: Store, name: str = "w", *, slots: int = 1, gpus: str = "[]") -> None:
+    fields = {"slots": slots, "accepting": 1, "queues": '["default"]', "gpus": gpus, "host": "h"}
+    assert store.workers.register(name, "token", 60, fields)
+
+
+def test_a_pass_assigns_what_fits_and_tells_the_worker(store: Store):
+    add_worker(store, slots=2)
+    for job_id in ("a", "b", "c"):
+        submit(store, job_id)
+    sender = FakeSender(store)
+    assert schedule(store, sender) == 2
+    assert sender.sent == [("w", "a", 1), ("w", "b", 1)]
+    assert [store.jobs.get(job_id).status for job_id in "abc"] == ["assigned", "assigned", "queued"]
+
+
+def test_a_worker_is_told_only_after_the_job_is_its_own(store: Store):
+    add_worker(store)
+    submit(store, "a")
+    sender = FakeSender(store)
+    schedule(store, sender)
+    assert sender.states == [Status.ASSIGNED]
+
+
+def test_the_gpus_of_the_plan_are_reserved(store: Store):
+    add_worker(store, slots=2, gpus='[{"index": 0}, {"index": 1}]')
+    for job_id in ("a", "b"):
+        submit(store, job_id)
+        store.redis.hset(f"fusionq:job:{job_id}", "gpus", "auto")
+    schedule(store, FakeSender(store))
+    assert [store.jobs.get(job_id).assigned_gpus for job_id in "ab"] == [(0,), (1,)]
+
+
+def test_a_pass_brings_back_what_was_never_started(store: Store):
+    add_worker(store)
+    submit(store, "a")
+    assert store.jobs.assign("a", "w", (), start_within_s=-1)
+    sender = FakeSender(store)
+    assert schedule(store, sender) == 1
+    assert sender.sent == [("w", "a", 2)]
+
+
+def test_an_assignment_that_lost_its_race_is_not_sent(store: Store, monkeypatch: pytest.MonkeyPatch):
+    add_worker(store, slots=2)
+    for job_id in ("a", "b"):
+        submit(store, job_id)
+    assign = store.jobs.assign
+
+    def late(job_id: str, *rest) -> int:
+        if job_id == "a":
+            store.jobs.cancel("a", "meanwhile")
+        return assign(job_id, *rest)
+
+    monkeypatch.setattr(store.jobs, "assign", late)
+    sender = FakeSender(store)
+    assert schedule(store, sender) == 1
+    assert sender.sent == [("w", "b", 1)]
+
+
+def test_many_passes_at_once_assign_each_job_once(store: Store):
+    add_worker(store, slots=20)
+    for number in range(20):
+        submit(store, f"j{number}")
+    sender = FakeSender(store)
+    start = threading.Barrier(4)
+
+    def one_pass() -> int:
+        own = Store(connect(store.url), store.url)
+        start.wait()
+        try:
+            return schedule(own, sender)
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = [future.result() for future in [pool.submit(one_pass) for _ in range(4)]]
+    assert sum(counts) == 20
+    assert sorted(job_id for _, job_id, _ in sender.sent) == sorted(f"j{number}" for number in range(20))
+
+
+def test_a_wish_during_a_pass_is_served_by_that_pass(store: Store):
+    add_worker(store)
+    submit(store, "a")
+
+    class Busy(FakeSender):
+        """While the pass sends its first message, a slot comes free and somebody asks for another pass."""
+
+        def run(self, worker: str, job_id: str, attempt: int) -> None:
+            super().run(worker, job_id, attempt)
+            if job_id == "a":
+                add_worker(store, "w2")
+                submit(store, "b")
+                assert schedule(store, self) == 0
+
+    sender = Busy(store)
+    assert schedule(store, sender) == 2
+    assert [job_id for _, job_id, _ in sender.sent] == ["a", "b"]
+
+
+def test_a_pass_that_broke_off_holds_up_nobody_for_long(store: Store):
+    add_worker(store)
+    submit(store, "a")
+
+    class Cut(FakeSender):
+        def run(self, worker: str, job_id: str, attempt: int) -> None:
+            raise StoreUnavailableError("gone")
+
+    with pytest.raises(StoreUnavailableError):
+        schedule(store, Cut(store))
+    assert 0 <= store.redis.pttl("fusionq:pass_lock") <= 10_000 or not store.redis.exists("fusionq:pass_lock")

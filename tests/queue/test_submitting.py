@@ -1,0 +1,87 @@
+"""A submission: once it returned the job is safe."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fusionq.errors import StoreUnavailableError
+from fusionq.queue import submitting
+from fusionq.queue.submitting import submit
+from fusionq.spec.job import JobSpec
+from fusionq.spec.load import from_yaml, parse_job
+from fusionq.store.connection import connect
+from fusionq.store.store import Store
+from tests.support import ONE_JOB
+
+
+class FakeSender:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.wishes = 0
+        self._error = error
+
+    def ask_for_pass(self) -> None:
+        self.wishes += 1
+        if self._error is not None:
+            raise self._error
+
+
+def spec(more: str = "") -> JobSpec:
+    return from_yaml(ONE_JOB + more)
+
+
+def test_a_submission_stores_the_job_and_asks_for_a_pass(store: Store, tmp_path: Path):
+    sender = FakeSender()
+    job_id = submit(store, sender, spec("queue: big\npriority: 7\ntags: [x, y]\nresources: {gpus: 1}"), tmp_path)
+    record = store.jobs.get(job_id)
+    assert (record.name, record.queue, record.priority, record.gpus) == ("tiny", "big", 7, "1")
+    assert (record.tags, record.workdir, record.status) == (("x", "y"), str(tmp_path), "queued")
+    assert record.user
+    assert sender.wishes == 1
+
+
+def test_what_is_stored_is_the_whole_spec(store: Store, tmp_path: Path):
+    job_id = submit(store, FakeSender(), spec(), tmp_path)
+    assert parse_job(store.jobs.spec(job_id)) == spec()
+
+
+def test_a_job_is_safe_although_no_message_could_be_sent(store: Store, tmp_path: Path):
+    sender = FakeSender(StoreUnavailableError("gone"))
+    job_id = submit(store, sender, spec(), tmp_path)
+    assert sender.wishes == 1
+    assert store.jobs.get(job_id).status == "queued"
+    assert store.jobs.has_pending()
+
+
+def test_without_redis_nothing_was_submitted_and_it_says_so(tmp_path: Path):
+    store = Store(connect(f"unix://{tmp_path}/nobody.sock"))
+    sender = FakeSender()
+    with pytest.raises(StoreUnavailableError):
+        submit(store, sender, spec(), tmp_path)
+    assert sender.wishes == 0
+
+
+def test_ids_are_short_and_cannot_be_misread(store: Store, tmp_path: Path):
+    ids = {submit(store, FakeSender(), spec(), tmp_path) for _ in range(20)}
+    assert len(ids) == 20
+    assert all(re.fullmatch(r"[a-hjkmnp-z2-9]{8}", job_id) for job_id in ids)
+
+
+def test_an_id_that_is_taken_is_not_used_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ids = iter(["same", "same", "other"])
+    monkeypatch.setattr(submitting, "_new_id", lambda: next(ids))
+    assert submit(store, FakeSender(), spec(), tmp_path) == "same"
+    assert submit(store, FakeSender(), spec(), tmp_path) == "other"
+    assert store.jobs.count() == 2
+
+
+def test_a_relative_folder_is_stored_as_an_absolute_one(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    job_id = submit(store, FakeSender(), spec(), Path("."))
+    assert store.jobs.get(job_id).workdir == str(tmp_path)

@@ -1,0 +1,93 @@
+"""Every Redis key, as other programs and older versions know it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fusionq.store import keys
+from fusionq.store.scripts import source
+
+
+def test_every_single_key_is_pinned():
+    assert keys.SINGLE == {
+        "jobs": "fusionq:jobs",
+        "job_ids": "fusionq:job_ids",
+        "names": "fusionq:names",
+        "sequence": "fusionq:sequence",
+        "queues": "fusionq:queues",
+        "waiting": "fusionq:waiting",
+        "assigned": "fusionq:assigned",
+        "leases": "fusionq:leases",
+        "workers": "fusionq:workers",
+        "events": "fusionq:events",
+        "wanted": "fusionq:wanted",
+        "again": "fusionq:again",
+        "pass_lock": "fusionq:pass_lock",
+        "reap_lock": "fusionq:reap_lock",
+    }
+
+
+def test_every_constant_names_its_key():
+    constants = {
+        name: value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str)
+    }
+    assert constants == {
+        "PREFIX": "fusionq:",
+        "CELERY_PREFIX": "fusionq:celery:",
+        "JOBS": "fusionq:jobs",
+        "JOB_IDS": "fusionq:job_ids",
+        "NAMES": "fusionq:names",
+        "QUEUES": "fusionq:queues",
+        "WAITING": "fusionq:waiting",
+        "ASSIGNED": "fusionq:assigned",
+        "LEASES": "fusionq:leases",
+        "WORKERS": "fusionq:workers",
+        "EVENTS": "fusionq:events",
+        "WANTED": "fusionq:wanted",
+        "AGAIN": "fusionq:again",
+        "PASS_LOCK": "fusionq:pass_lock",
+        "REAP_LOCK": "fusionq:reap_lock",
+    }
+
+
+def test_every_key_with_a_name_in_it_is_pinned():
+    assert {name: getattr(keys, name)("x") for name in keys.BY_NAME} == {
+        "job": "fusionq:job:x",
+        "spec": "fusionq:spec:x",
+        "log": "fusionq:log:x",
+        "metrics": "fusionq:metrics:x",
+        "pending": "fusionq:pending:x",
+        "worker": "fusionq:worker:x",
+        "worker_jobs": "fusionq:worker_jobs:x",
+        "worker_gpus": "fusionq:worker_gpus:x",
+    }
+    assert keys.stop_channel("w") == "fusionq:stop:w"
+
+
+def test_the_scripts_get_the_same_spellings():
+    lua = keys.to_lua()
+    for name, key in keys.SINGLE.items():
+        assert f"K.{name} = '{key}'" in lua
+    for name in keys.BY_NAME:
+        assert f"function K.{name}(x) return '{getattr(keys, name)('')}' .. x end" in lua
+
+
+def test_every_key_is_in_the_table_that_says_how_long_it_lives():
+    table = {
+        name for row in re.findall(r"^\| ([a-z_, ]+?) +\|", keys.__doc__, re.M) for name in row.split(", ")
+    }
+    assert table - {"key"} == {*keys.SINGLE, *keys.BY_NAME}
+
+
+SCRIPTS = sorted(file.stem for file in (Path(keys.__file__).parent / "scripts").glob("[!_]*.lua"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_script_spells_a_key_of_its_own(name):
+    text = source(name)
+    used = set(re.findall(r"\bK\.([a-z_]+)", text))
+    assert used <= {*keys.SINGLE, *keys.BY_NAME}
+    assert text.count("fusionq:") == keys.to_lua().count("fusionq:")

@@ -1,0 +1,97 @@
+"""Leases: renewed by those who hold them, taken once when they ran out, and counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusionq.spec.states import Outcome, Status
+from fusionq.store import keys
+from fusionq.store.store import Store
+from tests.support import await_lease_end, register, running, status, submit
+
+SHORT_S = 0.05
+
+
+def test_a_lease_that_holds_is_not_taken(any_store: Store):
+    register(any_store)
+    submit(any_store, "j")
+    attempt = running(any_store, "j")
+    assert any_store.jobs.expired() == []
+    assert any_store.jobs.reap("j", attempt, delay_s=0, max_losses=9, reason="lost") == ""
+    assert status(any_store, "j") == Status.RUNNING
+
+
+def test_a_lease_that_ran_out_is_taken_once_and_counts_as_a_loss(any_store: Store):
+    store = any_store
+    register(store)
+    submit(store, "j")
+    attempt = running(store, "j", lease_s=SHORT_S)
+    await_lease_end(store, "j")
+    assert store.jobs.expired() == [("j", attempt, 0)]
+    assert store.jobs.reap("j", attempt, delay_s=0, max_losses=2, reason="its worker was lost") == "requeued"
+    assert store.jobs.reap("j", attempt, delay_s=0, max_losses=2, reason="its worker was lost") == ""
+    record = store.jobs.get("j")
+    assert (record.status, record.losses, record.reason) == (Status.QUEUED, 1, "its worker was lost")
+    assert store.jobs.expired() == []
+    assert not store.jobs.finish("j", attempt, Outcome.SUCCEEDED, "too late")
+
+
+def test_a_lease_is_taken_for_the_attempt_that_lost_it_only(any_store: Store):
+    register(any_store)
+    submit(any_store, "j")
+    any_store.jobs.requeue("j", running(any_store, "j"), "shutdown")
+    attempt = running(any_store, "j", lease_s=SHORT_S)
+    await_lease_end(any_store, "j")
+    assert any_store.jobs.reap("j", attempt - 1, delay_s=0, max_losses=9, reason="lost") == ""
+    assert any_store.jobs.get("j").losses == 0
+
+
+def test_a_lost_job_can_wait_before_it_is_tried_again(any_store: Store):
+    register(any_store)
+    submit(any_store, "j")
+    attempt = running(any_store, "j", lease_s=SHORT_S)
+    await_lease_end(any_store, "j")
+    assert any_store.jobs.reap("j", attempt, delay_s=60, max_losses=2, reason="lost") == "requeued"
+    assert status(any_store, "j") == Status.WAITING
+
+
+def test_a_worker_that_renewed_in_the_last_moment_keeps_its_job(any_store: Store):
+    register(any_store)
+    submit(any_store, "j")
+    attempt = running(any_store, "j", lease_s=SHORT_S)
+    await_lease_end(any_store, "j")
+    assert any_store.jobs.renew([("j", attempt)], 60) == [""]
+    assert any_store.jobs.reap("j", attempt, delay_s=0, max_losses=9, reason="lost") == ""
+    assert status(any_store, "j") == Status.RUNNING
+
+
+def test_leases_of_several_jobs_are_renewed_in_one_call(any_store: Store):
+    register(any_store, slots=3)
+    attempts = []
+    for job_id in ("a", "b", "c"):
+        submit(any_store, job_id)
+        attempts.append((job_id, running(any_store, job_id)))
+    any_store.jobs.cancel("b", "enough")
+    any_store.jobs.requeue("c", 1, "gone")
+    assert any_store.jobs.renew(attempts, 60) == ["", "cancel", "lost"]
+    assert any_store.jobs.renew([], 60) == []
+    assert any_store.redis.zscore(keys.LEASES, "c") is None
+
+
+@pytest.mark.parametrize("max_losses", [0, 2])
+def test_a_job_that_is_lost_too_often_fails_with_the_reason(any_store: Store, max_losses):
+    store = any_store
+    register(store)
+    submit(store, "j")
+    answers = []
+    for _ in range(max_losses + 1):
+        attempt = running(store, "j", lease_s=0.02)
+        await_lease_end(store, "j")
+        answers.append(
+            store.jobs.reap("j", attempt, delay_s=0, max_losses=max_losses, reason="its worker was lost")
+        )
+    assert answers == ["requeued"] * max_losses + ["failed"]
+    record = store.jobs.get("j")
+    assert (record.outcome, record.losses) == (Outcome.FAILED, max_losses + 1)
+    assert record.reason == f"its worker was lost, {max_losses + 1} times"
+    assert store.workers.alive()[0].jobs == ()
