@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from fusionq.errors import FusionqError
+from fusionq.queue.parents import resolve_model
 from fusionq.queue.sender import Sender
 from fusionq.spec.job import JobSpec
 from fusionq.store.store import Store
@@ -22,6 +23,7 @@ def submit(store: Store, sender: Sender, spec: JobSpec, workdir: Path) -> str:
 
     Once this returned the job is safe: it stands in Redis, and a lost message only delays it.
     """
+    spec = resolve_model(store, spec, workdir)
     fields: dict[str, str | int] = {
         "name": spec.name or "job",
         "queue": spec.queue,

@@ -177,7 +177,7 @@ def as_batches(loader: Any) -> Batches:
         return loader
     if not hasattr(loader, "__iter__") or not hasattr(loader, "__len__"):
         raise DataError(
-            f"a loader must have a length and be iterable more than once; {type(loader).__name__} is not"
+            f"a loader must have a length and be iterable again and again; {type(loader).__name__} is not"
         )
     return ForeignBatches(loader)
 
