@@ -21,7 +21,7 @@ from fusionq.engine.callbacks.overridden import overridden_hooks
 from fusionq.engine.callbacks.plots import Plots, ShownPlots
 from fusionq.engine.callbacks.schedule import LrSchedule
 from fusionq.engine.data.batches import Batches, HookedBatches, as_batches, to_device
-from fusionq.engine.files import write_whole
+from fusionq.engine.files import write_tensors
 from fusionq.engine.history import TEST, VAL, History
 from fusionq.engine.metrics import Metric
 from fusionq.engine.stepping import StepOptions, Stepper
@@ -58,6 +58,8 @@ class BaseModel:
                         f"{cls.__name__} defines both {alias} and {name}; they are one hook, keep one"
                     )
                 setattr(cls, name, vars(cls)[alias])
+            elif name in vars(cls):
+                setattr(cls, alias, vars(cls)[name])  # for whoever calls it by its other name
 
     # --- hooks that a trainer must define ------------------------------------------------------------
 
@@ -241,8 +243,7 @@ class BaseModel:
 
     def save_model(self, path: str | Path) -> None:
         """Write the weights as a plain state dict, whole or not at all."""
-        state = self.model.state_dict()
-        write_whole(Path(path), lambda handle: torch.save(state, handle))
+        write_tensors(Path(path), self.model.state_dict())
 
     def load_model(self, path: str | Path) -> None:
         """Read weights that `save_model` or a training wrote. Raises CheckpointError."""

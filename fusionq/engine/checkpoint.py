@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fusionq.engine.files import write_whole
+from fusionq.engine.files import write_tensors
 from fusionq.errors import CheckpointError
 from fusionq.spec.paths import RunPaths
 
@@ -32,8 +33,8 @@ class Checkpoints:
         """Write the state of position (epoch, batch), then drop the oldest. Raises CheckpointError."""
         path = self._paths.checkpoint(self._attempt, epoch, batch)
         try:
-            write_whole(path, lambda handle: torch.save({"format": FORMAT, **state}, handle))
-        except (OSError, RuntimeError) as error:  # torch wraps a failed write into a RuntimeError
+            write_tensors(path, {"format": FORMAT, **state})
+        except (OSError, RuntimeError) as error:
             raise CheckpointError(
                 f"cannot write {path.name}: {error}; the checkpoint before is kept"
             ) from error
@@ -48,7 +49,7 @@ class Checkpoints:
         paths = self._newest_first()
         for path in paths:
             try:
-                state = torch.load(path, map_location="cpu", weights_only=True)
+                state = _read(path)
             except Exception:
                 continue  # damaged; the one before was written whole
             if isinstance(state, dict) and state.get("format") == FORMAT:
@@ -67,3 +68,11 @@ class Checkpoints:
     def _drop_oldest(self) -> None:
         for path in self._newest_first()[self._keep :]:
             path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()  # torch writes check sums and does not look at them
+    if damaged:
+        raise OSError(f"{path}: {damaged} is damaged")
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.hooks import RemovableHandle
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -50,6 +51,7 @@ class Stepper:
             self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(self.options.ema_decay))
         self._model = model
         self._base_rates: list[float] = []
+        self._hooks: list[RemovableHandle] = []
 
     @property
     def needs_optimize(self) -> bool:
@@ -63,13 +65,20 @@ class Stepper:
 
     def attach(self, optimizer: Optimizer) -> None:
         """Hang clipping, warm-up and averaging on the optimizer's step."""
-        options = self.options
+        options, hooks = self.options, self._hooks
         if options.clip_grad_norm is not None:
-            optimizer.register_step_pre_hook(self._clip)
+            hooks.append(optimizer.register_step_pre_hook(self._clip))
         if options.warmup_steps:
-            optimizer.register_step_pre_hook(self._warm_up)
-            optimizer.register_step_post_hook(self._restore_rates)
-        optimizer.register_step_post_hook(self._count)
+            hooks.append(optimizer.register_step_pre_hook(self._warm_up))
+            hooks.append(optimizer.register_step_post_hook(self._restore_rates))
+        hooks.append(optimizer.register_step_post_hook(self._count))
+
+    def detach(self) -> None:
+        """Let go of the optimizer: another training may go on with it."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+        self.after_step.clear()
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which to compute outputs and loss."""

@@ -105,7 +105,6 @@ class Training:
         self._samples_at_start = 0
         self._began = self._epoch_began = self._train_ended = 0.0
         self._began_at = 0.0
-        self.stepper.attach(optimizer)
         if lr_scheduler is not None and steps_lr_per_batch:
             self.stepper.after_step.append(lr_scheduler.step)
 
@@ -116,6 +115,7 @@ class Training:
         self._began = time.monotonic()
         self._began_at = self._epochs_done()
         self.callbacks.on_train_start(self)
+        self.stepper.attach(self.optimizer)
         try:
             while self.epoch < self.num_epochs and not self.early_end:
                 self._train_epoch()
@@ -124,6 +124,8 @@ class Training:
         except _StopAsked:
             self.callbacks.on_stop(self)
             return STOPPED
+        finally:
+            self.stepper.detach()
         self.callbacks.on_train_end(self)
         return COMPLETED
 
@@ -139,7 +141,7 @@ class Training:
         self.trainer.model.train()
         self._pass(TRAIN, self.train_batches, self._train_step, start=self.batch)
         self.stepper.finish_epoch(self.optimizer)
-        self._check_loss()
+        self.check_loss()
         if self.samples == 0:
             raise DataError("the training data yields no batch")
         self.values = {f"{TRAIN}_loss": self.mean_loss(), **_results(self.train_metrics)}
@@ -212,7 +214,7 @@ class Training:
         return self.running_loss.total() / max(self.samples, 1)
 
     def _look(self, phase: str, batch: int, num_batches: int) -> None:
-        self._check_loss()
+        self.check_loss()
         values = {f"{TRAIN}_loss": self.mean_loss(), **_results(self.train_metrics)}
         for test in self.tests:
             if test.phase == phase:
@@ -232,7 +234,8 @@ class Training:
         )
         self.callbacks.on_progress(self, event)
 
-    def _check_loss(self) -> None:
+    def check_loss(self) -> None:
+        """Raises NonFiniteLossError where a loss of this epoch was no finite number. Waits for the device."""
         number = self.running_loss.first_non_finite()
         if number is not None:
             raise NonFiniteLossError(f"non-finite loss at epoch {self.epoch + 1}, batch {number + 1}")

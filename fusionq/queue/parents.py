@@ -1,4 +1,4 @@
-"""Taking a model from another job: `model.from` becomes the id of that job, and its model where none is given."""
+"""Taking a model from another job: `model.from` becomes its id, and its model where none is given."""
 
 from __future__ import annotations
 

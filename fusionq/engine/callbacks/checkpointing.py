@@ -42,6 +42,7 @@ class Checkpointing(Callback):
         position = (training.epoch, training.batch)
         if position == self._saved_at:
             return
+        training.check_loss()  # a state that is lost already must not push out the last good one
         self._checkpoints.save(training.state_dict(), *position)
         self._saved_at = position
         self._batches = 0

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from fusionq.engine.callbacks.base import Callback
-from fusionq.engine.files import write_whole
+from fusionq.engine.files import write_tensors
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd
 from fusionq.spec.paths import RunPaths
@@ -24,16 +22,19 @@ class ModelFiles(Callback):
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         state = training.model_to_keep().state_dict()
         if self._all:
-            write_whole(self._paths.model_of_epoch(event.epoch), lambda handle: torch.save(state, handle))
+            write_tensors(self._paths.model_of_epoch(event.epoch), state)
         if event.is_best:
-            best = self._paths.best_model(event.epoch)
-            write_whole(best, lambda handle: torch.save(state, handle))
-            self._drop_worse()
+            write_tensors(self._paths.best_model(event.epoch), state)
+            self._drop_worse(event.epoch)
 
-    def _drop_worse(self) -> None:
-        """Each best model is better than all before it, so the worst are the oldest."""
+    def _drop_worse(self, epoch: int) -> None:
+        """Each best model is better than all before it, so the worst are the oldest.
+
+        A model of a later epoch is what another training left in this folder.
+        """
         newest_first = sorted(self._paths.best_models.glob("model_*.pth"), key=_epoch_of, reverse=True)
-        for path in newest_first[self._keep_best :]:
+        ours = [path for path in newest_first if _epoch_of(path) <= epoch]
+        for path in set(newest_first) - set(ours[: self._keep_best]):
             path.unlink(missing_ok=True)
 
 

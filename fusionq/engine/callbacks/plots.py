@@ -38,7 +38,7 @@ class Plots(Callback):
 
     def _draw_all(self, training: Training) -> None:
         for name, png in pictures(training.history):
-            write_whole(self._paths.plot(name), lambda handle, png=png: handle.write(png))
+            write_whole(self._paths.plot(name), lambda handle, png=png: handle.write(png), must_last=False)
 
 
 class ShownPlots(Callback):

@@ -62,6 +62,8 @@ class ResidentBatches:
         return -(-self.num_samples // self.batch_size)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        if start >= len(self):
+            return iter(())  # to split nothing would give one batch without samples
         batches = self._shuffled(epoch, start) if self.shuffle else self._in_order(start)
         if self.transform is None:
             return batches
@@ -175,11 +177,18 @@ def as_batches(loader: Any) -> Batches:
     """Batches out of what a script passes as a loader. Raises DataError."""
     if hasattr(loader, "epoch"):
         return loader
-    if not hasattr(loader, "__iter__") or not hasattr(loader, "__len__"):
+    if not hasattr(loader, "__iter__") or not _has_length(loader):
         raise DataError(
             f"a loader must have a length and be iterable again and again; {type(loader).__name__} is not"
         )
     return ForeignBatches(loader)
+
+
+def _has_length(loader: Any) -> bool:
+    try:
+        return len(loader) >= 0
+    except TypeError:  # a DataLoader has __len__ even where its data set has none
+        return False
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

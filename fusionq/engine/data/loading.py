@@ -15,6 +15,8 @@ from fusionq.engine.data.resident import resident_batches
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
 
+TEST_BATCH_FACTOR = 4
+
 
 def build_transforms(section: DataSection) -> list[Any]:
     """The transforms of `data.transform`. Raises TargetError."""
@@ -41,10 +43,12 @@ def make_batches(
         )
     if len(dataset) == 0:
         raise DataError(f"{type(dataset).__name__} is empty")
-    batches = resident_batches(dataset, transforms, section.batch_size, device, shuffle=shuffle, seed=seed)
+    # Only testing is not shuffled; without gradients a larger batch takes no more memory than training.
+    size = section.batch_size * (1 if shuffle else TEST_BATCH_FACTOR)
+    batches = resident_batches(dataset, transforms, size, device, shuffle=shuffle, seed=seed)
     if batches is None:
         if transforms:
-            _set_transform(dataset, v2.Compose(transforms))
+            _set_transforms(dataset, transforms)
         batches = LoaderBatches(
             dataset, section.batch_size, device, shuffle=shuffle, seed=seed, num_workers=section.num_workers
         )
@@ -55,12 +59,14 @@ def _channels_last(images: torch.Tensor) -> torch.Tensor:
     return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
 
 
-def _set_transform(dataset: Any, transform: Any) -> None:
+def _set_transforms(dataset: Any, transforms: list[Any]) -> None:
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
-    if getattr(dataset, "transform", None) is transform:
+    transform = v2.Compose(transforms)
+    before = getattr(dataset, "transform", transform)
+    if before is not transform and getattr(before, "transforms", None) is transforms:
         return  # train and validation are parts of one data set
-    if getattr(dataset, "transform", transform) is not None:
+    if before is not None:
         raise DataError(
             f"data.transform: {type(dataset).__name__} takes no transform or has one already; "
             "transform in the data set itself"

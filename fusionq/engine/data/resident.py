@@ -6,7 +6,7 @@ DataLoader (`resident_batches` answers None).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
@@ -65,7 +65,7 @@ def _as_tensors(dataset: Any) -> tuple[Tensor, ...] | None:
         return tuple(tensor[chosen] for tensor in whole) if whole else None
     # A subclass with its own __getitem__ may do anything.
     getter = type(dataset).__getitem__
-    if getattr(dataset, "target_transform", None) is not None:
+    if any(getattr(dataset, name, None) is not None for name in ("transform", "target_transform")):
         return None
     if getter in (MNIST.__getitem__, Digits.__getitem__):
         return dataset.data.unsqueeze(1), torch.as_tensor(dataset.targets)
@@ -79,23 +79,30 @@ def _as_tensors(dataset: Any) -> tuple[Tensor, ...] | None:
 def _batched_steps(transforms: list[Any], images: Tensor) -> list[Transform] | None:
     """The transforms as functions of whole batches, or None where one of them is not known to be one."""
     steps: list[Transform] = []
-    for transform in transforms:
+    is_tensor = False  # the samples are pictures at first, on which some transforms do nothing
+    for transform in _flat(transforms):
         kind = type(transform)
-        if kind is v2.Compose:
-            inner = _batched_steps(list(transform.transforms), images)
-            if inner is None:
-                return None
-            steps += inner
-        elif kind is v2.ToTensor:
-            steps.append(_to_unit_float)
-        elif kind in (v2.Normalize, v2.ToDtype, v2.ConvertImageDtype):
+        if kind is v2.Resize and _keeps_size(transform, images):
+            continue
+        if kind in (v2.ToTensor, v2.ToImage, v2.PILToTensor):
+            if kind is v2.ToTensor and not is_tensor:
+                steps.append(_to_unit_float)
+            is_tensor = True  # what we hold is such a tensor already
+        elif kind in (v2.Normalize, v2.ToDtype, v2.ConvertImageDtype) and is_tensor:
             steps.append(transform)
-        elif kind in (v2.ToImage, v2.PILToTensor) or (kind is v2.Resize and _keeps_size(transform, images)):
-            continue  # what we hold is such a tensor already
         else:
             return None
     is_image = images.dim() == 4 and images.dtype == torch.uint8
     return steps if is_image or not transforms else None
+
+
+def _flat(transforms: list[Any]) -> Iterator[Any]:
+    """The transforms in order, with those inside a Compose in its place."""
+    for transform in transforms:
+        if type(transform) is v2.Compose:
+            yield from _flat(transform.transforms)
+        else:
+            yield transform
 
 
 def _to_unit_float(images: Tensor) -> Tensor:
