@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.store.connection import LONGEST_BLOCK_S
 from fusionq.store.store import Store
+from fusionq.store.streams import LogChunk
 
 AT_ONCE_S = 0.001
 RETRY_S = 1.0
 PATIENCE_S = 60.0
+
+
+class Once:
+    """Lets each piece of output through once: a worker that heard no answer has sent a piece again."""
+
+    def __init__(self) -> None:
+        self._told = (0, 0)
+
+    def of(self, chunks: Iterable[LogChunk]) -> Iterator[LogChunk]:
+        """The pieces that are new. Offsets count from the beginning where an attempt has its own machine."""
+        for chunk in chunks:
+            if (chunk.attempt, chunk.end) > self._told:
+                self._told = (chunk.attempt, chunk.end)
+                yield chunk
 
 
 class Watcher:
@@ -49,6 +64,7 @@ class _Follower:
         self._store = store
         self._watcher = watcher
         self._record = store.jobs.get(job_id)
+        self._once = Once()
         self._cursors: dict[str, str] = {}
         self._lost_at: float | None = None
 
@@ -71,7 +87,7 @@ class _Follower:
         block_s = AT_ONCE_S if was_finished else LONGEST_BLOCK_S
         news = self._store.streams.follow(self._record.id, self._cursors, block_s)
         self._cursors = news.cursors
-        for chunk in news.chunks:
+        for chunk in self._once.of(news.chunks):
             self._watcher.on_text(chunk.text)
         for point in news.points:
             self._watcher.on_point(point)

@@ -57,8 +57,10 @@ def _follow(session: Session, job_id: str) -> int:
 
 
 def _print_all(session: Session, record: JobRecord) -> None:
+    from fusionq.cli.follow import Once
+
     is_first = True
-    for chunk in session.store.streams.log(record.id):
+    for chunk in Once().of(session.store.streams.log(record.id)):
         if is_first and chunk.start > 0:
             _print_beginning(record, chunk.start)
         is_first = False

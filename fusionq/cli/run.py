@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, say_end
 from fusionq.errors import WorkerError
-from fusionq.spec.job import JobSpec
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
+
+if TYPE_CHECKING:
+    from fusionq.spec.job import JobSpec
 
 END_S = 20.0
 

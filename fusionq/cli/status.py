@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +17,7 @@ from fusionq.spec.units import format_duration
 
 TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 LAST_LINES = 12
+LOOKED_AT = 200  # pending jobs of each queue
 
 
 @click.command()
@@ -54,9 +57,14 @@ def status(session: Session, job: str | None, count: int, quiet: bool, as_json: 
 
 def _reasons(session: Session, records: list[JobRecord]) -> dict[str, str]:
     """Why pending jobs wait: the planner says it, at the moment of asking."""
-    if not any(record.status is Status.QUEUED for record in records):
+    queued = [record for record in records if record.status is Status.QUEUED]
+    if not queued:
         return {}
-    return plan(session.store.jobs.pending(), session.store.workers.alive()).reasons
+    pending = session.store.jobs.pending(LOOKED_AT)
+    looked_at = Counter(record.queue for record in pending)
+    made = plan(pending, session.store.workers.alive())
+    far = {r.id for r in queued if looked_at[r.queue] >= LOOKED_AT} - {a.job_id for a in made.assignments}
+    return dict.fromkeys(far, f"{LOOKED_AT} jobs or more are ahead of it") | made.reasons
 
 
 def _print_all(session: Session, records: list[JobRecord], count: int) -> None:
@@ -149,7 +157,9 @@ def _print_one(session: Session, record: JobRecord) -> None:
 
 
 def _print_last_lines(session: Session, record: JobRecord) -> None:
-    text = "".join(chunk.text for chunk in session.store.streams.log(record.id))
+    from fusionq.cli.follow import Once
+
+    text = "".join(chunk.text for chunk in Once().of(session.store.streams.log(record.id)))
     lines = text.splitlines()[-LAST_LINES:]
     if lines:
         click.echo("  last lines of its log:")
@@ -175,9 +185,18 @@ def _time(seconds: float) -> str:
 
 
 def _as_json(record: JobRecord, reasons: dict[str, str]) -> dict[str, Any]:
-    shown = record.to_json()
+    shown = _finite(record.to_json())
     for key in TIMES:
         shown[key] = datetime.fromtimestamp(shown[key], UTC).isoformat() if shown[key] else None
     if record.status is Status.QUEUED:
         shown["waits_for"] = reasons.get(record.id, "")
     return shown
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows neither NaN nor infinity: a metric that is none becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -9,7 +9,6 @@ import click
 
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
-from fusionq.spec.states import Status
 from fusionq.spec.units import format_duration
 
 COLOURS = {
@@ -87,12 +86,13 @@ def end_facts(record: JobRecord) -> list[tuple[str, str]]:
         facts.append(("last", values_text(result["values"])))
     if result.get("best_model"):
         facts.append(("model", result["best_model"]))
+    facts += [("file", path) for key in ("files", "exports") for path in result.get(key, ())]
     if record.run_dir:
         from pathlib import Path
 
         paths = RunPaths(Path(record.run_dir))
         facts.append(("log", str(paths.output_log)))
-        if record.status is Status.FINISHED and result:
+        if result.get("best_epoch"):
             facts.append(("plots", str(paths.plots)))
         facts.append(("folder", record.run_dir))
     return facts

@@ -119,6 +119,14 @@ class RetrySection(Section):
     backoff: DurationS = Field(0.0, description="How long to wait before each, such as 30s.")
 
 
+NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "train": (("data", "train"), ("loss",), ("optimizer",)),
+    "evaluate": (("model", FROM), ("data", "test"), ("metrics", "test")),
+    "predict": (("model", FROM), ("data", "test")),
+}
+"""The keys that each task needs, beside those that every job needs."""
+
+
 class JobSpec(Section):
     """One training job, as its file says it."""
 
@@ -163,23 +171,13 @@ class JobSpec(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> JobSpec:
-        missing = [key for key, value in self._needed().items() if value is None]
-        if missing:
-            raise ValueError(f"task {self.task} needs {' and '.join(missing)}")
         if self.task == "train" and self.metrics.test and self.data.test is None:
             raise ValueError("metrics.test needs data.test")
         if self.metrics.val and not (self.data.val or self.data.val_fraction):
             raise ValueError("metrics.val needs data.val or data.val_fraction")
         if self.data.val and self.data.val_fraction:
             raise ValueError("data.val and data.val_fraction are two ways to say one thing; keep one")
-        if self.task == "evaluate" and not self.metrics.test:
-            raise ValueError("task evaluate needs metrics.test")
         return self
-
-    def _needed(self) -> dict[str, object]:
-        if self.task == "train":
-            return {"data.train": self.data.train, "loss": self.loss, "optimizer": self.optimizer}
-        return {"data.test": self.data.test, "model.from": self.model.get(FROM)}
 
     def to_data(self) -> dict[str, Any]:
         """Plain data that loads again to an equal spec."""

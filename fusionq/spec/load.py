@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fusionq.errors import Problem, SpecError
-from fusionq.spec.job import JobSpec
+from fusionq.spec.job import NEEDED, JobSpec
 from fusionq.spec.overrides import apply_overrides
 from fusionq.spec.reader import Path_, Source, escape_variables, read_file, read_scalar, read_text
 from fusionq.spec.targets import TargetResolver, did_you_mean
@@ -63,9 +63,25 @@ def check(source: Source) -> JobSpec:
             if path not in known:  # one message a path: a wrong value fails every branch of a union
                 known.add(path)
                 problems.append(_problem(source, path, detail))
+    problems += _missing_for_task(source, data)
     if problems:
         raise SpecError(sorted(problems, key=_file_order))
     return spec
+
+
+def _missing_for_task(source: Source, data: Any) -> list[Problem]:
+    """The keys that the job's task needs and the file lacks; a parent that is wrong itself was told."""
+    problems = []
+    task = data.get("task", "train")
+    for path in NEEDED.get(task, ()) if isinstance(task, str) else ():
+        parent = data
+        for key in path[:-1]:
+            parent = parent.get(key) if isinstance(parent, dict) else None
+        if isinstance(parent, dict) and parent.get(path[-1]) in (None, []):
+            words = f"the key {_dotted(path)!r} is missing"
+            words += "" if task == "train" else f"; the task {task} needs it"
+            problems.append(Problem(source.where(path[:-1]), words))
+    return problems
 
 
 def _problem(source: Source, path: Path_, detail: Any) -> Problem:

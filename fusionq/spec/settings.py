@@ -26,6 +26,7 @@ ENV_DATA = "FUSIONQ_DATA"
 ENV_LEASE = "FUSIONQ_LEASE"
 
 CONFIG_FILE = "config.toml"
+CONFIG_KEYS = ("redis_url", "runs", "data", "lease")
 DEFAULT_LEASE_S = 15.0
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -115,7 +116,7 @@ def _default_home() -> Path:
 
 def _read_config(path: Path) -> dict[str, str]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -124,6 +125,12 @@ def _read_config(path: Path) -> dict[str, str]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}", hint="mend the file or remove it") from error
+    for key, value in config.items():
+        if key not in CONFIG_KEYS:
+            raise UsageError(f"{path}: unknown key {key!r}", hint=f"it may hold {', '.join(CONFIG_KEYS)}")
+        if not isinstance(value, str):
+            raise UsageError(f"{path}: {key} must be text", hint=f'write {key} = "…"')
+    return config
 
 
 def _lease(value: str | float) -> float:

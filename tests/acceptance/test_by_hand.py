@@ -115,3 +115,15 @@ def test_workers_shows_the_worker(shared: Installation) -> None:
     (worker,) = json.loads(shared.cli("workers", "--json").stdout)
     assert (worker["name"], worker["slots"], worker["is_alive"]) == ("steady", 1, True)
     assert "steady" in shared.cli("workers").stdout
+
+
+def test_a_trained_model_is_evaluated_and_predicts_in_jobs_of_their_own(shared: Installation) -> None:
+    trained = shared.submit("train.epochs=2", file=JOBS / "digits.yaml")
+    best = shared.await_end(trained).result["best_value"]
+    evaluated = shared.submit(f"model.from={trained}", file=JOBS / "digits-evaluate.yaml")
+    assert shared.await_end(evaluated).result["values"]["test_accuracy"] == best
+    predicted = shared.await_end(shared.submit("model.from=digits", file=JOBS / "digits-predict.yaml"))
+    assert predicted.result["predictions"] == 360
+    done = shared.cli("submit", str(JOBS / "digits-predict.yaml"), "model.from=nothing")
+    assert done.returncode == 3
+    assert "neither a file in" in done.stderr

@@ -61,7 +61,7 @@ def test_a_spec_cannot_be_changed():
         ("tags: [5]", "tags.0: expected text, but this is 5"),
         ("env: {A: 1}", "env.A: expected text, but this is 1"),
         ("env: [A]", "env: expected a block of keys, but this is a list"),
-        ("task: fly", "task: it should be 'train', but this is 'fly'"),
+        ("task: fly", "task: it should be 'train', 'evaluate' or 'predict', but this is 'fly'"),
         ("metrics: {test: [Accuracy]}", "metrics.test needs data.test"),
     ],
 )

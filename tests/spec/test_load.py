@@ -219,3 +219,11 @@ def test_any_values_come_back_from_a_file_and_from_the_store(arguments, position
     assert {key: value for key, value in spec.model.items() if key not in ("_target_", "_args_")} == arguments
     assert from_yaml(to_yaml(spec.to_data())) == spec
     assert parse_job(json.loads(json.dumps(spec.to_data()))) == spec
+
+
+def test_each_task_needs_its_own_keys():
+    text = "task: predict\nmodel: {_target_: Linear, in_features: 1, out_features: 1}\ndata: {}\n"
+    assert mistakes_of(lambda: from_yaml(text, "p.yaml")) == [
+        "p.yaml:2:1: the key 'model.from' is missing; the task predict needs it",
+        "p.yaml:3:1: the key 'data.test' is missing; the task predict needs it",
+    ]

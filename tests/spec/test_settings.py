@@ -156,3 +156,17 @@ def test_a_home_that_is_a_file_is_told(tmp_path: Path):
     (tmp_path / "home").write_text("")
     with pytest.raises(UsageError, match="Not a directory"):
         load(tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("redis = 'redis://x'", "unknown key 'redis'; it may hold redis_url, runs"),
+        ("lease = 5", "lease must be text"),
+    ],
+)
+def test_a_wrong_config_file_is_refused_and_says_where(home: Path, line: str, said: str) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text(line)
+    with pytest.raises(UsageError, match=said):
+        Settings.load()
