@@ -50,6 +50,7 @@ def run(channel: socket.socket) -> NoReturn:
 def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
     stop = StopToken()
     signal.signal(signal.SIGTERM, lambda *_: stop.request())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def report(event: Event) -> None:

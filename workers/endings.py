@@ -42,10 +42,17 @@ def judge(seen: Seen, spec: JobSpec) -> Ending:
         return Ending(None, "its lease was lost", is_ours=False)
     if seen.exit_code == EXIT_DONE and seen.result is not None:
         return Ending(Outcome.SUCCEEDED, "", seen.result)
-    if seen.error is not None:
-        return Ending(Outcome.FAILED, seen.error["reason"])
     if seen.stop_reason and (seen.exit_code == EXIT_STOPPED or seen.was_killed):
         return _after_stop(seen, spec)
+    ending = _after_failure(seen, spec)
+    if seen.stop_reason == CANCEL:  # what was asked for holds, however it came about
+        return Ending(Outcome.CANCELLED, f"cancelled by the user; {ending.reason}")
+    return ending
+
+
+def _after_failure(seen: Seen, spec: JobSpec) -> Ending:
+    if seen.error is not None:
+        return Ending(Outcome.FAILED, seen.error["reason"])
     return _after_death(seen, spec)
 
 

@@ -38,7 +38,9 @@ LATER = ("matplotlib.figure", "matplotlib.backends.backend_agg", "sklearn.datase
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the worker decides when we end
+    # The worker decides when we end. Blocked and not ignored: a job that is asked to stop at its first
+    # breath must find the signal when it is ready for it (see `workers.child`).
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         _preload()
         _refuse_cuda()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,6 +10,8 @@ from typing import Any
 
 from fusionq.errors import UsageError
 from workers.options import ALL_GPUS, ENV_GPUS, NO_GPUS
+
+log = logging.getLogger("fusionq.worker")
 
 
 @dataclass(frozen=True)
@@ -57,20 +60,24 @@ def _all_gpus(nvml: Any) -> list[Gpu]:
     except Exception:  # no driver, or no permission: this machine has no GPU for us
         return []
     try:
-        found = [_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+        found = [gpu for index in range(nvml.nvmlDeviceGetCount()) if (gpu := _gpu(nvml, index))]
     finally:
         nvml.nvmlShutdown()
     return [gpu for gpu in found if _is_visible(gpu, os.environ)]
 
 
-def _gpu(nvml: Any, index: int) -> Gpu:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    return Gpu(
-        index=index,
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-        name=_text(nvml.nvmlDeviceGetName(handle)),
-        memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
-    )
+def _gpu(nvml: Any, index: int) -> Gpu | None:
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        return Gpu(
+            index=index,
+            uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+            name=_text(nvml.nvmlDeviceGetName(handle)),
+            memory_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).total),
+        )
+    except Exception as error:  # one broken GPU must not keep the others idle
+        log.warning("GPU %d does not answer and is left out: %s", index, error)
+        return None
 
 
 def _is_visible(gpu: Gpu, environ: Mapping[str, str]) -> bool:

@@ -25,19 +25,32 @@ _ENVIRON = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 class JobProcess:
     """A job process as its supervisor sees it."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, server: subprocess.Popen[bytes]) -> None:
         self._channel = channel
+        self._server = server
         self._receiver = wire.Receiver(channel)
+        self._early: list[dict[str, Any]] = []
         self.pid = 0
         self.exit_code: int | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether the process ended, or its fork server did, and it with it."""
-        return self.exit_code is not None or self._receiver.is_closed
+        # The channel may outlive both: whatever the job forked has it too.
+        is_alone = self._receiver.is_closed or self._server.poll() is not None
+        return self.exit_code is not None or is_alone
+
+    def await_pid(self, timeout_s: float) -> None:
+        """Wait until the process is there, or over already. A quick job may have spoken before."""
+        while not self.pid and not self.is_over:
+            self._early += self._read(timeout_s)
 
     def receive(self, timeout_s: float) -> list[dict[str, Any]]:
         """What the job says meanwhile."""
+        said, self._early = self._early, []
+        return said or self._read(timeout_s)
+
+    def _read(self, timeout_s: float) -> list[dict[str, Any]]:
         said = []
         for message in self._receiver.receive(timeout_s):
             if "pid" in message:
@@ -103,11 +116,10 @@ class Launcher:
                     self._discard()
                     self._ensure_running()
                     socket.send_fds(self._control, [wire.REQUEST], [theirs.fileno()])
-        process = JobProcess(ours)
+            process = JobProcess(ours, self._server)
         try:
             wire.send(ours, orders)
-            while not process.pid and not process.is_over:
-                process.receive(READY_TIMEOUT_S)
+            process.await_pid(READY_TIMEOUT_S)
         except OSError:
             pass  # it is over before it began; the supervisor finds that out
         return process

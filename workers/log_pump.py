@@ -19,11 +19,12 @@ class LogPump:
     def __init__(self, path: Path, streams: Streams, job_id: str, attempt: int) -> None:
         path.touch(exist_ok=True)
         self._file = path.open("rb")
-        self._offset = self._file.seek(0, 2)  # what earlier attempts printed was sent by them
+        self._offset: int | None = None  # how far the stream got; asked once Redis answers
         self._streams = streams
         self._job = (job_id, attempt)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._retry_at = 0.0
+        self._unsure = 0  # how many bytes were sent without an answer
 
     def pump(self) -> None:
         """Send what is new. During an outage it does nothing but wait for its time to try again."""
@@ -42,9 +43,13 @@ class LogPump:
         self._file.close()
 
     def _send_all(self) -> None:
+        if self._offset is None:
+            # An attempt that was killed may have printed more than was sent.
+            self._offset = min(self._streams.log_end(self._job[0]), self._file.seek(0, 2))
         while True:
             self._file.seek(self._offset)
-            data = self._file.read(CHUNK_BYTES)
+            # What may have arrived is sent again as it was: readers know a piece by its offsets.
+            data = self._file.read(self._unsure or CHUNK_BYTES)
             if not data:
                 return
             before = self._decoder.getstate()
@@ -53,5 +58,7 @@ class LogPump:
                 self._streams.append_log(*self._job, self._offset, self._offset + len(data), text)
             except StoreUnavailableError:
                 self._decoder.setstate(before)
+                self._unsure = len(data)
                 raise
             self._offset += len(data)
+            self._unsure = 0

@@ -80,17 +80,22 @@ class Node:
         self.running.ask_all_to_stop(SHUTDOWN, hurry=hurry)
 
     def leave(self) -> None:
-        """Give back what was assigned and not started, and go off the list."""
+        """End what still runs, give back what was assigned and not started, and go off the list."""
+        self.is_accepting = False
+        self.launcher.stop()  # before anybody else may start its jobs again
         try:
-            for worker in self.store.workers.alive():
-                for record in self.store.jobs.get_many(worker.jobs) if worker.name == self.name else ():
-                    self.store.jobs.requeue(record.id, record.attempt, "its worker was shut down")
+            if self.register():  # else the name is another worker's by now, and so are its jobs
+                self._give_back()
             self.store.workers.unregister(self.name, self.token)
             if self.store.jobs.has_pending():
                 self.sender.ask_for_pass()
         except FusionqError as error:
             log.warning("cannot take leave: %s", error)
-        self.launcher.stop()
+
+    def _give_back(self) -> None:
+        for worker in self.store.workers.alive():
+            for record in self.store.jobs.get_many(worker.jobs) if worker.name == self.name else ():
+                self.store.jobs.requeue(record.id, record.attempt, "its worker was shut down")
 
     def _take_name(self) -> str:
         """The first free one of host, host-2, host-3, …; a name that was given must be free."""

@@ -33,10 +33,10 @@ class WorkerOptions:
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> WorkerOptions:
         """Raises UsageError."""
         slots = environ.get(ENV_SLOTS)
-        if slots and not (slots.isdigit() and 0 < int(slots) <= 1000):
+        if slots and not (slots.isdecimal() and 0 < int(slots) <= 1000):
             raise UsageError(f"{ENV_SLOTS}: {slots!r} is not a number of slots from 1 to 1000")
         gpus = environ.get(ENV_GPUS) or ALL_GPUS
-        if gpus not in (ALL_GPUS, NO_GPUS) and not all(part.strip().isdigit() for part in gpus.split(",")):
+        if gpus not in (ALL_GPUS, NO_GPUS) and not all(part.strip().isdecimal() for part in gpus.split(",")):
             raise UsageError(f"{ENV_GPUS}: {gpus!r} is not all, none, or numbers such as 0,2")
         queues = tuple(
             queue.strip() for queue in environ.get(ENV_QUEUES, "default").split(",") if queue.strip()

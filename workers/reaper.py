@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+from fusionq.errors import NotFoundError, SpecError
+from fusionq.spec.job import RetrySection
 from fusionq.spec.load import parse_job
 from workers.node import Node
 
@@ -35,13 +37,19 @@ class Reaper:
         return sum(self._take(job_id, attempt) for job_id, attempt, _ in expired)
 
     def _take(self, job_id: str, attempt: int) -> bool:
-        retry = parse_job(self._node.store.jobs.spec(job_id)).retry
+        retry = self._retry_of(job_id)
         answer = self._node.store.jobs.reap(
             job_id, attempt, delay_s=retry.backoff, max_losses=retry.max, reason=REASON
         )
         if answer:
             log.warning("job %s attempt %d: %s (%s)", job_id, attempt, REASON, answer)
         return bool(answer)
+
+    def _retry_of(self, job_id: str) -> RetrySection:
+        try:
+            return parse_job(self._node.store.jobs.spec(job_id)).retry
+        except (SpecError, NotFoundError):  # of another version: it must not hold up the others
+            return RetrySection()
 
     def _may_judge(self) -> bool:
         patience_s = self._node.settings.lease_s + AFTER_OUTAGE_S

@@ -24,7 +24,7 @@ from workers.launcher import JobProcess
 from workers.log_pump import LogPump
 from workers.node import Node
 from workers.results import ResultView
-from workers.running import CANCEL, SHUTDOWN, TIMEOUT, Attempt
+from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT, Attempt
 
 log = logging.getLogger("fusionq.worker")
 
@@ -76,10 +76,12 @@ class _Supervisor:
 
     def run(self) -> None:
         job_id, number = self._attempt.job_id, self._attempt.number
-        record = self._store.jobs.get(job_id)
+        read = self._insist(lambda: (self._store.jobs.get(job_id), self._store.jobs.spec(job_id)))
+        if read is None:
+            return
+        record, stored = read
         try:
-            spec = parse_job(self._store.jobs.spec(job_id))
-            ending = self._run_process(record, spec)
+            ending = self._run_process(record, parse_job(stored))
         except (FusionqError, OSError) as error:
             ending = Ending(Outcome.FAILED, f"the worker {self._node.name} cannot run it: {error}")
         log.info(
@@ -87,6 +89,10 @@ class _Supervisor:
         )
         if ending.is_ours:
             self._conclude(ending)
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._attempt.stop_reason == LOST
 
     # --- while it runs -----------------------------------------------------------------------------
 
@@ -142,8 +148,9 @@ class _Supervisor:
         while not process.is_over:
             for message in process.receive(LOOK_S):
                 self._take_in(message)
-            self._log.pump()
-            self._pass_on()
+            if not self._is_lost:
+                self._log.pump()
+                self._pass_on()
             if deadline and time.monotonic() > deadline:
                 self._attempt.ask_to_stop(TIMEOUT)
             if self._attempt.stop_reason:
@@ -196,6 +203,8 @@ class _Supervisor:
 
     def _finish_log(self) -> None:
         """The last words come before the last state: who follows the log must see them."""
+        if self._is_lost:
+            return  # another attempt may speak there by now
         self._insist(self._log.finish)
         self._insist(self._pass_on_all)
 
@@ -221,14 +230,16 @@ class _Supervisor:
     def _backoff_s(self) -> float:
         return parse_job(self._store.jobs.spec(self._attempt.job_id)).retry.backoff
 
-    def _insist(self, act: Callable[[], Any]) -> None:
-        """Do it, however long Redis is away. Our lease holds as long as nobody takes it from us."""
+    def _insist(self, act: Callable[[], Any]) -> Any:
+        """Do it, however long Redis is away. Our lease holds as long as nobody takes it from us.
+
+        Returns what `act` returns, or None where the worker is to leave meanwhile.
+        """
         while True:
             try:
-                act()
-                return
+                return act()
             except StoreUnavailableError as error:
                 if self._node.is_stopping:
                     log.warning("job %s: %s; it is found again by its lease", self._attempt.job_id, error)
-                    return
+                    return None
                 time.sleep(RETRY_S)

@@ -16,7 +16,8 @@ EXIT_STOPPED = 75  # as asked, with its state saved
 
 def send(channel: socket.socket, message: dict[str, Any]) -> None:
     """Send one message. Raises OSError where nobody listens any more."""
-    channel.sendall(json.dumps(message).encode() + b"\n")
+    # A line end before it too: a process that was killed may have left half a message on the channel.
+    channel.sendall(b"\n" + json.dumps(message).encode() + b"\n")
 
 
 class Receiver:
@@ -31,7 +32,7 @@ class Receiver:
         """Wait for messages; [] after the time limit, or (`is_closed`) when the other side is gone."""
         poll = select.poll()  # unlike select(), it knows no limit of 1024 descriptors
         poll.register(self.channel, select.POLLIN)
-        if self.is_closed or not poll.poll(None if timeout_s is None else timeout_s * 1000):
+        if self.is_closed or not poll.poll(None if timeout_s is None else max(0.0, timeout_s) * 1000):
             return []
         try:
             data = self.channel.recv(65_536)
@@ -41,4 +42,11 @@ class Receiver:
             self.is_closed = True
             return []
         *lines, self._buffer = (self._buffer + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [message for message in map(_read, lines) if message is not None]
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except ValueError:  # nothing, or half a message
+        return None

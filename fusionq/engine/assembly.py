@@ -14,7 +14,7 @@ from fusionq.engine.base_model import BaseModel
 from fusionq.engine.build import build, build_arguments, call, find_target
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.data.batches import Batches
-from fusionq.engine.data.loading import build_transforms, make_batches
+from fusionq.engine.data.loading import BatchMaker
 from fusionq.engine.data.sources import Datasets, open_datasets
 from fusionq.engine.environment import describe_environment
 from fusionq.engine.files import write_json
@@ -51,7 +51,12 @@ class Assembly:
         self.spec = job.spec
         self.trainer = self._build_trainer()
         self.trainer.stepper.warn = warn
-        self._transforms = build_transforms(self.spec.data)
+        self._maker = BatchMaker(
+            self.spec.data,
+            self.trainer.device,
+            self.spec.train.seed,
+            channels_last=self.spec.train.channels_last,
+        )
         self._datasets = self._open(warn)
 
     # --- the model -----------------------------------------------------------------------------------
@@ -112,10 +117,12 @@ class Assembly:
         return Datasets(train, val, datasets.test, datasets.note)
 
     def train_batches(self) -> Batches:
-        return self.trainer.hooked(self._batches(self._datasets.train, shuffle=True))
+        assert self._datasets.train is not None
+        return self.trainer.hooked(self._maker.make(self._datasets.train, train=True))
 
     def test_batches(self) -> Batches:
-        return self._batches(self._datasets.test, shuffle=False)
+        assert self._datasets.test is not None
+        return self._maker.make(self._datasets.test, train=False)
 
     def tests(self) -> list[Testing]:
         """What is measured after every epoch; validation first, since it decides."""
@@ -123,23 +130,11 @@ class Assembly:
         found = []
         if self._datasets.val is not None:
             blocks = metrics.test if metrics.val is None else metrics.val
-            batches = self._batches(self._datasets.val, shuffle=False)
+            batches = self._maker.make(self._datasets.val, train=False)
             found.append(Testing(VAL, batches, self._metrics(blocks, "metrics.val")))
         if self._datasets.test is not None:
             found.append(Testing(TEST, self.test_batches(), self._metrics(metrics.test, "metrics.test")))
         return found
-
-    def _batches(self, dataset: Dataset | None, *, shuffle: bool) -> Batches:
-        assert dataset is not None
-        return make_batches(
-            dataset,
-            self._transforms,
-            self.spec.data,
-            self.trainer.device,
-            shuffle=shuffle,
-            seed=self.spec.train.seed,
-            channels_last=self.spec.train.channels_last,
-        )
 
     # --- the rest ------------------------------------------------------------------------------------
 

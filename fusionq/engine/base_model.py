@@ -28,7 +28,7 @@ from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.stopping import StopToken
 from fusionq.engine.summary import Summary, summarize
 from fusionq.engine.training import Testing, Training
-from fusionq.errors import CheckpointError, HookError
+from fusionq.errors import CheckpointError, DataError, HookError
 from fusionq.spec.paths import RunPaths
 
 _HOOK_ALIASES = {"__eval_func__": "__eval_function__", "__predict_function__": "__predict_func__"}
@@ -235,6 +235,8 @@ class BaseModel:
             for batch in as_batches(inputs).epoch(0):
                 first = batch[0] if isinstance(batch, tuple | list) else batch
                 outputs.append(self._predict_batch(first, apply_softmax).cpu())
+            if not outputs:
+                raise DataError("the data to predict yields no batch")
             return torch.cat(outputs)
 
     def summary(self, input_size: Sequence[int]) -> Summary:

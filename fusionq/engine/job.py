@@ -23,7 +23,7 @@ from fusionq.engine.exporting import check_formats, export_model
 from fusionq.engine.files import write_json
 from fusionq.engine.inference import evaluate_job, predict_job
 from fusionq.engine.optimizers import build_lr_scheduler, build_optimizer
-from fusionq.engine.randomness import seed_everything, use_deterministic_kernels
+from fusionq.engine.randomness import derive_seed, seed_everything, use_deterministic_kernels
 from fusionq.engine.stopping import StopToken
 from fusionq.engine.training import COMPLETED, Training
 from fusionq.spec.events import Warned
@@ -64,6 +64,8 @@ def _train(assembly: Assembly, report: Report, stop: StopToken) -> dict[str, Any
     spec, job = assembly.spec, assembly.job
     check_formats(spec.export)
     training = _build_training(assembly, report, stop)
+    # Opening data may draw numbers, in imports and downloads; training must not depend on it.
+    seed_everything(derive_seed("training", spec.train.seed))
     state = _checkpoints(job).load_latest() if spec.checkpoint.resume == "auto" else None
     if state is not None:
         training.load_state_dict(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,10 +33,13 @@ def build_lr_scheduler(block: Mapping[str, Any] | None, optimizer: Optimizer) ->
 
 def step_lr_scheduler(scheduler: LRScheduler, monitored: float) -> None:
     """One step at the end of an epoch; a scheduler that watches a value gets the monitored one."""
-    if isinstance(scheduler, ReduceLROnPlateau):
-        scheduler.step(monitored)
-    else:
-        scheduler.step()
+    with warnings.catch_warnings():
+        # A job that was stopped while it was tested ends its epoch without a step of this process's own.
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+        if isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step(monitored)
+        else:
+            scheduler.step()
 
 
 def _can_fuse(parameters: list[nn.Parameter]) -> bool:

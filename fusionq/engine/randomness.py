@@ -31,6 +31,13 @@ def use_deterministic_kernels() -> None:
     torch.backends.cudnn.benchmark = False
 
 
+def seed_host(seed: int) -> None:
+    """Seed what draws on the host, as `seed_everything` would, without touching any device."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)
+
+
 def random_state() -> dict[str, Any]:
     """The state of every generator, in types that `torch.load(weights_only=True)` reads."""
     name, numbers, position, has_gauss, gauss = np.random.get_state()

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from celery import Celery
+from kombu.transport.redis import Channel
 
 from fusionq.queue.names import SCHEDULE_QUEUE
 from fusionq.store.connection import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S
@@ -27,11 +28,17 @@ _TRANSPORT = {
     "socket_timeout": REPLY_TIMEOUT_S,
     "socket_keepalive": True,
     "health_check_interval": 10,
+    # How often a message is tried again before its sender hears of the outage; a worker tries for ever.
+    "max_retries": 1,
+    "interval_start": 0.2,
 }
 
 
 def make_app(redis_url: Callable[[], str], include: tuple[str, ...] = ()) -> Celery:
     """The app on the Redis that `redis_url()` names; it is asked when the app is first used."""
+    # When Redis goes away, kombu puts unacknowledged messages back over a connection that is closed already,
+    # and the error of that ends the worker. We need none back: the records say what is to be done.
+    Channel.do_restore = False
     app = Celery("fusionq", include=include, set_as_current=False)
     app.add_defaults(lambda: configuration(redis_url()))
     return app

@@ -16,9 +16,14 @@ def schedule(store: Store, sender: Sender) -> int:
     token = uuid.uuid4().hex
     if not store.passes.begin(token):
         return 0
-    assigned = _one_pass(store, sender)
-    while store.passes.end(token):  # somebody asked while we worked
-        assigned += _one_pass(store, sender)
+    assigned, is_over = 0, False
+    try:
+        while not is_over:
+            assigned += _one_pass(store, sender)
+            is_over = not store.passes.end(token)  # or somebody asked while we worked
+    finally:
+        if not is_over:
+            store.passes.end(token)  # a pass that broke off must not keep others from trying
     return assigned
 
 

@@ -44,10 +44,16 @@ class DataSection(Section):
         None, description="The data set to measure on after every epoch, or to predict."
     )
     transform: list[Target] = Field(default=[], description="Transforms of each sample, in order.")
+    augment: list[Target] = Field(
+        default=[], description="Random transforms of training samples alone, before `transform`."
+    )
     offline: Literal["digits"] | None = Field(
         None, description="What to train on when the data is neither on disk nor to be downloaded."
     )
     batch_size: int = Field(64, ge=1, description="Samples in a batch.")
+    collate_fn: str | None = Field(
+        None, description="The import path of a function that makes a batch of samples, for data of your own."
+    )
     num_workers: int = Field(
         0, ge=0, description="Processes that load data, for data that is not held on the device."
     )

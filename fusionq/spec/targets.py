@@ -30,6 +30,7 @@ TARGET_PLACES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("data", "train"): DATASETS,
     ("data", "val"): DATASETS,
     ("data", "test"): DATASETS,
+    ("data", "augment", "*"): ("torchvision.transforms.v2",),
     ("data", "transform", "*"): ("torchvision.transforms.v2",),
     ("loss",): ("torch.nn",),
     ("optimizer",): ("torch.optim",),

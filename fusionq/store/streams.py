@@ -46,6 +46,11 @@ class Streams:
         fields = {"attempt": attempt, "start": start, "end": end, "text": text}
         self._redis.xadd(keys.log(job_id), fields, maxlen=LOG_CHUNKS, approximate=True)
 
+    def log_end(self, job_id: str) -> int:
+        """The byte offset up to which the stream holds a job's output."""
+        newest = self._redis.xrevrange(keys.log(job_id), count=1)
+        return int(newest[0][1]["end"]) if newest else 0
+
     def append_points(self, job_id: str, points: Sequence[Mapping[str, Any]]) -> None:
         """Add metric points in one round trip."""
         pipe = self._redis.pipeline(transaction=False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import redis
+from kombu import Consumer, Queue
 
 from fusionq.queue.celery_app import celery_url, configuration, make_app
 from fusionq.store.embedded import EmbeddedRedis
+from fusionq.store.store import Store
 
 # --- the URL ---------------------------------------------------------------------------------------
 
@@ -31,23 +34,27 @@ def test_a_redis_url_in_the_spelling_of_celery(url: str, expected: str):
     assert celery_url(url) == expected
 
 
-@pytest.mark.parametrize("form", ["unix://:p%40ss%2F@{}?db=2", "unix:///{}?password=p%40ss%2F&db=2"])
-def test_broker_and_results_reach_a_socket_with_a_password_and_a_database(home: Path, form: str):
-    server = EmbeddedRedis(home)  # the fixture ends it
+@pytest.fixture
+def guarded(home: Path) -> Iterator[EmbeddedRedis]:
+    """A Redis with the password p@ss/."""
+    server = EmbeddedRedis(home)
     server.ensure_running()
     with redis.Redis(unix_socket_path=str(server.socket)) as admin:
         admin.config_set("requirepass", "p@ss/")
-    url = form.format(server.socket).replace("////", "///")
-    app = make_app(lambda: url)
-    try:
-        app.send_task("fusionq.schedule", queue="schedule", retry=False)
-        app.backend.store_result("id", {"loss": 1}, "PROGRESS")
-    finally:
-        app.close()
-    with redis.Redis(unix_socket_path=str(server.socket), password="p@ss/", db=2) as admin:
+    yield server
+    with redis.Redis(unix_socket_path=str(server.socket), password="p@ss/") as admin:
+        admin.config_set("requirepass", "")
+
+
+@pytest.mark.parametrize("form", ["unix://:p%40ss%2F@{}?db=2", "unix://{}?password=p%40ss%2F&db=2"])
+def test_broker_and_results_reach_a_socket_with_a_password_and_a_database(guarded: EmbeddedRedis, form: str):
+    app = make_app(lambda: form.format(guarded.socket))
+    app.send_task("fusionq.schedule", queue="schedule", retry=False)
+    app.backend.store_result("id", {"loss": 1}, "PROGRESS")
+    app.close()
+    with redis.Redis(unix_socket_path=str(guarded.socket), password="p@ss/", db=2) as admin:
         assert admin.llen("fusionq:celery:schedule") == 1
         assert admin.exists("fusionq:celery:celery-task-meta-id")
-        admin.config_set("requirepass", "")
 
 
 def test_certificates_are_checked_by_the_results_too():
@@ -98,3 +105,20 @@ def test_the_url_is_asked_for_when_the_app_is_first_used():
     assert not asked
     assert app.conf.broker_url == "redis://host:6379/0"
     assert asked
+
+
+# --- what Celery does when Redis goes away ---------------------------------------------------------
+
+
+def test_a_message_under_way_does_not_end_the_worker_when_the_connection_breaks(store: Store):
+    app = make_app(lambda: store.url)
+    app.send_task("fusionq.schedule", queue="schedule", retry=False)
+    connection = app.connection_for_read()
+    taken = []
+    queue = Queue("schedule", "schedule", routing_key="schedule")
+    with Consumer(connection.default_channel, [queue], on_message=taken.append):
+        connection.drain_events(timeout=5)
+        connection._do_close_transport()  # what is left of a connection that broke
+        connection.close()
+    assert not taken[0].acknowledged
+    app.close()

@@ -80,7 +80,12 @@ def test_a_dead_worker_and_one_that_takes_nothing_more_get_no_job():
 def test_jobs_spread_over_the_emptiest_workers():
     workers = [worker("full", slots=4, jobs=["x", "y"]), worker("empty", slots=4)]
     jobs = [job(f"j{i}", sequence=i) for i in range(4)]
-    assert [choice.worker for choice in plan(jobs, workers).assignments] == ["empty", "empty", "full", "empty"]
+    assert [choice.worker for choice in plan(jobs, workers).assignments] == [
+        "empty",
+        "empty",
+        "full",
+        "empty",
+    ]
 
 
 # --- reasons ---------------------------------------------------------------------------------------

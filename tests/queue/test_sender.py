@@ -59,13 +59,13 @@ def test_a_wish_after_a_pass_began_is_sent(store: Store, sender: Sender):
 def test_without_redis_a_wish_is_an_outage_in_our_own_words(tmp_path: Path):
     url = f"unix://{tmp_path}/nobody.sock"
     sender = Sender(make_app(lambda: url), Store(connect(url), url))
-    with pytest.raises(StoreUnavailableError, match="no connection to Redis at unix://.*nobody.sock"):
+    with pytest.raises(StoreUnavailableError, match=r"no connection to Redis at unix://.*nobody.sock"):
         sender.ask_for_pass()
 
 
 def test_a_message_that_cannot_be_sent_is_an_outage_within_seconds(tmp_path: Path):
     url = f"unix://{tmp_path}/nobody.sock"
     sender = Sender(make_app(lambda: url), Store(connect(url), url))
-    with pytest.raises(StoreUnavailableError, match="no connection to Redis at unix://.*nobody.sock"):
+    with pytest.raises(StoreUnavailableError, match=r"no connection to Redis at unix://.*nobody.sock"):
         sender.run("box", "abc", 1)
     sender.close()

@@ -34,7 +34,9 @@ def spec(more: str = "") -> JobSpec:
 
 def test_a_submission_stores_the_job_and_asks_for_a_pass(store: Store, tmp_path: Path):
     sender = FakeSender()
-    job_id = submit(store, sender, spec("queue: big\npriority: 7\ntags: [x, y]\nresources: {gpus: 1}"), tmp_path)
+    job_id = submit(
+        store, sender, spec("queue: big\npriority: 7\ntags: [x, y]\nresources: {gpus: 1}"), tmp_path
+    )
     record = store.jobs.get(job_id)
     assert (record.name, record.queue, record.priority, record.gpus) == ("tiny", "big", 7, "1")
     assert (record.tags, record.workdir, record.status) == (("x", "y"), str(tmp_path), "queued")
@@ -69,9 +71,7 @@ def test_ids_are_short_and_cannot_be_misread(store: Store, tmp_path: Path):
     assert all(re.fullmatch(r"[a-hjkmnp-z2-9]{8}", job_id) for job_id in ids)
 
 
-def test_an_id_that_is_taken_is_not_used_again(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_id_that_is_taken_is_not_used_again(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     ids = iter(["same", "same", "other"])
     monkeypatch.setattr(submitting, "_new_id", lambda: next(ids))
     assert submit(store, FakeSender(), spec(), tmp_path) == "same"

@@ -104,7 +104,9 @@ def _crop(transform: Any, image: tuple[int, int], *where: Any) -> Crop | None:
     size = tuple(transform.size)
     around = transform.padding or 0
     padding = around if isinstance(around, int) else (around[0] if len(set(around)) == 1 else None)
-    is_plain = transform.padding_mode == "constant" and not transform.pad_if_needed and not _has_fill(transform)
+    is_plain = (
+        transform.padding_mode == "constant" and not transform.pad_if_needed and not _has_fill(transform)
+    )
     if padding is None or not is_plain or any(w > h + 2 * padding for w, h in zip(size, image, strict=True)):
         return None
     return Crop((size[0], size[1]), padding, image, *where)

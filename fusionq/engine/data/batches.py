@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from fusionq.engine.data.augment import Augmentation
 from fusionq.engine.data.seeded import SeededSamples
 from fusionq.engine.randomness import derive_seed
 from fusionq.errors import DataError
@@ -50,12 +51,14 @@ class ResidentBatches:
         shuffle: bool,
         seed: int = 0,
         transform: Any = None,
+        augmentations: Sequence[Augmentation] = (),
     ) -> None:
         self.tensors = tensors
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
         self.transform = transform  # of the first tensor, for what would not fit transformed
+        self.augmentations = augmentations  # of the first tensor, before `transform`
         self.num_samples = len(tensors[0])
 
     def __len__(self) -> int:
@@ -65,14 +68,29 @@ class ResidentBatches:
         if start >= len(self):
             return iter(())  # to split nothing would give one batch without samples
         batches = self._shuffled(epoch, start) if self.shuffle else self._in_order(start)
+        if self.augmentations:
+            batches = self._augmented(epoch, start)
         if self.transform is None:
             return batches
         return ((self.transform(batch[0]), *batch[1:]) for batch in batches)
 
     def _shuffled(self, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
-        order = epoch_order(self.num_samples, self.seed, epoch).to(self.tensors[0].device)
-        for indices in order[start * self.batch_size :].split(self.batch_size):
+        for indices in self._indices(epoch, start):
             yield tuple(tensor.index_select(0, indices) for tensor in self.tensors)
+
+    def _augmented(self, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+        for augmentation in self.augmentations:
+            augmentation.begin_epoch(epoch)
+        for indices in self._indices(epoch, start):
+            images, *rest = (tensor.index_select(0, indices) for tensor in self.tensors)
+            for augmentation in self.augmentations:
+                images = augmentation(images, indices)
+            yield images, *rest
+
+    def _indices(self, epoch: int, start: int) -> Sequence[Tensor]:
+        """The samples of every batch from `start` on: int64 on the device."""
+        order = epoch_order(self.num_samples, self.seed, epoch).to(self.tensors[0].device)
+        return order[start * self.batch_size :].split(self.batch_size)
 
     def _in_order(self, start: int) -> Iterator[tuple[Tensor, ...]]:
         first = start * self.batch_size
@@ -91,6 +109,7 @@ class LoaderBatches:
         shuffle: bool,
         seed: int = 0,
         num_workers: int = 0,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
     ) -> None:
         self._sampler = _PositionSampler(len(dataset), batch_size, shuffle, seed)  # type: ignore[arg-type]
         self._loader = DataLoader(
@@ -98,6 +117,7 @@ class LoaderBatches:
             batch_size=batch_size,
             sampler=self._sampler,
             num_workers=num_workers,
+            collate_fn=collate_fn,
             pin_memory=device.type == "cuda",
             # Its own generator: starting an epoch must not draw from the model's random numbers.
             generator=torch.Generator().manual_seed(seed),

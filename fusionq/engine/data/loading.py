@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from fusionq.engine.build import build
+from fusionq.engine.build import build, find_target
 from fusionq.engine.data.batches import Batches, HookedBatches, LoaderBatches
 from fusionq.engine.data.resident import resident_batches
 from fusionq.errors import DataError
@@ -18,61 +19,79 @@ from fusionq.spec.job import DataSection
 TEST_BATCH_FACTOR = 4
 
 
-def build_transforms(section: DataSection) -> list[Any]:
-    """The transforms of `data.transform`. Raises TargetError."""
+class Transformed(Dataset):
+    """Samples whose inputs went through a transform: (inputs, …), or inputs alone."""
+
+    def __init__(self, dataset: Any, transform: Callable[[Any], Any]) -> None:
+        self.dataset = dataset
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        sample = self.dataset[index]
+        if isinstance(sample, tuple | list):
+            return (self.transform(sample[0]), *sample[1:])
+        return self.transform(sample)
+
+
+class BatchMaker:
+    """Makes the batches of every data set of a job; making it raises TargetError for a wrong transform."""
+
+    def __init__(
+        self, section: DataSection, device: torch.device, seed: int, *, channels_last: bool = False
+    ) -> None:
+        self._section = section
+        self._device = device
+        self._seed = seed
+        self._channels_last = channels_last
+        self._transforms = _build_all(section.transform, "data.transform")
+        self._augment = _build_all(section.augment, "data.augment")
+        self._collate_fn = find_target(section.collate_fn, "data.collate_fn") if section.collate_fn else None
+
+    def make(self, dataset: Dataset, *, train: bool) -> Batches:
+        """Batches to train on, shuffled and augmented, or to test on, in order. Raises DataError."""
+        if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+            raise DataError(
+                f"{type(dataset).__name__} has no length or no items; only map-style data sets can be used"
+            )
+        if len(dataset) == 0:
+            raise DataError(f"{type(dataset).__name__} is empty")
+        augment = self._augment if train else []
+        batches = self._resident(dataset, augment, train) or self._through_loader(dataset, augment, train)
+        return HookedBatches(batches, [_to_channels_last]) if self._channels_last else batches
+
+    def _resident(self, dataset: Dataset, augment: list[Any], train: bool) -> Batches | None:
+        if self._collate_fn is not None:
+            return None
+        # Without gradients a larger batch takes no more memory than training does.
+        size = self._section.batch_size * (1 if train else TEST_BATCH_FACTOR)
+        return resident_batches(
+            dataset, self._transforms, size, self._device, shuffle=train, seed=self._seed, augment=augment
+        )
+
+    def _through_loader(self, dataset: Dataset, augment: list[Any], train: bool) -> Batches:
+        steps = [*augment, *self._transforms]
+        return LoaderBatches(
+            Transformed(dataset, v2.Compose(steps)) if steps else dataset,
+            self._section.batch_size,
+            self._device,
+            shuffle=train,
+            seed=self._seed,
+            num_workers=self._section.num_workers,
+            collate_fn=self._collate_fn,
+        )
+
+
+def _build_all(blocks: Sequence[Mapping[str, Any]], place: str) -> list[Any]:
     with warnings.catch_warnings():
         # v2 wants ToTensor spelled as two transforms; it is the word that everybody knows.
         warnings.filterwarnings("ignore", message="The transform `ToTensor")
-        return [build(block, f"data.transform.{i}") for i, block in enumerate(section.transform)]
+        return [build(block, f"{place}.{i}") for i, block in enumerate(blocks)]
 
 
-def make_batches(
-    dataset: Dataset,
-    transforms: list[Any],
-    section: DataSection,
-    device: torch.device,
-    *,
-    shuffle: bool,
-    seed: int,
-    channels_last: bool = False,
-) -> Batches:
-    """Batches of a data set that was opened without transforms. Raises DataError."""
-    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
-        raise DataError(
-            f"{type(dataset).__name__} has no length or no items; only map-style data sets can be used"
-        )
-    if len(dataset) == 0:
-        raise DataError(f"{type(dataset).__name__} is empty")
-    # Only testing is not shuffled; without gradients a larger batch takes no more memory than training.
-    size = section.batch_size * (1 if shuffle else TEST_BATCH_FACTOR)
-    batches = resident_batches(dataset, transforms, size, device, shuffle=shuffle, seed=seed)
-    if batches is None:
-        if transforms:
-            _set_transforms(dataset, transforms)
-        batches = LoaderBatches(
-            dataset, section.batch_size, device, shuffle=shuffle, seed=seed, num_workers=section.num_workers
-        )
-    return HookedBatches(batches, [_channels_last]) if channels_last else batches
-
-
-def _channels_last(images: torch.Tensor) -> torch.Tensor:
-    return images.contiguous(memory_format=torch.channels_last) if images.dim() == 4 else images
-
-
-def _set_transforms(dataset: Any, transforms: list[Any]) -> None:
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    transform = v2.Compose(transforms)
-    before = getattr(dataset, "transform", transform)
-    if before is not transform and getattr(before, "transforms", None) is transforms:
-        return  # train and validation are parts of one data set
-    if before is not None:
-        raise DataError(
-            f"data.transform: {type(dataset).__name__} takes no transform or has one already; "
-            "transform in the data set itself"
-        )
-    dataset.transform = transform
-    if hasattr(dataset, "transforms"):  # torchvision keeps a second form that it uses
-        from torchvision.datasets.vision import StandardTransform
-
-        dataset.transforms = StandardTransform(transform, getattr(dataset, "target_transform", None))
+def _to_channels_last(images: Any) -> Any:
+    if isinstance(images, torch.Tensor) and images.dim() == 4:
+        return images.contiguous(memory_format=torch.channels_last)
+    return images

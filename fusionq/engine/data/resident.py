@@ -6,7 +6,7 @@ DataLoader (`resident_batches` answers None).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psutil
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset, Subset, TensorDataset
 from torchvision.datasets import CIFAR10, MNIST
 from torchvision.transforms import v2
 
+from fusionq.engine.data.augment import batched
 from fusionq.engine.data.batches import ResidentBatches
 from fusionq.engine.data.digits import Digits
 
@@ -33,14 +34,22 @@ def resident_batches(
     *,
     shuffle: bool,
     seed: int = 0,
+    augment: Sequence[Any] = (),
 ) -> ResidentBatches | None:
     """The data set on `device`, or None where it must go through a DataLoader.
 
     `transforms` are the torchvision transforms of each sample, in order; the data set has none itself.
+    Those of `augment` are random and come first.
     """
     tensors = _as_tensors(dataset)
     steps = None if tensors is None else _batched_steps(transforms, tensors[0])
     if tensors is None or steps is None:
+        return None
+    image = tuple(tensors[0].shape[-2:])
+    augmentations = [
+        batched(t, image, place, seed, len(tensors[0]), device) for place, t in enumerate(augment)
+    ]
+    if not all(augmentations) or (augmentations and tensors[0].dim() != 4):
         return None
     budget = SHARE_OF_FREE_MEMORY * _free_memory(device)
     first, *rest = (tensor.to(device) for tensor in tensors) if _size(tensors) <= budget else (None,)
@@ -48,11 +57,18 @@ def resident_batches(
         return None
     transform = None
     if steps:
-        if _transformed_size(first, steps) <= budget:
+        if not augmentations and _transformed_size(first, steps) <= budget:
             first = _in_chunks(first, steps)
         else:
             transform = _Chain(steps)
-    return ResidentBatches((first, *rest), batch_size, shuffle=shuffle, seed=seed, transform=transform)
+    return ResidentBatches(
+        (first, *rest),
+        batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        transform=transform,
+        augmentations=augmentations,
+    )
 
 
 def _as_tensors(dataset: Any) -> tuple[Tensor, ...] | None:

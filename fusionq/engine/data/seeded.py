@@ -6,14 +6,14 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from fusionq.engine.randomness import derive_seed, random_state, restore_random_state, seed_everything
+from fusionq.engine.randomness import derive_seed, random_state, restore_random_state, seed_host
 
 
 class SeededSamples(Dataset):
     """Wraps a map-style data set; its index is (epoch, index).
 
     `is_alone` says that samples are drawn in a process of their own, whose random state nobody else uses;
-    elsewhere it is put back after each sample.
+    elsewhere it is put back after each batch.
     """
 
     def __init__(self, dataset: Any, seed: int, *, is_alone: bool) -> None:
@@ -24,12 +24,16 @@ class SeededSamples(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, position: tuple[int, int]) -> Any:
-        epoch, index = position
+    def __getitems__(self, positions: list[tuple[int, int]]) -> list[Any]:
+        """The samples of a batch: a DataLoader asks for them at once, so the state is put back once."""
         before = None if self.is_alone else random_state()
-        seed_everything(derive_seed("sample", self.seed, epoch, index))
         try:
-            return self.dataset[index]
+            return [self[position] for position in positions]
         finally:
             if before is not None:
                 restore_random_state(before)
+
+    def __getitem__(self, position: tuple[int, int]) -> Any:
+        epoch, index = position
+        seed_host(derive_seed("sample", self.seed, epoch, index))
+        return self.dataset[index]

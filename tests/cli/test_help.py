@@ -1,0 +1,65 @@
+"""Every verb is listed, documented and where its name says."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+import pytest
+
+from fusionq.cli import app
+from fusionq.cli.app import ALIASES, VERBS
+from tests.cli.conftest import Cli
+
+# Modules of the package that are no verbs.
+HELPERS = {"__init__", "app", "follow", "live", "session", "tables", "words"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_is_a_function_of_its_own_name_with_a_help(verb: str):
+    command = getattr(importlib.import_module(f"fusionq.cli.{VERBS[verb][0]}"), verb)
+    assert isinstance(command, click.Command)
+    assert command.name == verb
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{verb} {parameter.opts[0]}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_explains_itself(cli: Cli, verb: str):
+    done = cli(verb, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert f"Usage: fusionq {verb}" in done.out
+    assert "--redis-url" in done.out
+    assert cli(verb, "-h").out == done.out
+
+
+def test_every_module_of_the_package_is_a_verb_or_a_known_helper():
+    found = {path.stem for path in Path(app.__file__).parent.glob("*.py")}
+    assert found - HELPERS == {module for module, _ in VERBS.values()}
+
+
+def test_the_help_lists_every_verb_with_its_line(cli: Cli):
+    shown = " ".join(cli("--help").out.split())
+    for verb, (_, words) in VERBS.items():
+        assert f"{verb} {words}" in shown
+
+
+def test_a_verb_has_one_line_that_is_a_sentence():
+    for _, words in VERBS.values():
+        assert words[0].isupper()
+        assert words.endswith(".")
+        assert len(words) < 80
+
+
+def test_an_alias_is_another_word_for_a_verb(cli: Cli):
+    assert set(ALIASES.values()) <= set(VERBS)
+    assert cli("ps", "-q").code == 0
+
+
+def test_without_a_verb_the_help_is_shown(cli: Cli):
+    done = cli()
+    assert done.code in (0, 2)
+    assert "Commands:" in done.out + done.err

@@ -1,0 +1,219 @@
+"""What `status` shows: a table, one job, ids, JSON, a spec that can be submitted again."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from fusionq.spec.load import from_yaml
+from fusionq.spec.states import Outcome
+from fusionq.store import keys
+from tests.cli.conftest import Cli
+from tests.cli.jobs import finished, queued, serving, started
+from tests.support import ONE_JOB
+
+PROGRESS = {
+    "kind": "progress",
+    "phase": "train",
+    "epoch": 2,
+    "num_epochs": 4,
+    "batch": 5,
+    "num_batches": 10,
+    "samples_per_s": 1000.0,
+    "eta_s": 90.0,
+    "values": {"train_loss": 0.5},
+}
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def strict_json(text: str):
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+# --- all jobs --------------------------------------------------------------------------------------
+
+
+def test_without_a_job_it_says_how_to_submit_one(cli: Cli):
+    done = cli("status")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "no jobs yet; submit one: fusionq submit jobs/mnist.yaml\n"
+    assert strict_json(cli("status", "--json").out) == []
+    assert cli("status", "-q").out == ""
+
+
+def test_the_table_has_a_line_for_each_job(cli: Cli, store):
+    finished(store, "aaa")
+    started(store, "bbb", name="second")
+    queued(store, "ccc")
+    done = cli("status")
+    assert done.code == 0
+    header, *lines = rows(done.out)
+    assert header[:3] == ["ID", "NAME", "STATUS"]
+    assert [line[:3] for line in lines] == [
+        ["aaa", "tiny", "succeeded"],
+        ["bbb", "second", "running"],
+        ["ccc", "tiny", "queued"],
+    ]
+
+
+def test_in_a_pipe_nothing_is_cut_and_nothing_is_coloured(cli: Cli, store):
+    reason = "it went wrong in a way that takes many words, " * 5 + "as said"
+    finished(store, "aaa", Outcome.FAILED, reason=reason)
+    out = cli("status").out
+    assert "\x1b" not in out
+    assert reason in out
+
+
+def test_brackets_in_a_name_or_a_reason_are_shown_as_they_are(cli: Cli, store):
+    finished(store, "aaa", Outcome.FAILED, reason="IndexError: x[0] [/red]")
+    assert "IndexError: x[0] [/red]" in cli("status").out
+
+
+def test_only_the_newest_are_shown_and_the_rest_is_counted(cli: Cli, store):
+    for number in range(5):
+        queued(store, f"j{number}")
+    done = cli("status", "-n", "2")
+    assert [line[0] for line in rows(done.out)[1:]] == ["j3", "j4"]
+    assert done.err == "the newest 2 of 5 jobs; -n shows more\n"
+
+
+def test_quiet_prints_ids_alone(cli: Cli, store):
+    queued(store, "aaa")
+    queued(store, "bbb")
+    done = cli("status", "-q")
+    assert (done.out, done.err) == ("aaa\nbbb\n", "")
+    assert cli("ps", "-q", "bbb").out == "bbb\n"
+
+
+# --- why it waits ----------------------------------------------------------------------------------
+
+
+def test_a_pending_job_says_that_no_worker_is_alive_and_how_to_start_one(cli: Cli, store):
+    queued(store, "aaa")
+    assert "no worker is alive; start one: fusionq worker" in cli("status").out
+    assert "no worker is alive; start one: fusionq worker" in cli("status", "aaa").out
+    shown = strict_json(cli("status", "aaa", "--json").out)
+    assert shown["waits_for"] == "no worker is alive; start one: fusionq worker"
+
+
+def test_a_job_of_another_queue_that_is_looked_at_is_not_far_down(cli: Cli, store):
+    serving(store)
+    for number in range(205):
+        queued(store, f"j{number:03}", queue="other")
+    queued(store, "aaa")
+    assert strict_json(cli("status", "aaa", "--json").out)["waits_for"] == ""
+
+
+def test_a_pending_job_with_a_free_worker_is_about_to_start(cli: Cli, store):
+    serving(store)
+    queued(store, "aaa")
+    assert "about to start" in cli("status").out
+
+
+def test_a_job_far_down_the_queue_is_not_about_to_start(cli: Cli, store):
+    serving(store)
+    for number in range(205):
+        queued(store, f"j{number:03}")
+    done = cli("status", "-n", "1")
+    assert "about to start" not in done.out
+    assert "ahead of it" in done.out
+
+
+def test_a_job_that_went_back_says_why_and_what_it_waits_for(cli: Cli, store):
+    started(store, "aaa")
+    store.redis.delete(keys.WORKERS)
+    store.jobs.requeue("aaa", 1, "its worker was lost")
+    out = cli("status").out
+    assert "its worker was lost; no worker is alive; start one: fusionq worker" in out
+
+
+# --- one job ---------------------------------------------------------------------------------------
+
+
+def test_one_job_is_shown_with_all_that_is_known(cli: Cli, store):
+    started(store, "abcd", priority=3, user="me", tags='["x", "y"]')
+    store.jobs.note_progress("abcd", PROGRESS)
+    store.jobs.note_warning("abcd", "other data")
+    done = cli("status", "ab")
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in done.out.splitlines()}
+    assert lines["status"] == "running"
+    assert lines["why"] == "train_loss 0.5 1m 30s left; other data"
+    assert lines["progress"] == "ep 2/4 38%"
+    assert lines["queue"] == "default, priority 3"
+    assert lines["worker"] == "worker on host"
+    assert lines["tags"] == "x, y"
+    assert lines["user"] == "me"
+    assert "follow it: fusionq logs abcd -f" in done.err
+
+
+def test_a_job_that_is_being_stopped_says_so(cli: Cli, store):
+    started(store, "aaa")
+    store.jobs.cancel("aaa", "")
+    assert "stopping: cancel" in cli("status").out
+
+
+def test_a_failed_job_shows_the_last_lines_of_its_log(cli: Cli, store):
+    text = "".join(f"line {number}\n" for number in range(30))
+    finished(store, "aaa", Outcome.FAILED, reason="ValueError: odd", text=text)
+    out = cli("status", "aaa").out
+    assert "why        ValueError: odd" in out
+    assert "last lines of its log" in out
+    assert "    line 29\n" in out
+    assert "line 17\n" not in out
+
+
+def test_a_job_that_succeeded_shows_its_result(cli: Cli, store):
+    result = {"best_epoch": 3, "monitor": "test_accuracy", "best_value": 0.97531, "values": {}}
+    finished(store, "aaa", result=result)
+    assert "best test_accuracy 0.9753" in cli("status").out
+    out = cli("status", "aaa").out
+    assert "epoch 3, test_accuracy 0.9753" in out
+    assert "last lines" not in out
+
+
+def test_a_job_is_found_by_its_name_and_as_the_last_one(cli: Cli, store):
+    queued(store, "aaa", name="mine")
+    queued(store, "bbb")
+    assert cli("status", "mine", "-q").out == "aaa\n"
+    assert cli("status", "last", "-q").out == "bbb\n"
+
+
+# --- for programs ----------------------------------------------------------------------------------
+
+
+def test_json_has_iso_times_and_null_for_those_to_come(cli: Cli, store):
+    started(store, "aaa")
+    (shown,) = strict_json(cli("status", "--json").out)
+    assert shown["id"] == "aaa"
+    assert (shown["status"], shown["outcome"]) == ("running", None)
+    submitted = datetime.fromisoformat(shown["submitted_at"])
+    assert submitted.utcoffset() == timedelta(0)
+    assert abs(submitted.timestamp() - store.jobs.get("aaa").submitted_at) < 0.001
+    assert datetime.fromisoformat(shown["started_at"])
+    assert shown["finished_at"] is None
+
+
+def test_json_of_one_job_is_one_object(cli: Cli, store):
+    finished(store, "aaa", Outcome.CANCELLED, reason="changed my mind")
+    shown = strict_json(cli("status", "aaa", "--json").out)
+    assert (shown["outcome"], shown["reason"]) == ("cancelled", "changed my mind")
+
+
+def test_json_stays_json_where_a_value_is_no_number(cli: Cli, store):
+    started(store, "aaa")
+    values = {"train_loss": float("nan"), "other": [float("inf"), 1.0]}
+    store.jobs.note_progress("aaa", {**PROGRESS, "values": values})
+    shown = strict_json(cli("status", "aaa", "--json").out)
+    assert shown["progress"]["values"] == {"train_loss": None, "other": [None, 1.0]}
+
+
+def test_the_spec_is_a_file_that_can_be_submitted_again(cli: Cli, store):
+    queued(store, "aaa")
+    done = cli("status", "aaa", "--spec")
+    assert from_yaml(done.out) == from_yaml(ONE_JOB)
+    assert done.err == ""

@@ -1,0 +1,75 @@
+"""`workers` shows who is alive and what they have; `up` and `down` look after the embedded Redis."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fusionq.spec.settings import ENV_REDIS_URL, Settings
+from fusionq.store import keys
+from fusionq.store.embedded import EmbeddedRedis
+from fusionq.store.store import Store
+from tests.cli.conftest import Cli
+from tests.cli.jobs import queued, serving
+from tests.support import running
+
+
+def test_without_a_worker_it_says_how_to_start_one(cli: Cli):
+    done = cli("workers")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "no worker; start one: fusionq worker\n"
+    assert json.loads(cli("workers", "--json").out) == []
+
+
+def test_a_worker_is_shown_with_what_it_has_and_runs(cli: Cli, store):
+    serving(store, "busy", slots=2)
+    queued(store, "aaa")
+    running(store, "aaa", "busy")
+    _, line = cli("workers").out.splitlines()
+    assert line.split()[:6] == ["busy", "box", "ready", "1/2", "CPU", "default"]
+    assert "aaa" in line
+    (shown,) = json.loads(cli("workers", "--json").out)
+    assert (shown["name"], shown["jobs"], shown["is_alive"]) == ("busy", ["aaa"], True)
+
+
+def test_a_worker_that_fell_silent_is_shown_as_such(cli: Cli, store):
+    serving(store, "gone")
+    store.redis.zadd(keys.WORKERS, {"gone": 0})
+    assert "silent" in cli("workers").out
+
+
+@pytest.fixture
+def embedded(cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedRedis:
+    monkeypatch.delenv(ENV_REDIS_URL)
+    return EmbeddedRedis(home)  # the fixture of the home ends it
+
+
+def test_the_embedded_redis_is_started_and_stopped(cli: Cli, embedded: EmbeddedRedis):
+    assert cli("up").out == f"{embedded.url}\n"
+    assert embedded.is_running()
+    assert cli("up").code == 0
+    assert cli("down").err == "stopped\n"
+    assert not embedded.is_running()
+    assert cli("down").err == "the embedded Redis does not run\n"
+
+
+def test_any_verb_starts_the_embedded_redis(cli: Cli, embedded: EmbeddedRedis):
+    assert cli("status").code == 0
+    assert embedded.is_running()
+
+
+def test_a_redis_that_workers_use_is_not_stopped_by_the_way(cli: Cli, embedded: EmbeddedRedis):
+    cli("up")
+    with_worker = Store.open(Settings.load())
+    serving(with_worker, "busy")
+    with_worker.close()
+    done = cli("down")
+    assert (done.code, done.err) == (1, "fusionq: workers use it: busy; stop them first, or say --force\n")
+    assert embedded.is_running()
+    assert cli("down", "--force").code == 0
+
+
+def test_a_redis_that_is_named_is_not_ours_to_start(cli: Cli):
+    assert cli("up").code == 2

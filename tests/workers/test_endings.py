@@ -1,0 +1,143 @@
+"""How an attempt ended decides what becomes of its job."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from fusionq.spec.job import JobSpec
+from fusionq.spec.load import from_yaml
+from fusionq.spec.states import Outcome
+from tests.support import ONE_JOB
+from workers.endings import Ending, Seen, judge
+from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT
+from workers.wire import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+
+RESULT = {"epochs": 3}
+ERROR = {"kind": "error", "class": "error", "reason": "ValueError: odd"}
+BACK = None  # to the queue
+
+
+def ending(seen: Seen, **more) -> Ending:
+    data = {**from_yaml(ONE_JOB).to_data(), "timeout": 90, "grace": 30, "retry": {"max": 2}, **more}
+    return judge(seen, JobSpec.model_validate(data))
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "counts_as_loss", "words"),
+    [
+        # It came to its end by itself.
+        (Seen(EXIT_DONE, result=RESULT), Outcome.SUCCEEDED, False, ""),
+        (Seen(EXIT_FAILED, error=ERROR), Outcome.FAILED, False, "ValueError: odd"),
+        (Seen(EXIT_DONE), Outcome.FAILED, False, "its process ended with exit code 0 and no result"),
+        (Seen(7), Outcome.FAILED, False, "its process ended with exit code 7 and no result"),
+        # It was asked to stop, and did.
+        (Seen(EXIT_STOPPED, CANCEL), Outcome.CANCELLED, False, "cancelled by the user; its state is saved"),
+        (
+            Seen(EXIT_STOPPED, TIMEOUT),
+            Outcome.TIMED_OUT,
+            False,
+            "ran longer than its timeout of 1m 30s; its state is saved",
+        ),
+        (Seen(EXIT_STOPPED, SHUTDOWN), BACK, False, "its worker was shut down; its state is saved"),
+        # It was asked to stop, and did not within its grace.
+        (
+            Seen(-signal.SIGKILL, CANCEL, was_killed=True),
+            Outcome.CANCELLED,
+            False,
+            "cancelled by the user; killed after 30s of grace",
+        ),
+        (
+            Seen(-signal.SIGKILL, TIMEOUT, was_killed=True),
+            Outcome.TIMED_OUT,
+            False,
+            "ran longer than its timeout of 1m 30s; killed after 30s of grace",
+        ),
+        (
+            Seen(-signal.SIGKILL, SHUTDOWN, was_killed=True),
+            BACK,
+            False,
+            "its worker was shut down; killed after 30s of grace",
+        ),
+        (
+            Seen(None, SHUTDOWN, was_killed=True),
+            BACK,
+            False,
+            "its worker was shut down; killed after 30s of grace",
+        ),
+        # It was asked to stop when it had ended already.
+        (Seen(EXIT_DONE, CANCEL, result=RESULT), Outcome.SUCCEEDED, False, ""),
+        (Seen(EXIT_DONE, TIMEOUT, result=RESULT), Outcome.SUCCEEDED, False, ""),
+        (Seen(EXIT_FAILED, SHUTDOWN, error=ERROR), Outcome.FAILED, False, "ValueError: odd"),
+        # It died unasked: a lost attempt.
+        (
+            Seen(-signal.SIGKILL),
+            BACK,
+            True,
+            "its process was killed (SIGKILL), by somebody or for lack of memory",
+        ),
+        (Seen(-signal.SIGSEGV), BACK, True, "its process crashed (SIGSEGV)"),
+        (Seen(-40), BACK, True, "its process crashed (signal 40)"),
+        (Seen(EXIT_STOPPED), BACK, True, "its process was told to stop from outside"),
+        (Seen(None), BACK, True, "its process was lost together with the fork server"),
+        (Seen(-signal.SIGSEGV, SHUTDOWN), BACK, True, "its process crashed (SIGSEGV)"),
+        # Once too often.
+        (Seen(-signal.SIGSEGV, losses=1), BACK, True, "its process crashed (SIGSEGV)"),
+        (
+            Seen(-signal.SIGSEGV, losses=2),
+            Outcome.FAILED,
+            False,
+            "its process crashed (SIGSEGV); it was tried 3 times",
+        ),
+        (
+            Seen(None, losses=2),
+            Outcome.FAILED,
+            False,
+            "its process was lost together with the fork server; it was tried 3 times",
+        ),
+    ],
+)
+def test_what_was_seen_decides_what_becomes_of_the_job(
+    seen: Seen, outcome: Outcome | None, counts_as_loss: bool, words: str
+):
+    end = ending(seen)
+    assert (end.outcome, end.counts_as_loss, end.reason) == (outcome, counts_as_loss, words)
+    assert end.is_ours
+    assert end.result == (seen.result if end.outcome is Outcome.SUCCEEDED else {})
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Seen(-signal.SIGKILL, LOST, was_killed=True),
+        Seen(EXIT_STOPPED, LOST),
+        Seen(EXIT_DONE, LOST, result=RESULT),
+        Seen(EXIT_FAILED, LOST, error=ERROR),
+    ],
+)
+def test_of_a_job_that_was_taken_from_us_we_say_nothing(seen: Seen):
+    end = ending(seen)
+    assert not end.is_ours
+    assert end.outcome is None
+
+
+def test_a_job_that_wants_no_retry_fails_at_its_first_loss():
+    end = ending(Seen(-signal.SIGSEGV), retry={"max": 0})
+    assert end.outcome is Outcome.FAILED
+    assert end.reason == "its process crashed (SIGSEGV); it was tried 1 times"
+
+
+def test_a_shutdown_is_nobodys_loss_however_often_it_happens():
+    end = ending(Seen(EXIT_STOPPED, SHUTDOWN, losses=2))
+    assert end.outcome is None
+    assert not end.counts_as_loss
+
+
+@pytest.mark.parametrize(
+    "seen", [Seen(EXIT_FAILED, CANCEL, error=ERROR), Seen(-signal.SIGSEGV, CANCEL), Seen(7, CANCEL)]
+)
+def test_a_cancelled_job_is_cancelled_however_it_dies(seen: Seen) -> None:
+    found = ending(seen)
+    assert found.outcome is Outcome.CANCELLED
+    assert found.reason.startswith("cancelled by the user; ")

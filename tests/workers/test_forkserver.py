@@ -1,0 +1,366 @@
+"""The fork server and its job processes: real processes, real training, every way to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from fusionq.spec.load import from_yaml
+from fusionq.spec.paths import RunPaths
+from tests.support import wait_until
+from workers import wire
+from workers.launcher import JobProcess, Launcher
+from workers.wire import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
+
+LONG_S = 60.0
+JOB = """
+name: small
+model:
+  _target_: Sequential
+  _args_:
+    - {_target_: fusionq.Flatten}
+    - {_target_: Linear, in_features: 64, out_features: 10}
+data:
+  train: {_target_: Digits, size: 8}
+  transform: [{_target_: ToTensor}]
+loss: {_target_: CrossEntropyLoss}
+optimizer: {_target_: SGD, lr: 0.1}
+"""
+
+# A trainer whose first batch does what a test wants to see.
+TRAINERS = """
+import fusionq as tf
+
+class Doing(tf.StandardModel):
+    def __train_func__(self, *arguments):
+        self.do()
+        super().__train_func__(*arguments)
+"""
+WITHOUT_END = "import time; time.sleep(0.5)"
+
+
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    """A warm fork server for all tests of this module; it imports torch once."""
+    launcher = Launcher()
+    launcher.begin()
+    launcher.await_ready()
+    yield launcher
+    launcher.stop()
+
+
+class Attempt:
+    """A job process and what it said."""
+
+    def __init__(self, process: JobProcess, paths: RunPaths) -> None:
+        self.process = process
+        self.paths = paths
+        self.messages: list[dict[str, Any]] = []
+
+    @property
+    def output(self) -> str:
+        return self.paths.output_log.read_text()
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["kind"] == kind]
+
+    def listen(self) -> None:
+        self.messages += self.process.receive(0.02)
+
+    def await_kind(self, kind: str) -> dict[str, Any]:
+        def heard() -> bool:
+            self.listen()
+            assert not self.process.is_over, self.output
+            return bool(self.of_kind(kind))
+
+        wait_until(heard, timeout_s=LONG_S, what=f"a message {kind}")
+        return self.of_kind(kind)[0]
+
+    def await_text(self, text: str) -> None:
+        def seen() -> bool:
+            self.listen()
+            return text in self.output
+
+        wait_until(seen, timeout_s=LONG_S, what=f"{text!r} in the log")
+
+    def await_end(self, timeout_s: float = LONG_S) -> int | None:
+        def is_over() -> bool:
+            self.listen()
+            return self.process.is_over
+
+        wait_until(is_over, timeout_s=timeout_s, what="the end of the job")
+        return self.process.exit_code
+
+
+@pytest.fixture
+def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]]:
+    """Starts job processes that train on the digits; `do` is what happens before each batch."""
+    begun: list[Attempt] = []
+
+    def begin(
+        do: str = "", *, seed: int = 3, more: str = "", environ: dict[str, str] | None = None, **orders
+    ) -> Attempt:
+        number = len(begun)
+        workdir = tmp_path / f"work{number}"
+        workdir.mkdir()
+        paths = RunPaths(tmp_path / f"run{number}")
+        paths.root.mkdir()
+        text = f"{JOB}train: {{epochs: 2, seed: {seed}}}\n"
+        if do:
+            (workdir / "trainers.py").write_text(f"{TRAINERS}\n    def do(self):\n        {do}\n")
+            text += "trainer: trainers.Doing\n"
+        defaults = {
+            "spec": from_yaml(text + more).to_data(),
+            "attempt": 1,
+            "run_dir": str(paths.root),
+            "output_log": str(paths.output_log),
+            "workdir": str(workdir),
+            "data_root": "",
+            "threads": 1,
+            "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
+        }
+        attempt = Attempt(launcher.spawn({**defaults, **orders}), paths)
+        begun.append(attempt)
+        return attempt
+
+    yield begin
+    for attempt in begun:
+        attempt.process.kill_tree()
+        attempt.process.close()
+
+
+# --- what a job does -------------------------------------------------------------------------------
+
+
+def test_a_job_trains_and_tells_what_happens(start):
+    attempt = start()
+    assert attempt.await_end() == EXIT_DONE, attempt.output
+    assert [message["kind"] for message in attempt.messages] == ["started", "epoch", "epoch", "result"]
+    result = attempt.of_kind("result")[0]["result"]
+    assert result["epochs"] == 2
+    assert attempt.paths.result.exists()
+    assert list(attempt.paths.checkpoints.glob("*.pt"))
+
+
+def test_an_error_in_user_code_is_told_in_one_line_and_printed_in_full(start):
+    attempt = start("raise ValueError('these samples\\n are odd')")
+    assert attempt.await_end() == EXIT_FAILED
+    (error,) = attempt.of_kind("error")
+    assert (error["class"], error["reason"]) == (
+        "error",
+        "ValueError: these samples (trainers.py, line 10, in do)",
+    )
+    assert "Traceback (most recent call last)" in attempt.output
+
+
+def test_an_import_that_fails_is_told_as_such(start):
+    attempt = start(more="trainer: nowhere.Trainer\n")
+    assert attempt.await_end() == EXIT_FAILED
+    assert attempt.of_kind("error")[0]["class"] == "import_error"
+
+
+def test_a_job_has_its_environment_its_folder_and_its_threads(start, tmp_path: Path):
+    attempt = start(
+        "import os, torch; print(os.environ['COLOUR'], os.getcwd(), torch.get_num_threads()); os._exit(7)",
+        environ={"COLOUR": "green"},
+        threads=2,
+    )
+    attempt.await_end()
+    assert f"green {tmp_path / 'work0'} 2\n" in attempt.output
+
+
+def test_a_job_whose_folder_is_not_on_this_machine_works_in_its_run_folder(start, tmp_path: Path):
+    attempt = start(workdir=str(tmp_path / "elsewhere"))
+    assert attempt.await_end() == EXIT_DONE
+    assert f"WARNING: {tmp_path / 'elsewhere'} is not on this machine" in attempt.output
+
+
+def test_all_that_a_job_prints_lands_in_its_log(start):
+    attempt = start(
+        "import os, subprocess, sys, ctypes\n"
+        "        print('from print')\n"
+        "        print('from stderr', file=sys.stderr)\n"
+        "        os.write(1, b'from a descriptor\\n')\n"
+        "        libc = ctypes.CDLL(None); libc.puts(b'from C'); libc.fflush(None)\n"
+        "        subprocess.run(['sh', '-c', 'echo from a child; echo from its stderr >&2'])\n"
+        "        os._exit(7)"
+    )
+    attempt.await_end()
+    words = ["print", "stderr", "a descriptor", "C", "a child", "its stderr"]
+    assert attempt.output.splitlines() == [f"from {word}" for word in words]
+
+
+def test_print_is_seen_at_once(start):
+    attempt = start("print('halfway'); import time; time.sleep(60)")
+    attempt.await_text("halfway\n")
+    assert not attempt.process.is_over
+
+
+def test_a_crash_in_native_code_leaves_its_trace_in_the_log(start):
+    attempt = start("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert attempt.await_end() == -signal.SIGSEGV
+    assert "Segmentation fault" in attempt.output
+    assert "trainers.py" in attempt.output
+
+
+def test_what_a_quick_job_says_before_its_number_is_known_is_not_lost(launcher: Launcher):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for message in ({"kind": "error"}, {"pid": 1_000_000}, {"exit": 1}):
+            wire.send(theirs, message)
+        process = JobProcess(ours, launcher._server)
+        process.await_pid(5)
+        assert process.receive(0) == [{"kind": "error"}]
+        assert (process.pid, process.exit_code) == (1_000_000, 1)
+
+
+# --- each process is its own -----------------------------------------------------------------------
+
+DRAW = (
+    "import random, numpy, torch, os\n"
+    "        print(random.random(), numpy.random.rand(), torch.rand(1).item()); os._exit(7)"
+)
+
+
+def test_the_seed_of_the_spec_decides_every_random_number(start):
+    attempts = [start(DRAW), start(DRAW), start(DRAW, seed=4)]
+    for attempt in attempts:
+        attempt.await_end()
+    assert len(attempts[0].output.split()) == 3
+    same, again, different = (attempt.output for attempt in attempts)
+    assert same == again
+    assert not set(same.split()) & set(different.split())
+
+
+def test_a_job_leads_a_session_of_its_own(start):
+    attempt = start(WITHOUT_END)
+    attempt.await_kind("started")
+    pid = attempt.process.pid
+    assert os.getsid(pid) == os.getpgid(pid) == pid
+    assert attempt.process.survivors() == [pid]
+
+
+def test_a_job_finds_cuda_untouched(start):
+    look = "torch.cuda.is_initialized(), torch.cuda._is_in_bad_fork()"
+    attempt = start(f"import torch, os; print({look}); os._exit(7)")
+    attempt.await_end()
+    assert attempt.output == "False False\n"
+
+
+def test_jobs_run_side_by_side_and_end_one_by_one(start):
+    long, short = start(WITHOUT_END), start()
+    assert short.await_end() == EXIT_DONE
+    assert not long.process.is_over
+    long.process.kill_tree()
+    assert long.await_end() == -signal.SIGKILL
+
+
+# --- ways to end -----------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_asked_to_stop_saves_its_state(start):
+    attempt = start(WITHOUT_END)
+    attempt.await_kind("started")
+    attempt.process.ask_to_stop()
+    assert attempt.await_end() == EXIT_STOPPED
+    assert list(attempt.paths.checkpoints.glob("*.pt"))
+    assert "the state is saved" in attempt.output
+    assert not attempt.of_kind("error")
+
+
+@pytest.mark.parametrize("_", range(5))
+def test_a_job_that_is_asked_to_stop_at_its_first_breath_hears_it(start, _: int):
+    attempt = start(WITHOUT_END)
+    attempt.process.ask_to_stop()
+    assert attempt.await_end() == EXIT_STOPPED
+
+
+def test_the_exit_code_of_user_code_is_told(start):
+    attempt = start("import os; os._exit(7)")
+    assert attempt.await_end() == 7
+    assert not attempt.of_kind("error")
+
+
+def test_a_job_that_leaves_by_sys_exit_is_an_error_with_its_place(start):
+    attempt = start("import sys; sys.exit(3)")
+    assert attempt.await_end() == EXIT_FAILED
+    assert attempt.of_kind("error")[0]["reason"] == "SystemExit: 3 (trainers.py, line 10, in do)"
+
+
+def test_a_killed_job_is_told_with_its_signal(start):
+    attempt = start(WITHOUT_END)
+    attempt.await_kind("started")
+    os.kill(attempt.process.pid, signal.SIGKILL)
+    assert attempt.await_end() == -signal.SIGKILL
+
+
+def test_ctrl_c_does_not_reach_a_job(start):
+    attempt = start(WITHOUT_END)
+    attempt.await_kind("started")
+    os.kill(attempt.process.pid, signal.SIGINT)
+    os.kill(attempt.process.pid, signal.SIGTERM)
+    assert attempt.await_end() == EXIT_STOPPED
+
+
+def test_killing_the_tree_takes_along_what_the_job_started(start):
+    attempt = start(
+        "import subprocess, time\n"
+        "        child = subprocess.Popen(['sh', '-c', 'trap \"\" TERM; sleep 600; true'])\n"
+        "        print('child', child.pid, flush=True); time.sleep(600)"
+    )
+    attempt.await_text("child ")
+    child = psutil.Process(int(attempt.output.split()[1]))
+    attempt.process.kill_tree()
+    assert attempt.await_end() == -signal.SIGKILL
+    wait_until(lambda: not child.is_running(), what="the child gone")
+    assert attempt.process.survivors() == []
+
+
+def test_a_job_without_a_supervisor_ends_though_it_has_nothing_to_say(start):
+    attempt = start("print('silence', flush=True); import time; time.sleep(600)")
+    attempt.await_text("silence")
+    process = psutil.Process(attempt.process.pid)
+    attempt.process.close()
+    wait_until(lambda: not process.is_running(), what="the job gone")
+
+
+# --- the end of the fork server (last: the next test would warm up another) ------------------------
+
+
+def server_of(attempt: Attempt) -> psutil.Process:
+    return psutil.Process(attempt.process.pid).parent()
+
+
+def test_the_fork_server_takes_no_orders_from_a_terminal(start):
+    attempt = start(WITHOUT_END)
+    attempt.await_kind("started")
+    server = server_of(attempt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        server.send_signal(number)
+    assert start().await_end() == EXIT_DONE
+    assert server.is_running()
+    assert not attempt.process.is_over
+
+
+def test_when_the_fork_server_is_killed_its_jobs_die_and_the_next_one_runs(start, launcher: Launcher):
+    fork = "import os, time; os.fork(); time.sleep(600)"
+    attempts = [start(WITHOUT_END), start(fork)]
+    for attempt in attempts:
+        attempt.await_kind("started")
+    wait_until(lambda: len(attempts[1].process.survivors()) == 2, what="the fork")
+    jobs = [psutil.Process(attempt.process.pid) for attempt in attempts]
+    server_of(attempts[0]).kill()
+    for job, attempt in zip(jobs, attempts, strict=True):
+        assert attempt.await_end(timeout_s=10) is None
+        wait_until(lambda job=job: not job.is_running(), what="the job gone")
+        attempt.process.kill_tree()
+        assert attempt.process.survivors() == [], "nor anything that it started"
+    again = start()
+    assert again.await_end() == EXIT_DONE, again.output

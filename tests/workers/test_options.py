@@ -1,0 +1,55 @@
+"""How a worker is set up."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusionq.errors import UsageError
+from workers import options
+from workers.options import WorkerOptions
+
+
+def test_the_variables_are_spelled_so():
+    assert options.ENV_NAME == "FUSIONQ_WORKER_NAME"
+    assert options.ENV_SLOTS == "FUSIONQ_WORKER_SLOTS"
+    assert options.ENV_GPUS == "FUSIONQ_WORKER_GPUS"
+    assert options.ENV_QUEUES == "FUSIONQ_WORKER_QUEUES"
+    assert options.ENV_EXIT_WHEN_IDLE == "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
+
+
+def test_without_a_word_a_worker_takes_all_gpus_and_the_default_queue():
+    assert WorkerOptions.from_environ({}) == WorkerOptions("", None, "all", ("default",), False)
+
+
+def test_everything_can_be_said():
+    environ = {
+        options.ENV_NAME: "box",
+        options.ENV_SLOTS: "3",
+        options.ENV_GPUS: "0,2",
+        options.ENV_QUEUES: " big , small,",
+        options.ENV_EXIT_WHEN_IDLE: "1",
+    }
+    assert WorkerOptions.from_environ(environ) == WorkerOptions("box", 3, "0,2", ("big", "small"), True)
+
+
+@pytest.mark.parametrize("queues", ["", " ", ","])
+def test_no_queue_is_the_default_queue(queues: str):
+    assert WorkerOptions.from_environ({options.ENV_QUEUES: queues}).queues == ("default",)
+
+
+@pytest.mark.parametrize("slots", ["0", "-1", "two", "1001", "1.5", "²"])
+def test_a_wrong_number_of_slots_is_refused(slots: str):
+    with pytest.raises(UsageError, match="FUSIONQ_WORKER_SLOTS"):
+        WorkerOptions.from_environ({options.ENV_SLOTS: slots})
+
+
+@pytest.mark.parametrize("gpus", ["some", "0,", "0;1", "-1", "²"])
+def test_a_wrong_choice_of_gpus_is_refused(gpus: str):
+    with pytest.raises(UsageError, match="FUSIONQ_WORKER_GPUS"):
+        WorkerOptions.from_environ({options.ENV_GPUS: gpus})
+
+
+def test_a_worker_is_called_like_its_machine_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "box.example.org")
+    assert WorkerOptions().base_name() == "box"
+    assert WorkerOptions(name="mine").base_name() == "mine"
