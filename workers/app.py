@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 from typing import Any
 
 from celery import signals
+from celery.platforms import EX_OK
+from celery.worker import state
 
 from fusionq.errors import FusionqError
 from fusionq.queue.celery_app import make_app
@@ -102,14 +106,25 @@ def _begin(**_: Any) -> None:
         node.leave()
         _refuse(str(error), error.exit_code)
     _Life.beat.start()
+    # Celery's second signal cancels tasks in a way that a pool of threads does not know.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, _stop)
     log.info("%s", say(node))
 
 
+def _stop(*_: Any) -> None:
+    """The first signal asks the jobs to save their state, a second one does not wait for that."""
+    is_second = _Life.node.is_stopping
+    words = "killing the jobs" if is_second else "stopping; jobs save their state. Once more: kill them"
+    os.write(2, f"{words}\n".encode())
+    _Life.node.begin_to_stop(hurry=is_second)
+    state.should_stop = EX_OK
+
+
 @signals.worker_shutting_down.connect
-def _begin_to_stop(how: str = "", **_: Any) -> None:
-    # The second signal asks for a cold shutdown: no grace any more.
+def _stop_while_warming_up(**_: Any) -> None:
     if _Life.has_node:
-        _Life.node.begin_to_stop(hurry=_Life.node.is_stopping or how == "Cold")
+        _Life.node.begin_to_stop(hurry=_Life.node.is_stopping)
 
 
 @signals.worker_shutdown.connect

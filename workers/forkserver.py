@@ -49,6 +49,7 @@ def main() -> None:
         return
     wire.send(control, {"ready": os.getpid()})
     _serve(control)
+    os._exit(0)  # nothing here is worth tearing down, and some of it complains
 
 
 def _preload() -> None:

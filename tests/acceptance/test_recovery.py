@@ -105,3 +105,25 @@ def test_a_wrong_pool_is_refused(installation: Installation) -> None:
     )
     assert done.returncode == 2
     assert "start with -P threads" in done.stderr
+
+
+def test_a_second_signal_does_not_wait_for_the_state_to_be_saved(installation: Installation) -> None:
+    installation.cli("up")
+    worker = installation.start_worker("hasty")
+    job_id = installation.submit("trainer={_target_: trainers.Slow, seconds: 60}")
+    wait_until(lambda: installation.store.jobs.get(job_id).status == "running", timeout_s=LONG_S)
+    wait_until(lambda: installation.store.streams.points(job_id), timeout_s=LONG_S, what="training")
+    worker.send_signal(signal.SIGINT)
+    wait_until(
+        lambda: (
+            installation.store.jobs.get(job_id).status == "running"
+            and not installation.store.workers.alive()[0].accepting
+        ),
+        timeout_s=10,
+        what="the worker stopping",
+    )
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(timeout=15) == 0
+    assert installation.store.jobs.get(job_id).status == "queued"
+    assert "Traceback" not in (installation.home / "hasty.log").read_text()
+    wait_until(lambda: len(installation.processes()) == 1, timeout_s=10, what="only Redis left")
