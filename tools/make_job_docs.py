@@ -44,7 +44,9 @@ def default(field: FieldInfo) -> str:
     value: Any = field.default
     if isinstance(value, dict) and "_target_" in value:
         value = value["_target_"].rpartition(".")[2]
-    return "none" if value in (None, [], {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    if value in (None, [], {}):
+        return "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def text() -> str:
