@@ -46,6 +46,8 @@ class Checkpoints:
 
         Raises CheckpointError where there are some and none can be read: starting anew would hide a loss.
         """
+        for part in self._paths.checkpoints.glob(".*.part"):
+            part.unlink(missing_ok=True)  # what an attempt was writing when it was killed
         paths = self._newest_first()
         for path in paths:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -45,8 +46,17 @@ def write_tensors(path: Path, value: Any) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as readable JSON, whole or not at all, without waiting for the disk."""
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
     write_whole(path, lambda handle: handle.write(text.encode()), must_last=False)
+
+
+def finite(value: Any) -> Any:
+    """The value with null for every number that is not finite: JSON has no word for those."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list) else value
 
 
 def _flush_folder(folder: Path) -> None:

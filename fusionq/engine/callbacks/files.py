@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from fusionq.engine.callbacks.base import Callback
-from fusionq.engine.files import write_json, write_whole
+from fusionq.engine.files import finite, write_json, write_whole
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd, Event, Progress
 from fusionq.spec.units import format_duration
@@ -63,7 +63,7 @@ class MetricPoints(Callback):
 
     def _append(self, event: Event) -> None:
         with self._path.open("a") as handle:
-            handle.write(json.dumps({**event.to_json(), "time": time.time()}) + "\n")
+            handle.write(json.dumps(finite({**event.to_json(), "time": time.time()})) + "\n")
 
 
 def _is_before(line: str, training: Training) -> bool:

@@ -1,0 +1,349 @@
+"""What is written and told around training, also after a stop."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import fusionq as tf
+from fusionq.engine import training
+from fusionq.engine.callbacks.base import Callback, CallbackList
+from fusionq.engine.callbacks.files import epoch_line
+from fusionq.engine.stopping import StopToken
+from fusionq.spec.events import EpochEnd, Event, Progress, Started, Warned
+from tests.engine.jobs import BATCHES, StopAfter, job_spec, loader, network, run, run_with_stops, train
+
+
+def points(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def places(folder: Path) -> list[tuple[Any, ...]]:
+    return [(p["kind"], p["epoch"], p.get("phase"), p.get("batch")) for p in points(folder)]
+
+
+@pytest.fixture
+def looks_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress after every batch instead of every second."""
+    monkeypatch.setattr(training, "LOG_INTERVAL_S", 0.0)
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+
+def test_a_run_folder_holds_the_whole_run(tmp_path: Path) -> None:
+    result = run(job_spec("train.epochs=3", "checkpoint.save_models=all"), tmp_path)
+    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    best = f"best_models/model_{result['best_epoch']}.pth"
+    assert names == {
+        "environment.json", "history.json", "logs.txt", "metrics.jsonl", "result.json", best,
+        "all_models/model_1.pth", "all_models/model_2.pth", "all_models/model_3.pth",
+        "checkpoints/attempt-0001-epoch-000002-batch-00000000.pt",
+        "checkpoints/attempt-0001-epoch-000003-batch-00000000.pt",
+        "plots/loss.png", "plots/accuracy.png",
+    }  # fmt: skip
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert result["values"] == history[-1]
+    assert result["best_model"] == str(tmp_path / best)
+    assert result["best_value"] == max(row["test_accuracy"] for row in history)
+    assert json.loads((tmp_path / "environment.json").read_text())["seed"] == 1
+
+
+def test_the_epoch_log_has_one_line_for_each_epoch_also_after_stops(tmp_path: Path) -> None:
+    run_with_stops(job_spec("train.epochs=3"), tmp_path, [BATCHES + 1, BATCHES + 5, 3])
+    lines = (tmp_path / "logs.txt").read_text().splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+
+
+def test_an_epoch_in_one_line() -> None:
+    event = EpochEnd(3, 20, 75.4, 12345.6, True, {"train_loss": 0.25, "test_mse": 1e-5})
+    assert (
+        epoch_line(event) == "epoch  3/20  train_loss 0.2500  test_mse 1e-05  1m 15s  12,346 samples/s  best"
+    )
+
+
+def test_metric_points_are_never_doubled_by_a_resume(tmp_path: Path, looks_always: None) -> None:
+    run(job_spec(), tmp_path / "whole")
+    run_with_stops(job_spec(), tmp_path / "stopped", [4, BATCHES, 5])
+    whole, stopped = places(tmp_path / "whole"), places(tmp_path / "stopped")
+    # A batch that was stopped at is not looked at.
+    assert len(stopped) == len(set(stopped))
+    assert set(stopped) <= set(whole)
+    assert len(whole) - len(stopped) <= 3
+    values = {place: point["values"] for place, point in zip(whole, points(tmp_path / "whole"), strict=True)}
+    for place, point in zip(stopped, points(tmp_path / "stopped"), strict=True):
+        assert point["values"] == values[place]
+
+
+def test_points_after_the_last_checkpoint_and_half_lines_are_dropped(
+    tmp_path: Path, looks_always: None
+) -> None:
+    run(job_spec("train.epochs=1"), tmp_path)
+    file = tmp_path / "metrics.jsonl"
+    known = file.read_text()
+    later = [
+        {"kind": "progress", "epoch": 2, "phase": "train", "batch": 4},
+        {"kind": "progress", "epoch": 2, "phase": "test", "batch": 1},
+        {"kind": "epoch", "epoch": 2},
+    ]
+    file.write_text(known + "".join(json.dumps(point) + "\n" for point in later) + '{"kind": "prog')
+    run(job_spec("train.epochs=2"), tmp_path, attempt=2)
+    assert file.read_text().startswith(known)
+    assert len(places(tmp_path)) == len(set(places(tmp_path)))
+    assert [place[1] for place in places(tmp_path) if place[0] == "epoch"] == [1, 2]
+
+
+def test_csv_has_a_row_for_each_epoch(tmp_path: Path) -> None:
+    run_with_stops(job_spec("callbacks=[{_target_: CsvLog}]"), tmp_path, [BATCHES + 3])
+    rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert [{key: float(value) for key, value in row.items()} for row in rows] == history
+
+
+def test_tensorboard_gets_the_points(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run_with_stops(job_spec("callbacks=[{_target_: TensorBoard}]"), tmp_path, [BATCHES + 3])
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    history = json.loads((tmp_path / "history.json").read_text())
+    scalars = events.Scalars("epoch/test_accuracy")
+    assert [scalar.step for scalar in scalars] == [BATCHES, 2 * BATCHES]
+    assert [scalar.value for scalar in scalars] == pytest.approx([row["test_accuracy"] for row in history])
+
+
+# --- plots -------------------------------------------------------------------------------------------------
+
+
+def test_plots_are_overwritten_and_do_not_pile_up(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    sizes = []
+
+    class Looking(tf.StandardModel):
+        def on_epoch_end(self, *_: Any) -> None:
+            sizes.append(sorted(path.name for path in (tmp_path / "plots").glob("*")))
+
+    more = {"test_loader": loader(train=False), "test_metrics": [tf.Accuracy()]}
+    train(
+        Looking(network()), tmp_path, num_epochs=4, save_metrics=True, train_metrics=[tf.Accuracy()], **more
+    )
+    assert sizes == [["accuracy.png", "loss.png"]] * 4
+    assert pyplot.get_fignums() == []
+    assert (tmp_path / "plots" / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_shown_plots_use_one_figure_for_each_value(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    seen = []
+
+    class Looking(Callback):
+        def on_epoch_end(self, training: Any, event: EpochEnd) -> None:
+            seen.append([len(pyplot.figure(label).axes) for label in pyplot.get_figlabels()])
+
+    train(
+        tf.StandardModel(network()),
+        tmp_path,
+        num_epochs=3,
+        display_metrics=True,
+        train_metrics=[tf.Accuracy()],
+        callbacks=[Looking()],
+    )
+    assert seen == [[1, 1]] * 3
+    assert pyplot.get_fignums() == []
+
+
+# --- models ------------------------------------------------------------------------------------------------
+
+
+class Scripted(tf.Metric):
+    """Gives one value after another."""
+
+    def __init__(self, values: list[float], name: str = "scripted") -> None:
+        self.values = values
+        super().__init__(name)
+
+    def reset(self) -> None:
+        self.value = self.values[0]
+
+    def update(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        pass
+
+    def result(self) -> float:
+        return self.values[0]
+
+
+class NextValue(Callback):
+    def __init__(self, metric: Scripted) -> None:
+        self.metric = metric
+
+    def on_epoch_end(self, training: Any, event: EpochEnd) -> None:
+        self.metric.values = self.metric.values[1:]
+
+
+def best_models(folder: Path, values: list[float], **more: Any) -> list[str]:
+    metric = Scripted(values)
+    train(
+        tf.StandardModel(network()),
+        folder,
+        train_loader=loader(most=100),
+        num_epochs=len(values),
+        train_metrics=[metric],
+        callbacks=[NextValue(metric)],
+        **more,
+    )
+    return sorted(path.name for path in (folder / "best_models").glob("*"))
+
+
+def test_only_the_best_model_is_kept(tmp_path: Path) -> None:
+    assert best_models(tmp_path, [-0.5, -0.2, -0.4, -0.2]) == ["model_2.pth"]
+
+
+def test_a_new_training_in_the_folder_of_an_old_one_keeps_its_own_best(tmp_path: Path) -> None:
+    assert best_models(tmp_path, [0.1, 0.2, 0.3]) == ["model_3.pth"]
+    assert best_models(tmp_path, [0.1, 0.5, 0.2]) == ["model_2.pth"]
+
+
+def test_several_best_models_are_kept_where_asked_for(tmp_path: Path) -> None:
+    spec = job_spec(
+        "checkpoint.keep_best=2", "train.epochs=5", "checkpoint.monitor=train_loss", "optimizer.lr=0.001"
+    )
+    run(spec, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "best_models").iterdir()) == [
+        "model_4.pth",
+        "model_5.pth",
+    ]
+
+
+def test_saved_models_are_plain_state_dicts(tmp_path: Path) -> None:
+    run(job_spec("train.epochs=1", "train.ema=0.5"), tmp_path)
+    held = torch.load(tmp_path / "best_models" / "model_1.pth", weights_only=True)
+    assert list(held) == ["1.weight", "1.bias", "4.weight", "4.bias"]
+
+
+# --- the end -----------------------------------------------------------------------------------------------
+
+
+def test_early_stopping_ends_after_its_patience(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = job_spec("train.early_stopping=3", "train.epochs=9", "optimizer={_target_: SGD, lr: 0.0}")
+    result = run(spec, tmp_path)
+    assert (result["epochs"], result["best_epoch"]) == (4, 1)
+    assert result["ended_early"] == "no better test_accuracy since epoch 1"
+    assert "ended early: no better test_accuracy since epoch 1" in capsys.readouterr().out
+    again = run(spec, tmp_path, attempt=2)
+    assert (again["epochs"], again["ended_early"]) == (4, result["ended_early"])
+
+
+def test_a_job_that_gets_better_is_not_ended(tmp_path: Path) -> None:
+    spec = job_spec("train.early_stopping=1", "train.epochs=3", "checkpoint.monitor=train_loss")
+    result = run(spec, tmp_path)
+    assert result["epochs"] == 3
+    assert "ended_early" not in result
+
+
+# --- checkpoints -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("every", "positions"),
+    [
+        ("1ep", [(1, 0), (2, 0), (3, 0)]),
+        ("2ep", [(2, 0), (3, 0)]),
+        ("4ba", [(0, 4), (0, 8), (1, 2), (1, 6), (1, 10), (2, 4), (2, 8), (3, 0)]),
+        ("10m", [(3, 0)]),
+    ],
+)
+def test_checkpoints_are_saved_as_often_as_asked(
+    every: str, positions: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    run(job_spec(f"checkpoint.every={every}", "checkpoint.keep=99", "train.epochs=3"), tmp_path)
+    found = [path.stem.split("-") for path in sorted((tmp_path / "checkpoints").iterdir())]
+    assert [(int(parts[3]), int(parts[5])) for parts in found] == positions
+
+
+# --- telling -----------------------------------------------------------------------------------------------
+
+
+def test_the_world_is_told_of_start_progress_epochs_and_warnings(tmp_path: Path, looks_always: None) -> None:
+    events: list[Event] = []
+    run(job_spec("train.epochs=1"), tmp_path, report=events.append)
+    started, *progress, end = events
+    assert started == Started("cpu", 64 * 16 + 16 + 160 + 10, 1, BATCHES)
+    assert [event.batch for event in progress if event.phase == "train"] == list(range(1, BATCHES + 1))
+    assert {event.phase for event in progress} == {"train", "test"}
+    assert all(isinstance(event, Progress) and event.num_batches >= event.batch for event in progress)
+    assert "train_accuracy" in progress[0].values
+    assert "test_accuracy" in progress[-1].values
+    assert isinstance(end, EpochEnd)
+    assert end.is_best
+    assert progress[BATCHES - 1].values["train_loss"] == end.values["train_loss"]
+
+
+def test_a_resumed_job_says_where_it_goes_on(tmp_path: Path) -> None:
+    run(job_spec(), tmp_path, stop=StopAfter(4))
+    events: list[Event] = []
+    run(job_spec(), tmp_path, attempt=2, report=events.append)
+    assert (events[0].epoch, events[0].batch) == (0, 4)
+
+
+def test_replaced_data_is_told(tmp_path: Path) -> None:
+    events: list[Event] = []
+    mnist = "{_target_: MNIST, root: %s, download: false}" % (tmp_path / "missing")
+    run(
+        job_spec(
+            f"data.train={mnist}", "data.offline=digits", "train.epochs=1", "model._args_.1.in_features=784"
+        ),
+        tmp_path,
+        report=events.append,
+    )  # fmt: skip
+    (warning,) = (event for event in events if isinstance(event, Warned))
+    assert "TRAINING ON scikit-learn's digits INSTEAD" in warning.text
+    assert warning.text in json.loads((tmp_path / "environment.json").read_text())["data"]
+
+
+def test_callbacks_are_called_in_their_order(tmp_path: Path) -> None:
+    calls = []
+
+    class Noting(Callback):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_train_start(self, training: Any) -> None:
+            calls.append((self.name, "start"))
+
+        def on_epoch_end(self, training: Any, event: EpochEnd) -> None:
+            calls.append((self.name, training.epoch, training.batch))
+
+        def on_stop(self, training: Any) -> None:
+            calls.append((self.name, "stop"))
+
+        def on_train_end(self, training: Any) -> None:
+            calls.append((self.name, "end"))
+
+    callbacks = [Noting("a"), Noting("b")]
+    train(tf.StandardModel(network()), tmp_path, callbacks=callbacks)
+    assert calls == [
+        ("a", "start"), ("b", "start"), ("a", 1, 0), ("b", 1, 0), ("a", "end"), ("b", "end"),
+    ]  # fmt: skip
+    calls.clear()
+    token = StopToken()
+    token.request()
+    train(tf.StandardModel(network()), tmp_path, callbacks=callbacks, stop=token)
+    assert calls == [("a", "start"), ("b", "start"), ("a", "stop"), ("b", "stop")]
+
+
+def test_a_callback_that_overrides_no_batch_hook_costs_nothing_per_batch() -> None:
+    class OnBatch(Callback):
+        def on_batch_end(self, training: Any) -> None:
+            pass
+
+    assert len(CallbackList([Callback(), OnBatch()]).batch_end_hooks) == 1
+    assert CallbackList([Callback(), OnBatch()]).batch_start_hooks == []

@@ -1,0 +1,204 @@
+"""Data through a DataLoader: augmentation as a function of (seed, epoch, sample). The data of a job."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
+
+import fusionq as tf
+from fusionq.engine.assembly import Assembly, Job, _split
+from fusionq.engine.data.batches import (
+    HookedBatches,
+    LoaderBatches,
+    ResidentBatches,
+    as_batches,
+    batch_length,
+    to_device,
+)
+from fusionq.engine.randomness import random_state
+from fusionq.errors import DataError
+from fusionq.spec.job import DataSection
+from fusionq.spec.paths import RunPaths
+from tests.engine.batches import make_batches
+from tests.engine.jobs import CPU, job_spec, same
+
+
+class Draws(Dataset):
+    """Every sample is its index and what the three generators give when it is asked for."""
+
+    def __init__(self, num_samples: int = 24) -> None:
+        self.num_samples = num_samples
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def __getitem__(self, index: int) -> tuple[int, torch.Tensor]:
+        drawn = [random.random(), float(np.random.rand()), torch.rand(()).item()]
+        return index, torch.tensor(drawn, dtype=torch.float64)
+
+
+def draws(epoch: int = 0, start: int = 0, **more: Any) -> dict[int, list[float]]:
+    arguments = {"batch_size": 4, "shuffle": True, "seed": 1, **more}
+    batches = LoaderBatches(Draws(), arguments.pop("batch_size"), CPU, **arguments)
+    return {
+        index: drawn
+        for indices, values in batches.epoch(epoch, start)
+        for index, drawn in zip(indices.tolist(), values.tolist(), strict=True)
+    }
+
+
+def test_augmentation_is_a_function_of_seed_epoch_and_sample() -> None:
+    whole = draws()
+    assert len(whole) == 24
+    assert len({tuple(drawn) for drawn in whole.values()}) == 24, "every sample draws for itself"
+    assert draws(num_workers=2) == whole
+    assert draws(num_workers=1, batch_size=5) == whole
+    assert draws(shuffle=False) == whole
+    rest = draws(start=3)
+    assert rest == {index: whole[index] for index in rest}
+    assert len(rest) == 12
+    for other in (draws(epoch=1), draws(seed=2)):
+        assert not any(other[index] == whole[index] for index in whole)
+
+
+def test_loading_leaves_the_models_random_numbers_alone() -> None:
+    for num_workers in (0, 1):
+        before = random_state()
+        draws(num_workers=num_workers)
+        assert same(before, random_state())
+
+
+def test_a_loader_that_is_ours_can_be_gone_through_again_and_again() -> None:
+    batches = LoaderBatches(Draws(), 5, CPU, shuffle=True, seed=1)
+    assert len(batches) == 5
+    first = [batch[0].tolist() for batch in batches.epoch(0)]
+    assert [len(indices) for indices in first] == [5, 5, 5, 5, 4]
+    assert [batch[0].tolist() for batch in batches.epoch(1)] != first
+    assert [batch[0].tolist() for batch in batches.epoch(0)] == first
+    assert len(batches) == 5
+
+
+# --- loaders of a script -----------------------------------------------------------------------------------
+
+
+def test_a_scripts_loader_is_used_as_it_is_and_can_be_skipped_into() -> None:
+    batches = as_batches([torch.tensor([1]), torch.tensor([2]), torch.tensor([3])])
+    assert len(batches) == 3
+    assert [batch.item() for batch in batches.epoch(7, 1)] == [2, 3]
+    ours = ResidentBatches((torch.arange(3),), 1, shuffle=False)
+    assert as_batches(ours) is ours
+
+
+class Stream(IterableDataset):
+    def __iter__(self) -> Any:
+        return iter([torch.zeros(1)])
+
+
+@pytest.mark.parametrize(
+    ("loader", "name"),
+    [
+        ((batch for batch in ()), "generator"),
+        (None, "NoneType"),
+        (DataLoader(Stream()), "DataLoader"),
+    ],
+)
+def test_a_loader_that_has_no_length_is_refused(loader: Any, name: str) -> None:
+    with pytest.raises(DataError, match=f"must have a length and be iterable again and again; {name} is not"):
+        as_batches(loader)
+
+
+def test_input_hooks_touch_only_the_inputs() -> None:
+    pairs = HookedBatches(as_batches([(torch.ones(2), torch.ones(2))]), [lambda inputs: inputs * 3])
+    assert [[part.sum().item() for part in batch] for batch in pairs.epoch(0)] == [[6.0, 2.0]]
+    alone = HookedBatches(as_batches([torch.ones(2)]), [lambda inputs: inputs * 3])
+    assert [batch.sum().item() for batch in alone.epoch(0)] == [6.0]
+
+
+def test_a_batch_keeps_its_form_on_its_way_to_the_device() -> None:
+    from collections import namedtuple
+
+    pair = namedtuple("pair", "a b")
+    meta = torch.device("meta")
+    moved = to_device({"x": [torch.ones(1), "text"], "y": pair(torch.ones(2), (torch.ones(3),))}, meta)
+    assert moved["x"][0].device == meta
+    assert moved["x"][1] == "text"
+    assert type(moved["y"]) is pair
+    assert moved["y"].b[0].device == meta
+
+
+def test_the_length_of_a_batch_is_that_of_its_first_tensor() -> None:
+    assert batch_length(torch.ones(5, 2)) == 5
+    assert batch_length(([torch.ones(4)], torch.ones(9))) == 4
+    assert batch_length({"inputs": torch.ones(3)}) == 3
+    with pytest.raises(DataError, match="a batch must be a tensor, or hold tensors; this one is str"):
+        batch_length("text")
+
+
+# --- the data of a job -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dataset", [Subset(Draws(), []), Draws(0)])
+def test_an_empty_data_set_is_refused(dataset: Any) -> None:
+    with pytest.raises(DataError, match="is empty"):
+        make_batches(dataset, [], DataSection(), CPU, shuffle=True, seed=0)
+
+
+def test_a_stream_is_refused() -> None:
+    with pytest.raises(DataError, match="Stream has no length or no items; only map-style data sets"):
+        make_batches(Stream(), [], DataSection(), CPU, shuffle=True, seed=0)
+
+
+def test_a_validation_share_is_drawn_by_the_seed_and_shares_nothing_with_the_rest() -> None:
+    dataset = Draws(100)
+    train, val = _split(dataset, 0.2, seed=4)
+    assert len(val) == 20
+    assert sorted([*train.indices, *val.indices]) == list(range(100))
+    assert _split(dataset, 0.2, seed=4)[1].indices == val.indices
+    assert _split(dataset, 0.2, seed=5)[1].indices != val.indices
+    assert val.indices != list(range(80, 100)), "drawn, not cut off"
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.999])
+def test_a_share_that_leaves_nothing_is_refused(fraction: float) -> None:
+    with pytest.raises(DataError, match="leaves nothing to train or to validate on"):
+        _split(Draws(100), fraction, seed=0)
+
+
+@pytest.mark.parametrize(
+    "transform", ["[{_target_: ToTensor}]", "[{_target_: ToTensor}, {_target_: RandomAffine, degrees: 9}]"]
+)
+def test_validation_data_go_the_way_of_the_training_data(transform: str, tmp_path: Any) -> None:
+    spec = job_spec("data.val_fraction=0.25", f"data.transform={transform}")
+    assembly = Assembly(Job(spec, RunPaths(tmp_path), 1, tmp_path), print)
+    batches = assembly.train_batches()
+    val, test = assembly.tests()
+    assert (val.phase, test.phase) == ("val", "test")
+    assert list(val.metrics) == ["val_accuracy"]
+    sizes = [sum(map(batch_length, some.epoch(0))) for some in (batches, val.batches, test.batches)]
+    assert sizes == [1078, 359, 360]
+
+
+def test_channels_last_reaches_the_model(tmp_path: Any) -> None:
+    spec = job_spec(
+        "train.channels_last=true", "data.train={_target_: FakeData, size: 4, image_size: [3, 8, 8]}"
+    )
+    assembly = Assembly(Job(spec, RunPaths(tmp_path), 1, tmp_path), print)
+    (images, _), *_ = assembly.train_batches().epoch(0)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_digits_are_seventeen_hundred_pictures_in_two_parts() -> None:
+    train, test = tf.Digits(train=True), tf.Digits(train=False)
+    assert len(train) + len(test) == 1797
+    image, target = train[0]
+    assert image.size == (28, 28)
+    assert image.mode == "L"
+    assert isinstance(target, int)
+    assert train.data.shape == (1437, 28, 28)
+    assert train.data.dtype == torch.uint8
+    assert set(test.targets.tolist()) == set(range(10))

@@ -1,0 +1,86 @@
+"""The best model in forms that other programs read."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import fusionq as tf
+from fusionq.engine import exporting
+from fusionq.errors import TargetError
+from tests.engine.jobs import job_spec, run
+
+CONVOLUTIONAL = (
+    "model._args_=[{_target_: Conv2d, in_channels: 1, out_channels: 4, kernel_size: 3}, "
+    "{_target_: BatchNorm2d, num_features: 4}, {_target_: ReLU}, {_target_: fusionq.GlobalAvgPool2d}, "
+    "{_target_: Dropout}, {_target_: Linear, in_features: 4, out_features: 10}]"
+)
+
+
+def model() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), tf.GlobalAvgPool2d(), nn.Dropout(), nn.Linear(4, 10)
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, nn.Module, list[str]]:
+    """A run that exported all forms that are installed here, and its best model."""
+    formats = ["safetensors", "torch_export"]
+    if importlib.util.find_spec("onnx") and importlib.util.find_spec("onnxscript"):
+        formats.append("onnx")
+    folder = tmp_path_factory.mktemp("exported")
+    result = run(job_spec(CONVOLUTIONAL, f"export=[{', '.join(formats)}]"), folder)
+    best = model().eval()
+    best.load_state_dict(torch.load(result["best_model"], weights_only=True))
+    return folder, best, result["exports"]
+
+
+def test_the_result_names_the_files(exported: tuple[Path, nn.Module, list[str]]) -> None:
+    folder, _, files = exported
+    assert sorted(files) == sorted(
+        str(path) for path in (folder / "exports").iterdir() if path.suffix != ".data"
+    )
+
+
+def test_safetensors_hold_the_weights_of_the_best_model(exported: tuple[Path, nn.Module, list[str]]) -> None:
+    load_file = pytest.importorskip("safetensors.torch").load_file
+    folder, best, _ = exported
+    held = load_file(folder / "exports" / "model.safetensors")
+    assert held.keys() == best.state_dict().keys()
+    assert all(torch.equal(value, held[key]) for key, value in best.state_dict().items())
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_the_exported_program_takes_batches_of_any_size(
+    size: int, exported: tuple[Path, nn.Module, list[str]]
+) -> None:
+    folder, best, _ = exported
+    program = torch.export.load(folder / "exports" / "model.pt2")
+    inputs = torch.rand(size, 1, 8, 8)
+    with torch.no_grad():
+        assert torch.allclose(program.module()(inputs), best(inputs), atol=1e-6)
+
+
+def test_onnx_is_a_model_that_is_valid(exported: tuple[Path, nn.Module, list[str]]) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript")
+    folder, _, _ = exported
+    held = onnx.load(folder / "exports" / "model.onnx")
+    onnx.checker.check_model(held)
+    assert held.graph.input[0].type.tensor_type.shape.dim[0].dim_param, "the batch size is left open"
+
+
+def test_a_form_that_needs_a_missing_package_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(exporting._NEEDS, "onnx", ("onnx", "no_such_package"))
+    with pytest.raises(
+        TargetError, match="onnx needs no_such_package on this worker; pip install no_such_package"
+    ):
+        run(job_spec("export=[onnx]"), tmp_path)
+    assert not (tmp_path / "checkpoints").exists()

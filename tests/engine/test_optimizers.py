@@ -1,0 +1,105 @@
+"""The optimizer and the scheduler of a job."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from fusionq.engine.callbacks.base import Callback
+from fusionq.engine.optimizers import build_lr_scheduler, build_optimizer, step_lr_scheduler
+from fusionq.errors import TargetError
+from fusionq.spec.targets import TARGET
+from tests.engine.jobs import job_spec, run
+
+
+def parameters(dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
+    return [nn.Parameter(torch.zeros(3, dtype=dtype))]
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])
+def test_an_optimizer_is_fused_where_it_can_be(name: str) -> None:
+    optimizer = build_optimizer({TARGET: f"torch.optim.{name}", "lr": 0.1}, parameters())
+    assert optimizer.param_groups[0]["fused"] is True
+    assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+@pytest.mark.parametrize("own", [{"fused": False}, {"foreach": True}])
+def test_the_jobs_own_choice_stands(own: dict[str, bool]) -> None:
+    optimizer = build_optimizer({TARGET: "torch.optim.Adam", "lr": 0.1, **own}, parameters())
+    assert {key: optimizer.param_groups[0][key] for key in own} == own
+    assert not optimizer.param_groups[0]["fused"]
+
+
+@pytest.mark.parametrize(
+    ("block", "dtype"),
+    [
+        ({TARGET: "torch.optim.Rprop"}, torch.float32),
+        ({TARGET: "torch.optim.Adam"}, torch.complex64),
+        ({TARGET: "torch.optim.Adam", "differentiable": True}, torch.float32),
+    ],
+)
+def test_what_cannot_be_fused_is_built_plainly(block: dict[str, object], dtype: torch.dtype) -> None:
+    optimizer = build_optimizer(block, parameters(dtype))
+    assert not optimizer.param_groups[0].get("fused")
+
+
+def test_a_wrong_argument_is_said_as_it_is_without_fusing() -> None:
+    with pytest.raises(TargetError, match=r"optimizer: Adam: ValueError: Invalid learning rate: -1"):
+        build_optimizer({TARGET: "torch.optim.Adam", "lr": -1}, parameters())
+
+
+def test_a_scheduler_is_optional() -> None:
+    optimizer = build_optimizer({TARGET: "torch.optim.SGD", "lr": 0.1}, parameters())
+    assert build_lr_scheduler(None, optimizer) is None
+    scheduler = build_lr_scheduler({TARGET: "torch.optim.lr_scheduler.StepLR", "step_size": 1}, optimizer)
+    optimizer.step()
+    step_lr_scheduler(scheduler, 1.0)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+RATES: list[tuple[int, float]] = []
+
+
+class NoteRates(Callback):
+    def on_epoch_end(self, training, event):
+        RATES.append((training.epoch, training.optimizer.param_groups[0]["lr"]))
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "rates"),
+    [
+        ("{_target_: StepLR, step_size: 2, gamma: 0.5}", [0.08, 0.04, 0.04, 0.02]),
+        ("{_target_: MultiStepLR, milestones: [1, 3], gamma: 0.5}", [0.04, 0.04, 0.02, 0.02]),
+        # A patience of 0 and a demand that no epoch meets: a cut after every epoch but the first.
+        (
+            "{_target_: ReduceLROnPlateau, mode: max, patience: 0, factor: 0.5, threshold: 100.0}",
+            [0.08, 0.04, 0.02, 0.01],
+        ),
+    ],
+)
+def test_a_scheduler_steps_after_every_epoch(scheduler: str, rates: list[float], tmp_path) -> None:
+    RATES.clear()
+    run(
+        job_spec(
+            f"lr_scheduler={scheduler}",
+            "optimizer={_target_: SGD, lr: 0.08}",
+            "train.epochs=4",
+            f"callbacks=[{{_target_: {__name__}.NoteRates}}]",
+        ),
+        tmp_path,
+    )
+    assert [(epoch, pytest.approx(rate)) for epoch, rate in enumerate(rates, 1)] == RATES
+
+
+def test_a_scheduler_that_watches_gets_the_monitored_value(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(ReduceLROnPlateau, "step", lambda self, value, epoch=None: seen.append(value))
+    result = run(
+        job_spec(
+            "lr_scheduler={_target_: ReduceLROnPlateau}", "checkpoint.monitor=train_loss", "train.epochs=1"
+        ),
+        tmp_path,
+    )
+    assert seen == [result["values"]["train_loss"]]

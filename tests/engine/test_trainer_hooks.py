@@ -1,0 +1,186 @@
+"""The hooks of a trainer: the three that it must define, their two spellings, and those that it may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import fusionq as tf
+from fusionq.errors import HookError
+from tests.engine.jobs import digits, loader, network, train
+
+
+class OldSpelling(tf.StandardModel):
+    """Spells two hooks as the guide's text does."""
+
+    def __eval_func__(self, data: Any, metrics: Any) -> None:
+        self.evaluated = getattr(self, "evaluated", 0) + 1
+
+    def __predict_function__(self, inputs: Any) -> Any:
+        return inputs.flatten(1) + 1
+
+
+class NewSpelling(tf.StandardModel):
+    """Spells them as the guide's code does."""
+
+    def __eval_function__(self, data: Any, metrics: Any) -> None:
+        self.evaluated = getattr(self, "evaluated", 0) + 1
+
+    def __predict_func__(self, inputs: Any) -> Any:
+        return inputs.flatten(1) + 1
+
+
+@pytest.mark.parametrize("trainer_class", [OldSpelling, NewSpelling])
+def test_both_spellings_of_a_hook_are_heard(trainer_class: type[tf.StandardModel], tmp_path: Path) -> None:
+    trainer = trainer_class(network())
+    train(trainer, tmp_path, test_loader=loader(train=False))
+    trainer.evaluate(loader(train=False), [])
+    assert trainer.evaluated == 6  # three batches, twice
+    inputs = digits(most=4).tensors[0]
+    assert torch.equal(trainer.predict(inputs), inputs.flatten(1) + 1)
+
+
+def test_the_last_spelling_in_a_line_of_classes_wins() -> None:
+    class Child(OldSpelling):
+        def __predict_func__(self, inputs: Any) -> Any:
+            return inputs.flatten(1) + 2
+
+    class Grandchild(Child):
+        def __predict_function__(self, inputs: Any) -> Any:
+            return super().__predict_function__(inputs) * 10
+
+    inputs = torch.zeros(1, 1, 8, 8)
+    assert Child(network()).predict(inputs).unique().item() == 2
+    assert Grandchild(network()).predict(inputs).unique().item() == 20
+
+
+def test_a_parents_hook_answers_to_both_spellings() -> None:
+    class Mine(tf.StandardModel):
+        def __predict_function__(self, inputs: Any) -> Any:
+            return super().__predict_function__(inputs) * 0
+
+    assert Mine(network()).predict(torch.zeros(1, 1, 8, 8)).eq(0).all()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("__eval_func__", "__eval_function__"), ("__predict_function__", "__predict_func__")]
+)
+def test_both_spellings_in_one_class_are_an_error(one: str, other: str) -> None:
+    with pytest.raises(HookError, match=f"Both defines both {one} and {other}; they are one hook, keep one"):
+        type("Both", (tf.StandardModel,), {one: lambda *_: None, other: lambda *_: None})
+
+
+@pytest.mark.parametrize(
+    ("use", "name"),
+    [
+        (lambda trainer, folder: train(trainer, folder), "__train_func__"),
+        (lambda trainer, folder: trainer.evaluate(loader(), []), "__eval_function__"),
+        (lambda trainer, folder: trainer.predict(torch.zeros(1, 1, 8, 8)), "__predict_func__"),
+    ],
+)
+def test_a_hook_that_is_not_defined_is_named(use: Any, name: str, tmp_path: Path) -> None:
+    class Bare(tf.BaseModel):
+        pass
+
+    with pytest.raises(HookError, match=f"Bare must define {name}"):
+        use(Bare(network()), tmp_path)
+
+
+def test_the_train_hook_counts_epochs_from_one_and_batches_from_zero(tmp_path: Path) -> None:
+    seen = []
+
+    class Noting(tf.StandardModel):
+        def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+            seen.append((epoch, batch_num, len(train_metrics)))
+            super().__train_func__(data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num)
+
+    train(
+        Noting(network()),
+        tmp_path,
+        train_loader=loader(most=300),
+        num_epochs=2,
+        train_metrics=[tf.Accuracy()],
+    )
+    assert seen == [(1, 0, 1), (1, 1, 1), (1, 2, 1), (2, 0, 1), (2, 1, 1), (2, 2, 1)]
+
+
+def test_input_hooks_change_what_training_sees_in_their_order(tmp_path: Path) -> None:
+    seen = []
+
+    class Looking(tf.StandardModel):
+        def __train_func__(self, data, *rest):
+            seen.append(data[0].unique().tolist())
+            super().__train_func__(data, *rest)
+
+    trainer = Looking(network())
+    trainer.add_input_hook(lambda inputs: inputs * 0 + 2)
+    trainer.add_input_hook(lambda inputs: inputs + 1)
+    train(trainer, tmp_path, train_loader=loader(most=200))
+    assert seen == [[3.0], [3.0]]
+    assert trainer.predict(torch.zeros(1, 1, 8, 8)).shape == (1, 10), "prediction is not hooked"
+
+
+def test_a_trainer_is_told_what_happens(tmp_path: Path) -> None:
+    calls = []
+
+    class Told(tf.StandardModel):
+        def on_epoch_start(self, epoch):
+            calls.append(("epoch_start", epoch))
+
+        def on_epoch_end(self, epoch, train_metrics, test_metrics, train_loss, duration):
+            values = [metric.getValue() for metric in (*train_metrics, *test_metrics)]
+            assert all(0 < value <= 1 for value in values)
+            assert train_loss > 0
+            assert duration > 0
+            calls.append(("epoch_end", epoch, len(train_metrics), len(test_metrics)))
+
+        def on_batch_start(self, epoch, batch_num):
+            calls.append(("batch_start", epoch, batch_num))
+
+        def on_batch_end(self, epoch, batch_num, train_metrics, train_loss):
+            assert train_loss > 0
+            calls.append(("batch_end", epoch, batch_num, len(train_metrics)))
+
+        def on_training_completed(self, train_metrics, test_metrics, train_duration):
+            assert train_duration > 0
+            calls.append(("completed", len(train_metrics), len(test_metrics)))
+
+    trainer = Told(network())
+    tests = {"test_loader": loader(train=False), "test_metrics": [tf.Accuracy(), tf.Accuracy(topK=2)]}
+    train(
+        trainer,
+        tmp_path,
+        train_loader=loader(most=200),
+        num_epochs=2,
+        train_metrics=[tf.Accuracy()],
+        **tests,
+    )
+    expected = []
+    for epoch in (1, 2):
+        expected.append(("epoch_start", epoch))
+        for batch in (0, 1):
+            expected += [("batch_start", epoch, batch), ("batch_end", epoch, batch, 1)]
+        expected.append(("epoch_end", epoch, 1, 2))
+    assert calls == [*expected, ("completed", 1, 2)]
+
+
+def test_the_loss_at_a_batchs_end_is_the_mean_over_the_samples_so_far(tmp_path: Path) -> None:
+    losses, means = [], []
+
+    class Noting(tf.StandardModel):
+        def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+            inputs, targets = data
+            loss = loss_fn(self.model(inputs), targets)
+            losses.append((loss.item(), len(inputs)))
+            running_loss.add_(loss * len(inputs))
+
+        def on_batch_end(self, epoch, batch_num, train_metrics, train_loss):
+            means.append(train_loss)
+
+    train(Noting(network()), tmp_path, train_loader=loader(most=200))
+    (first, n), (second, m) = losses
+    assert (n, m) == (144, 56)
+    assert means == pytest.approx([first, (first * n + second * m) / 200])
