@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.queue.scheduling import START_WITHIN_S
 from fusionq.spec.events import EpochEnd, Progress, Started, Warned
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job, to_yaml
@@ -41,21 +42,30 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
     attempt = Attempt(job_id, number)
     if node.is_stopping:
         return  # the job is given back when the worker leaves
-    with node.free_slot:
+    # A doubled message must not sit in a thread for as long as the job runs; by then it is stale anyway.
+    if not node.free_slot.acquire(timeout=START_WITHIN_S):
+        return
+    try:
         run_dir = RunPaths.of_job(node.settings.runs, job_id).root
         if not node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir)):
             return
-        node.running.add(attempt)
-        if node.is_stopping:  # it began between our look and the start
-            attempt.ask_to_stop(SHUTDOWN)
-        try:
-            _Supervisor(node, results, attempt).run()
-        finally:
-            node.running.remove(attempt)
+        _run(node, results, attempt)
+    finally:
+        node.free_slot.release()
     try:
         node.sender.ask_for_pass()  # a slot is free
     except FusionqError:
         pass  # the beat asks again
+
+
+def _run(node: Node, results: ResultView, attempt: Attempt) -> None:
+    node.running.add(attempt)
+    if node.is_stopping:  # it began between our look and the start
+        attempt.ask_to_stop(SHUTDOWN)
+    try:
+        _Supervisor(node, results, attempt).run()
+    finally:
+        node.running.remove(attempt)
 
 
 class _Supervisor:
