@@ -21,6 +21,7 @@ from fusionq.engine.callbacks.overridden import overridden_hooks
 from fusionq.engine.callbacks.plots import Plots, ShownPlots
 from fusionq.engine.callbacks.schedule import LrSchedule
 from fusionq.engine.data.batches import Batches, HookedBatches, as_batches, to_device
+from fusionq.engine.data.seen_through import see_through
 from fusionq.engine.files import write_tensors
 from fusionq.engine.history import TEST, VAL, History
 from fusionq.engine.metrics import Metric
@@ -178,13 +179,13 @@ class BaseModel:
         if options is not None:
             self.stepper = Stepper(self.model, self.device, options)
         tests = [
-            Testing(phase, as_batches(loader), metrics or ())
+            Testing(phase, self._batches(loader), metrics or ())
             for phase, loader, metrics in ((VAL, val_loader, val_metrics), (TEST, test_loader, test_metrics))
             if loader is not None
         ]
         training = Training(
             self,
-            self.hooked(as_batches(train_loader)),
+            self.hooked(self._batches(train_loader)),
             loss_fn,
             optimizer,
             train_metrics,
@@ -261,6 +262,10 @@ class BaseModel:
     def hooked(self, batches: Batches) -> Batches:
         """The batches behind the input hooks."""
         return HookedBatches(batches, self._input_hooks) if self._input_hooks else batches
+
+    def _batches(self, loader: Iterable[Any]) -> Batches:
+        """The batches of a script's loader, without its processes where we can make the same ones."""
+        return see_through(loader, self.device) or as_batches(loader)
 
     def _predict_batch(self, inputs: Any, apply_softmax: bool) -> Any:
         outputs = self.__predict_func__(to_device(inputs, self.device))

@@ -7,27 +7,76 @@ DataLoader (`resident_batches` answers None).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset, TensorDataset
+from torch.utils.data import Subset, TensorDataset
 from torchvision.datasets import CIFAR10, MNIST
+from torchvision.transforms import transforms as v1
 from torchvision.transforms import v2
 
-from fusionq.engine.data.augment import batched
+from fusionq.engine.data.augment import Augmentation, batched
 from fusionq.engine.data.batches import ResidentBatches
 from fusionq.engine.data.digits import Digits
 
 SHARE_OF_FREE_MEMORY = 0.25
 CHUNK = 4096
 
+# The transforms that we know, in torchvision's first and second version.
+COMPOSES = (v1.Compose, v2.Compose)
+RESIZES = (v1.Resize, v2.Resize)
+SCALING_TO_TENSOR = (v1.ToTensor, v2.ToTensor)
+PLAIN_TO_TENSOR = (v1.PILToTensor, v2.PILToTensor, v2.ToImage)
+ON_TENSORS = (v1.Normalize, v2.Normalize, v1.ConvertImageDtype, v2.ConvertImageDtype, v2.ToDtype)
+
 Transform = Callable[[Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class Resident:
+    """A data set on its device. `transform` is of the first tensor, where the result would not fit."""
+
+    tensors: tuple[Tensor, ...]
+    transform: Transform | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return self.tensors[0].device
+
+    def select(self, indices: Tensor) -> list[Tensor]:
+        """The samples at `indices` (int64 on the device): a tensor of (number, …) for each part."""
+        first, *rest = (tensor.index_select(0, indices) for tensor in self.tensors)
+        return [self.transform(first) if self.transform else first, *rest]
+
+
+def hold(
+    dataset: Any, transforms: list[Any], device: torch.device, *, transform_later: bool = False
+) -> Resident | None:
+    """The data set on `device`, transformed once where that fits; None where we cannot hold it.
+
+    `transforms` are all those that a sample meets, the data set's own among them. With `transform_later`
+    they wait for the batch, since something comes before them.
+    """
+    tensors = _as_tensors(dataset)
+    steps = None if tensors is None else _batched_steps(transforms, tensors[0])
+    if tensors is None or steps is None:
+        return None
+    budget = SHARE_OF_FREE_MEMORY * _free_memory(device)
+    if _size(tensors) > budget:
+        return None
+    first, *rest = (tensor.to(device) for tensor in tensors)
+    if not steps:
+        return Resident((first, *rest))
+    if transform_later or _transformed_size(first, steps) > budget:
+        return Resident((first, *rest), _Chain(steps))
+    return Resident((_in_chunks(first, steps), *rest))
+
+
 def resident_batches(
-    dataset: Dataset,
+    dataset: Any,
     transforms: list[Any],
     batch_size: int,
     device: torch.device,
@@ -36,39 +85,42 @@ def resident_batches(
     seed: int = 0,
     augment: Sequence[Any] = (),
 ) -> ResidentBatches | None:
-    """The data set on `device`, or None where it must go through a DataLoader.
+    """The batches of a data set on `device`, or None where it must go through a DataLoader.
 
     `transforms` are the torchvision transforms of each sample, in order; the data set has none itself.
     Those of `augment` are random and come first.
     """
-    tensors = _as_tensors(dataset)
-    steps = None if tensors is None else _batched_steps(transforms, tensors[0])
-    if tensors is None or steps is None:
+    if getattr(dataset, "transform", None) is not None:
         return None
-    image = tuple(tensors[0].shape[-2:])
-    augmentations = [
-        batched(t, image, place, seed, len(tensors[0]), device) for place, t in enumerate(augment)
-    ]
-    if not all(augmentations) or (augmentations and tensors[0].dim() != 4):
+    tensors = _as_tensors(dataset) if augment else None
+    augmentations = _batched_augmentations(augment, tensors, seed, device)
+    resident = hold(dataset, transforms, device, transform_later=bool(augment))
+    if resident is None or augmentations is None:
         return None
-    budget = SHARE_OF_FREE_MEMORY * _free_memory(device)
-    first, *rest = (tensor.to(device) for tensor in tensors) if _size(tensors) <= budget else (None,)
-    if first is None:
-        return None
-    transform = None
-    if steps:
-        if not augmentations and _transformed_size(first, steps) <= budget:
-            first = _in_chunks(first, steps)
-        else:
-            transform = _Chain(steps)
     return ResidentBatches(
-        (first, *rest),
+        resident.tensors,
         batch_size,
         shuffle=shuffle,
         seed=seed,
-        transform=transform,
+        transform=resident.transform,
         augmentations=augmentations,
     )
+
+
+def _batched_augmentations(
+    augment: Sequence[Any], tensors: tuple[Tensor, ...] | None, seed: int, device: torch.device
+) -> list[Augmentation] | None:
+    """The transforms in their batched form, or None where one of them has none."""
+    if augment and (tensors is None or tensors[0].dim() != 4):
+        return None
+    found = []
+    for place, transform in enumerate(augment):
+        images = tensors[0]
+        augmentation = batched(transform, tuple(images.shape[-2:]), place, seed, len(images), device)
+        if augmentation is None:
+            return None
+        found.append(augmentation)
+    return found
 
 
 def _as_tensors(dataset: Any) -> tuple[Tensor, ...] | None:
@@ -81,7 +133,7 @@ def _as_tensors(dataset: Any) -> tuple[Tensor, ...] | None:
         return tuple(tensor[chosen] for tensor in whole) if whole else None
     # A subclass with its own __getitem__ may do anything.
     getter = type(dataset).__getitem__
-    if any(getattr(dataset, name, None) is not None for name in ("transform", "target_transform")):
+    if getattr(dataset, "target_transform", None) is not None:
         return None
     if getter in (MNIST.__getitem__, Digits.__getitem__):
         return dataset.data.unsqueeze(1), torch.as_tensor(dataset.targets)
@@ -98,13 +150,13 @@ def _batched_steps(transforms: list[Any], images: Tensor) -> list[Transform] | N
     is_tensor = False  # the samples are pictures at first, on which some transforms do nothing
     for transform in _flat(transforms):
         kind = type(transform)
-        if kind is v2.Resize and _keeps_size(transform, images):
+        if kind in RESIZES and _keeps_size(transform, images):
             continue
-        if kind in (v2.ToTensor, v2.ToImage, v2.PILToTensor):
-            if kind is v2.ToTensor and not is_tensor:
+        if kind in (*SCALING_TO_TENSOR, *PLAIN_TO_TENSOR):
+            if kind in SCALING_TO_TENSOR and not is_tensor:
                 steps.append(_to_unit_float)
             is_tensor = True  # what we hold is such a tensor already
-        elif kind in (v2.Normalize, v2.ToDtype, v2.ConvertImageDtype) and is_tensor:
+        elif kind in ON_TENSORS and is_tensor:
             steps.append(transform)
         else:
             return None
@@ -115,7 +167,7 @@ def _batched_steps(transforms: list[Any], images: Tensor) -> list[Transform] | N
 def _flat(transforms: list[Any]) -> Iterator[Any]:
     """The transforms in order, with those inside a Compose in its place."""
     for transform in transforms:
-        if type(transform) is v2.Compose:
+        if type(transform) in COMPOSES:
             yield from _flat(transform.transforms)
         else:
             yield transform
