@@ -70,7 +70,7 @@ def _open(block: Block, place: str, data_root: Path | None) -> Dataset:
     try:
         return _download(block, place, data_root or roots[0])
     except Exception as error:
-        cause = str(error).strip().split("\n")[0] or type(error).__name__
+        cause = " ".join(str(error).split())[:200] or type(error).__name__
         raise _NotToBeHadError(
             f"{place}: {name} is not in {looked} and cannot be downloaded ({cause}); {advice}"
         ) from error
