@@ -28,6 +28,7 @@ _ENGINE_NAMES = (
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
     "Metric",
+    "ModelSummary",
     "Reshape",
     "StandardModel",
     "StepOptions",

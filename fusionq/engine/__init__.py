@@ -2,6 +2,7 @@
 
 from fusionq.engine.base_model import BaseModel
 from fusionq.engine.callbacks.base import Callback
+from fusionq.engine.callbacks.model_summary import ModelSummary
 from fusionq.engine.callbacks.tables import CsvLog, TensorBoard
 from fusionq.engine.data.digits import Digits
 from fusionq.engine.layers import (
@@ -37,6 +38,7 @@ __all__ = [
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
     "Metric",
+    "ModelSummary",
     "Reshape",
     "StandardModel",
     "StepOptions",

@@ -153,7 +153,8 @@ class JobSpec(Section):
     train: TrainSection = TrainSection()
     checkpoint: CheckpointSection = CheckpointSection()
     callbacks: list[Target] = Field(
-        default=[], description="CsvLog, TensorBoard, or your own fusionq.Callback by its import path."
+        default=[],
+        description="CsvLog, TensorBoard, ModelSummary, or your own fusionq.Callback by its import path.",
     )
     export: list[ExportFormat] = Field(
         default=[], description="Forms to write the best model in, at the end."

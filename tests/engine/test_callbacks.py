@@ -347,3 +347,14 @@ def test_a_callback_that_overrides_no_batch_hook_costs_nothing_per_batch() -> No
 
     assert len(CallbackList([Callback(), OnBatch()]).batch_end_hooks) == 1
     assert CallbackList([Callback(), OnBatch()]).batch_start_hooks == []
+
+
+def test_a_model_summary_is_printed_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_with_stops(job_spec(), tmp_path / "plain", [])
+    run_with_stops(job_spec("callbacks=[ModelSummary]"), tmp_path / "told", [])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Linear_1")]
+    assert "1,040" in line
+    plain, told = ((tmp_path / name / "history.json").read_text() for name in ("plain", "told"))
+    assert plain == told

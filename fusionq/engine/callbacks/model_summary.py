@@ -1,0 +1,21 @@
+"""Prints the table of the model's layers when training starts."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from fusionq.engine.callbacks.base import Callback
+from fusionq.engine.summary import summarize
+from fusionq.engine.training import Training
+
+
+class ModelSummary(Callback):
+    """The layers with shapes, parameters and multiply-adds, for inputs like those of the first batch."""
+
+    def on_train_start(self, training: Training) -> None:
+        batch = next(iter(training.train_batches.epoch(training.epoch)), None)
+        inputs = batch[0] if isinstance(batch, tuple | list) else batch
+        if isinstance(inputs, Tensor) and inputs.is_floating_point():
+            print(summarize(training.trainer.model, inputs.shape[1:], inputs.device), flush=True)
+        else:
+            print("no summary: the inputs of this model are not one tensor of numbers", flush=True)
