@@ -12,6 +12,8 @@ from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
 
+WIDE = 120  # columns that the bar needs to say everything
+
 
 class Live(Watcher):
     """On a terminal a bar with epoch, batch, values, speed and time left; in a pipe the output alone."""
@@ -53,14 +55,14 @@ class Live(Watcher):
         kind = point["kind"]
         epoch = point["epoch"] + (1 if kind == "started" else 0)
         where = f"epoch {min(epoch, point['num_epochs'])}/{point['num_epochs']}"
-        if kind == "progress":
+        is_wide = self._progress.console.width >= WIDE
+        if kind == "progress" and is_wide:
             where += f"  {point['phase']} {point['batch']}/{point['num_batches']}"
         update: dict[str, Any] = {"where": where, "total": 1.0, "completed": share_done(point)}
         if point.get("values"):
-            update |= {
-                "words": values_text(point["values"]),
-                "speed": f"{point['samples_per_s']:,.0f} samples/s",
-            }
+            values = point["values"] if is_wide else _first_and_last(point["values"])
+            speed = f"{point['samples_per_s']:,.0f} samples/s" if is_wide else ""
+            update |= {"words": values_text(values), "speed": speed}
         self._progress.update(self._task, **update)
 
     def on_record(self, record: JobRecord) -> None:
@@ -81,6 +83,12 @@ class Live(Watcher):
 
     def _print(self, text: str) -> None:
         self._progress.console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
+
+
+def _first_and_last(values: dict[str, float]) -> dict[str, float]:
+    """The loss and one metric: what a narrow terminal has room for."""
+    keys = list(values)
+    return {key: values[key] for key in dict.fromkeys((keys[0], keys[-1]))}
 
 
 def _make_progress() -> Any:

@@ -11,11 +11,15 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Cells may hold rich markup. In a pipe nothing is cut and nothing is coloured."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     used = [i for i in range(len(headers)) if any(row[i] for row in rows)]
     table = Table(box=None, pad_edge=False, header_style="dim")
     for i in used:
-        table.add_column(headers[i], no_wrap=True, overflow="ellipsis")
+        # What people copy stays whole; a narrow terminal cuts the last column alone.
+        longest = max(Text.from_markup(row[i]).cell_len for row in rows)
+        least = None if i == used[-1] else max(longest, len(headers[i]))
+        table.add_column(headers[i], no_wrap=True, overflow="ellipsis", min_width=least)
     for row in rows:
         table.add_row(*(row[i] for i in used))
     if sys.stdout.isatty():
