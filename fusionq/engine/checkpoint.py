@@ -36,7 +36,8 @@ class Checkpoints:
             write_tensors(path, {"format": FORMAT, **state})
         except (OSError, RuntimeError) as error:
             raise CheckpointError(
-                f"cannot write {path.name}: {error}; the checkpoint before is kept"
+                f"cannot write {path.name}: {error}; the checkpoint before is kept; "
+                f"make room in {path.parent} and submit the job again"
             ) from error
         self._drop_oldest()
         return path

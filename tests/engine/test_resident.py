@@ -189,7 +189,6 @@ def with_own_transform() -> MNIST:
     [
         (inverted, to_tensor()),
         (with_target_transform, to_tensor()),
-        (with_own_transform, []),
         (Lines, []),
         (NoisyDigits, to_tensor()),
         (mnist, [TO_TENSOR, v2.RandomAffine(10)]),
@@ -227,6 +226,13 @@ def test_transforms_of_the_job_come_after_the_data_sets_own() -> None:
     )
     images = torch.cat([batch[0] for batch in batches.epoch(0)])
     assert torch.equal(images, (mnist().data[:, None] / 255 - 0.5) / 0.5)
+
+
+def test_a_part_of_a_data_set_keeps_the_transforms_of_the_whole() -> None:
+    part = Subset(with_own_transform(), [3, 1])
+    for transforms in ([], [v2.RandomErasing(p=0.0)]):  # held on the device, and through a DataLoader
+        ((images, _),) = make_batches(part, transforms, DataSection(), CPU, shuffle=False, seed=0).epoch(0)
+        assert torch.equal(images, mnist().data[[3, 1], None] / 255)
 
 
 def test_both_parts_of_one_data_set_share_their_transforms() -> None:

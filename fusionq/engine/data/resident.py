@@ -57,11 +57,11 @@ def hold(
 ) -> Resident | None:
     """The data set on `device`, transformed once where that fits; None where we cannot hold it.
 
-    `transforms` are all those that a sample meets, the data set's own among them. With `transform_later`
-    they wait for the batch, since something comes before them.
+    `transforms` come after those that the data set has itself. With `transform_later` they wait for the
+    batch, since something comes before them.
     """
     tensors = _as_tensors(dataset)
-    steps = None if tensors is None else _batched_steps(transforms, tensors[0])
+    steps = None if tensors is None else _batched_steps([*own_transforms(dataset), *transforms], tensors[0])
     if tensors is None or steps is None:
         return None
     budget = SHARE_OF_FREE_MEMORY * _free_memory(device)
@@ -87,10 +87,10 @@ def resident_batches(
 ) -> ResidentBatches | None:
     """The batches of a data set on `device`, or None where it must go through a DataLoader.
 
-    `transforms` are the torchvision transforms of each sample, in order; the data set has none itself.
-    Those of `augment` are random and come first.
+    `transforms` are the torchvision transforms of each sample, in order, after the data set's own. Those of
+    `augment` are random and stand between the two, so a data set that has its own is left to a DataLoader.
     """
-    if getattr(dataset, "transform", None) is not None:
+    if augment and own_transforms(dataset):
         return None
     tensors = _as_tensors(dataset) if augment else None
     augmentations = _batched_augmentations(augment, tensors, seed, device)
@@ -121,6 +121,14 @@ def _batched_augmentations(
             return None
         found.append(augmentation)
     return found
+
+
+def own_transforms(dataset: Any) -> list[Any]:
+    """What a data set does to each of its samples, also when it is a part of another."""
+    while type(dataset) is Subset:
+        dataset = dataset.dataset
+    transform = getattr(dataset, "transform", None)
+    return [] if transform is None else [transform]
 
 
 def _as_tensors(dataset: Any) -> tuple[Tensor, ...] | None:

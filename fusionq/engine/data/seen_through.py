@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset, default_collate
+from torch.utils.data import DataLoader, default_collate
 
 from fusionq.engine.data.resident import Resident, hold
 
@@ -48,14 +48,7 @@ def see_through(loader: Any, device: torch.device) -> SeenThrough | None:
     if not is_plain:
         return None
     try:
-        resident = hold(loader.dataset, _own_transforms(loader.dataset), device)
+        resident = hold(loader.dataset, [], device)
     except (RuntimeError, ValueError):
         return None  # the loader says in its own words what is wrong with a sample
     return SeenThrough(loader, resident) if resident else None
-
-
-def _own_transforms(dataset: Any) -> list[Any]:
-    while type(dataset) is Subset:
-        dataset = dataset.dataset
-    transform = getattr(dataset, "transform", None)
-    return [] if transform is None else [transform]
