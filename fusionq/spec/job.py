@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from fusionq.spec.section import Section
+from fusionq.spec.sweep import SweepSection
 from fusionq.spec.targets import FROM
-from fusionq.spec.units import Interval, parse_duration
+from fusionq.spec.units import Interval, parse_bytes, parse_duration
 
 Target = dict[str, Any]
 """A `_target_` block in canonical form (see `fusionq.spec.targets`)."""
@@ -21,16 +23,14 @@ def _interval(value: str) -> str:
 DurationS = Annotated[float, BeforeValidator(parse_duration)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 PositiveDurationS = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+SizeBytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 IntervalText = Annotated[str, AfterValidator(_interval)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+:/@=-]*$")]
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 Task = Literal["train", "evaluate", "predict"]
 Precision = Literal["fp32", "bf16", "fp16"]
+FailureClass = Literal["worker_lost", "crash", "oom", "error", "data_error"]
 ExportFormat = Literal["safetensors", "torch_export", "onnx"]
 
 
@@ -115,14 +115,28 @@ class CheckpointSection(Section):
 
 class ResourcesSection(Section):
     gpus: Literal["auto", 0, 1] = Field("auto", description="auto: one GPU where there is one, else the CPU.")
+    gpu_memory: SizeBytes | None = Field(
+        None, description="The least memory that its GPU must have, such as 20GB."
+    )
     cpus: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto", description="Threads to compute with; auto: the worker's cores divided by its slots."
     )
 
 
 class RetrySection(Section):
-    max: int = Field(2, ge=0, le=100, description="How many lost attempts are started again.")
+    max: int = Field(2, ge=0, le=100, description="How many attempts that failed are started again.")
     backoff: DurationS = Field(0.0, description="How long to wait before each, such as 30s.")
+    on: list[FailureClass] = Field(
+        default=["worker_lost", "crash", "oom"],
+        description="Which failures are tried again: worker_lost, crash (a signal), oom, error, data_error.",
+    )
+
+
+class CodeSection(Section):
+    path: str = Field(
+        ".", min_length=1, description="The folder of your own modules, seen from where you submit."
+    )
+    exclude: list[str] = Field(default=[], description="Patterns of files to leave out, such as '*.bin'.")
 
 
 NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -173,6 +187,15 @@ class JobSpec(Section):
     grace: DurationS = Field(
         30.0, description="How long a job may take to save its state when it is stopped."
     )
+    after: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        default=[], description="Jobs (ids, names or last) that must succeed before this one starts."
+    )
+    code: Literal["none"] | CodeSection = Field(
+        default=CodeSection(),
+        description="What of your own code is stored with the job and runs with it; none: the files as they "
+        "are when it runs.",
+    )
+    sweep: SweepSection | None = Field(None, description="Many jobs out of this one: trials.")
     tags: list[Name] = Field(default=[], description="Words to find the job by.")
     env: dict[str, str] = Field(default={}, description="Environment variables of the job's process.")
 

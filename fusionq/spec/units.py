@@ -1,4 +1,4 @@
-"""Values with units, as people write them: `2h30m`, `1ep`, `500ba`."""
+"""Values with units, as people write them: `2h30m`, `1ep`, `500ba`, `24GB`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ _DURATION = re.compile(
     r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?\Z"
 )
 _SECONDS = (86_400, 3_600, 60, 1)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?)?B\Z", re.IGNORECASE)
 _COUNT = re.compile(r"(\d+)(ep|ba)\Z")
 
 
@@ -26,6 +27,27 @@ def parse_duration(value: str | int | float) -> float:
     if not 0 <= seconds < 10 * 365 * 86_400:
         raise ValueError(f"{value!r} is not a duration between 0 and ten years")
     return seconds
+
+
+def parse_bytes(value: str | int) -> int:
+    """Bytes in `24GB` (thousands), `24GiB` (1,024s) or a plain number of bytes. Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _SIZE.match(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is not a size; write 24GB, 512MB or 16GiB")
+    prefix = (match[2] or "").lower()
+    base = 1024 if prefix.endswith("i") else 1000
+    return int(float(match[1]) * base ** (" kmgt".index(prefix[0]) if prefix else 0))
+
+
+def format_bytes(count: float) -> str:
+    """A size for people: `812 B`, `4.2 MB`, `24.0 GB`."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 def format_duration(seconds: float) -> str:
