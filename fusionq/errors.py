@@ -30,13 +30,18 @@ class UsageError(FusionqError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a job file: where it stands and what is wrong."""
+    """One mistake in a job file: where it stands, what is wrong, and how it looks there."""
 
     where: str
     message: str
+    excerpt: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"
+
+    def full(self) -> str:
+        """With the lines of the file."""
+        return f"{self}\n{self.excerpt}" if self.excerpt else str(self)
 
 
 class SpecError(UsageError):

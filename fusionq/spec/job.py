@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from fusionq.spec.section import Section
+from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 from fusionq.spec.sweep import SweepSection
 from fusionq.spec.targets import FROM
 from fusionq.spec.units import Interval, parse_bytes, parse_duration
@@ -190,7 +190,7 @@ class JobSpec(Section):
     after: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
         default=[], description="Jobs (ids, names or last) that must succeed before this one starts."
     )
-    code: Literal["none"] | CodeSection = Field(
+    code: Annotated[Annotated[CodeSection, IS_BLOCK] | Annotated[Literal["none"], IS_OTHER], BY_FORM] = Field(
         default=CodeSection(),
         description="What of your own code is stored with the job and runs with it; none: the files as they "
         "are when it runs.",
@@ -198,16 +198,6 @@ class JobSpec(Section):
     sweep: SweepSection | None = Field(None, description="Many jobs out of this one: trials.")
     tags: list[Name] = Field(default=[], description="Words to find the job by.")
     env: dict[str, str] = Field(default={}, description="Environment variables of the job's process.")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> JobSpec:
-        if self.task == "train" and self.metrics.test and self.data.test is None:
-            raise ValueError("metrics.test needs data.test")
-        if self.metrics.val and not (self.data.val or self.data.val_fraction):
-            raise ValueError("metrics.val needs data.val or data.val_fraction")
-        if self.data.val and self.data.val_fraction:
-            raise ValueError("data.val and data.val_fraction are two ways to say one thing; keep one")
-        return self
 
     def to_data(self) -> dict[str, Any]:
         """Plain data that loads again to an equal spec."""
