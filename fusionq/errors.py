@@ -21,6 +21,10 @@ class FusionqError(Exception):
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
 
+    def full(self) -> str:
+        """What the command line prints."""
+        return f"fusionq: {self}"
+
 
 class UsageError(FusionqError):
     """The command or its arguments are wrong."""
@@ -50,6 +54,10 @@ class SpecError(UsageError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+    def full(self) -> str:
+        """Every mistake with the lines of its file."""
+        return "\n".join(problem.full() for problem in self.problems)
 
 
 class NotFoundError(FusionqError):
