@@ -48,6 +48,10 @@ class Problem:
         return f"{self}\n{self.excerpt}" if self.excerpt else str(self)
 
 
+MOST_PROBLEMS = 100
+"""Nobody reads more; whoever looks for mistakes may stop there."""
+
+
 class SpecError(UsageError):
     """A job file is wrong; `problems` holds every mistake that was found, in file order."""
 
@@ -57,7 +61,10 @@ class SpecError(UsageError):
 
     def full(self) -> str:
         """Every mistake with the lines of its file."""
-        return "\n".join(problem.full() for problem in self.problems)
+        told = [problem.full() for problem in self.problems[:MOST_PROBLEMS]]
+        if len(self.problems) >= MOST_PROBLEMS:
+            told.append(f"fusionq: these are the first {MOST_PROBLEMS} mistakes; there may be more")
+        return "\n".join(told)
 
 
 class NotFoundError(FusionqError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from fusionq.errors import Problem, SpecError
+from fusionq.errors import MOST_PROBLEMS, Problem, SpecError
 from fusionq.spec.combinations import missing_in, mistakes_of
 from fusionq.spec.job import JobSpec
 from fusionq.spec.reader import Path_, Source
@@ -65,7 +66,7 @@ class _Report:
 
     def look_at_the_whole(self, data: Any) -> None:
         for path, message in mistakes_of(data):
-            self._add(path, message)
+            self._add(path, lambda message=message: message)
         for path, message in missing_in(data):
             self._add_missing(path, message)
 
@@ -75,16 +76,17 @@ class _Report:
         if kind == "missing":
             self._add_missing(path, f"the key {dotted(path)!r} is missing")
         else:
-            self._add(path, _message(path, detail), key_only=kind == "extra_forbidden")
+            self._add(path, lambda: _message(path, detail), key_only=kind == "extra_forbidden")
 
     def _add_missing(self, path: Path_, message: str) -> None:
         if not self._source.is_broken:  # it may stand in the part that could not be read
-            self._add(path, message)
+            self._add(path, lambda: message)
 
-    def _add(self, path: Path_, message: str, *, key_only: bool = False) -> None:
-        if path not in self._told:
+    def _add(self, path: Path_, message: Callable[[], str], *, key_only: bool = False) -> None:
+        """`message` is called for when it is told: to look for what a person meant takes its time."""
+        if path not in self._told and len(self.problems) < MOST_PROBLEMS:
             self._told.add(path)
-            self.problems.append(self._source.problem(path, message, key_only=key_only))
+            self.problems.append(self._source.problem(path, message(), key_only=key_only))
 
 
 def _message(path: Path_, detail: Any) -> str:

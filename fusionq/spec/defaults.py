@@ -39,6 +39,8 @@ class _Extender:
         names = [named] if isinstance(named, str) else named
         if not (isinstance(names, list) and all(isinstance(name, str) and name for name in names)):
             return _with_problem(own, source, (DEFAULTS,), "names job files to extend, such as base.yaml")
+        if len(names) > MOST_FILES:
+            return _with_problem(own, source, (DEFAULTS,), f"a job file extends {MOST_FILES} others at most")
         result: Source | None = None
         for i, name in enumerate(names):
             place: Path_ = (DEFAULTS,) if isinstance(named, str) else (DEFAULTS, i)

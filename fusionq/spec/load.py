@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fusionq.errors import Problem, SpecError
+from fusionq.errors import MOST_PROBLEMS, Problem, SpecError
 from fusionq.spec.check import check
 from fusionq.spec.defaults import read_with_defaults
 from fusionq.spec.job import JobSpec
@@ -47,6 +47,8 @@ def load_file(
             loaded.append(_load(apply_overrides(source, overrides, environ), name))
         except SpecError as error:
             problems += error.problems
+            if len(problems) >= MOST_PROBLEMS:
+                break
     if problems:
         raise SpecError(list(dict.fromkeys(problems)))
     return loaded

@@ -51,14 +51,14 @@ class Place:
         if self.text is None or not self.line:
             return ""
         width = len(str(self.line))
-        shown, column = _window(_printable(self.text.line(self.line)), self.column)
+        shown, column = _window(self.text.line(self.line), self.column)
         length = max(1, min(self.key_length if key_only else self.length, len(shown) - column + 1))
         marked = shown[column - 1 : column - 1 + length] or " "
         caret = " " * _cells(shown[: column - 1]) + "^" * max(1, _cells(marked))
         lines = [f"  {self.line:>{width}} | {shown}", f"  {'':>{width}} | {caret}"]
-        before = _printable(self.text.line(self.line - 1)).rstrip()
+        before = _printable(self.text.line(self.line - 1)[:MOST_COLUMNS]).rstrip()
         if before:
-            lines.insert(0, f"  {self.line - 1:>{width}} | {before[:MOST_COLUMNS]}")
+            lines.insert(0, f"  {self.line - 1:>{width}} | {before}")
         return "\n".join(lines)
 
 
@@ -68,9 +68,9 @@ def _printable(line: str) -> str:
 
 
 def _window(line: str, column: int) -> tuple[str, int]:
-    """The part of a long line around a column, and the column within that part."""
+    """The part of a long line around a column, as it can be shown, and the column within that part."""
     start = max(0, column - 1 - LEAD_COLUMNS) if len(line) > MOST_COLUMNS else 0
-    shown = ("…" if start else "") + line[start : start + MOST_COLUMNS].rstrip()
+    shown = ("…" if start else "") + _printable(line[start : start + MOST_COLUMNS]).rstrip()
     return shown, column - start + (1 if start else 0)
 
 

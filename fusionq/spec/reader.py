@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from fusionq.errors import NotFoundError, Problem, SpecError
+from fusionq.errors import MOST_PROBLEMS, NotFoundError, Problem, SpecError
 from fusionq.spec.places import Place, Text
 from fusionq.spec.syntax import MAX_DEPTH, compose
 
@@ -26,12 +26,15 @@ Path_ = tuple[str | int, ...]
 STDIN = "-"
 MAX_FILE_BYTES = 1_000_000
 MAX_NODES = 100_000
+MAX_DOCUMENTS = 1_000
 
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _SPECIAL_FLOATS = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
-_VARIABLE = re.compile(r"\$(?P<escape>\$)?\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_VARIABLE = re.compile(
+    r"\$(?P<escape>\$)?\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]{0,500}))?\}"
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def read_documents(text: str, name: str, environ: Mapping[str, str] = os.environ
     nodes, problems = compose(whole)
     if not nodes:
         raise SpecError(problems or [_empty(whole)])
+    if len(nodes) > MAX_DOCUMENTS:
+        raise SpecError([*problems, Problem(name, f"holds more than {MAX_DOCUMENTS:,} jobs; split it")])
     sources = [_Reader(whole, environ).read(node, is_broken=bool(problems)) for node in nodes]
     sources[0] = replace(sources[0], problems=(*problems, *sources[0].problems))
     return sources
@@ -179,6 +184,8 @@ class _Reader:
 
     def _problem(self, place: Place, message: str) -> None:
         self.problems.append(Problem(str(place), message, place.excerpt(key_only=True)))
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise SpecError(self.problems)
 
     def convert(self, node: yaml.Node, path: Path_, depth: int) -> Any:
         self.nodes += 1

@@ -11,14 +11,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fusionq.errors import Problem, SpecError
+from fusionq.errors import MOST_PROBLEMS, Problem, SpecError
 from fusionq.spec.check import check, in_file_order
 from fusionq.spec.job import JobSpec
 from fusionq.spec.overrides import Changes
 from fusionq.spec.reader import Path_, Source
 from fusionq.spec.sweep import MOST_TRIALS, PARAMS, SWEEP, Choice, SweepSection
-
-MOST_PROBLEMS = 50
 
 
 @dataclass(frozen=True)
