@@ -88,7 +88,14 @@ def of_sections(job: dict[str, Any]) -> list[tuple]:
     for path in paths_in(job):
         is_open = path[:1] and path[0] in open_blocks and len(path) > 1
         is_argument = len(path) > 2 and path[0] in ("data", "metrics", "sweep")
-        if path and not is_open and not is_argument:
+        # What a sweep gives a value of its own never counts.
+        is_swept = "sweep" in job and path in (
+            ("priority",),
+            ("train",),
+            ("train", "epochs"),
+            ("train", "seed"),
+        )
+        if path and not is_open and not is_argument and not is_swept:
             found.append(path)
     return found
 
