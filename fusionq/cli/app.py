@@ -17,12 +17,14 @@ from fusionq.spec.states import EXIT_DETACHED
 # The verb, its module, and its line in the help: listing them must not import them.
 VERBS = {
     "run": ("run", "Submit a job, start what is missing, and follow it to its end."),
+    "init": ("init", "Write a job file to start from, with every key explained."),
     "submit": ("submit", "Put a job into the queue and print its id."),
     "status": ("status", "Show the jobs, or everything about one."),
     "logs": ("logs", "Print what a job printed; -f follows it."),
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
     "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
     "workers": ("workers", "Show the workers and what they have."),
+    "schema": ("schema", "Print the JSON Schema of the job file, for editors."),
     "up": ("up", "Start the embedded Redis."),
     "down": ("down", "Stop the embedded Redis."),
 }
