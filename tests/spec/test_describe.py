@@ -65,13 +65,16 @@ def test_sections_within_a_choice_or_a_block_of_names_are_walked_too():
         ("data.transform", "list of blocks, no default"),
         ("tags", "list of texts, no default"),
         ("env", "block, no default"),
-        ("code", "none or block, default {path: .}"),
         ("sweep.params.*.int", "list of whole numbers, no default"),
         ("train", ""),
     ],
 )
 def test_type_and_default_are_in_words(name: str, note: str):
     assert KEYS[name].note == note
+
+
+def test_a_default_that_is_a_section_shows_what_is_in_it():
+    assert KEYS["code"].default_text == "{path: .}"
 
 
 @pytest.mark.parametrize("value", [True, 30, 0.001, "1ep", "text: x", [1, 2], {"a": {"b": [1]}}, "x" * 300])
