@@ -17,6 +17,7 @@ from fusionq.spec.states import EXIT_DETACHED
 # The verb, its module, and its line in the help: listing them must not import them.
 VERBS = {
     "run": ("run", "Submit a job, start what is missing, and follow it to its end."),
+    "init": ("init", "Write a job file to start from, with every key explained."),
     "submit": ("submit", "Put a job into the queue and print its id."),
     "validate": ("validate", "Check job files without queueing anything."),
     "status": ("status", "Show the jobs, or everything about one."),
@@ -24,6 +25,7 @@ VERBS = {
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
     "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
     "workers": ("workers", "Show the workers and what they have."),
+    "schema": ("schema", "Print the JSON Schema of the job file, for editors."),
     "up": ("up", "Start the embedded Redis."),
     "down": ("down", "Stop the embedded Redis."),
 }

@@ -35,6 +35,8 @@ ExportFormat = Literal["safetensors", "torch_export", "onnx"]
 
 
 class DataSection(Section):
+    """What to train, validate and test on, and what is done to a sample first."""
+
     train: Target | None = Field(None, description="The data set to train on.")
     val: Target | None = Field(None, description="The data set that decides which epoch is the best.")
     val_fraction: float | None = Field(
@@ -60,6 +62,8 @@ class DataSection(Section):
 
 
 class MetricsSection(Section):
+    """What to measure."""
+
     train: list[Target] = Field(default=[], description="Metrics over the training batches.")
     val: list[Target] | None = Field(
         None, description="Metrics over the validation data; default: those of test."
@@ -68,6 +72,8 @@ class MetricsSection(Section):
 
 
 class TrainSection(Section):
+    """How to train."""
+
     epochs: int = Field(10, ge=1, description="How many times to go over the training data.")
     seed: int = Field(0, ge=0, lt=2**63, description="Decides initial weights, order and augmentation.")
     precision: Precision = Field("fp32", description="Numbers to compute in; weights stay fp32.")
@@ -94,6 +100,8 @@ class TrainSection(Section):
 
 
 class CheckpointSection(Section):
+    """What to keep, and how often."""
+
     save_models: Literal["all", "best"] = Field(
         "best", description="Keep the weights of every epoch, or only of the best one."
     )
@@ -114,7 +122,11 @@ class CheckpointSection(Section):
 
 
 class ResourcesSection(Section):
-    gpus: Literal["auto", 0, 1] = Field("auto", description="auto: one GPU where there is one, else the CPU.")
+    """What the job needs of a worker."""
+
+    gpus: Literal["auto", 0, 1] = Field(
+        "auto", description="auto is one GPU where there is one, else the CPU."
+    )
     gpu_memory: SizeBytes | None = Field(
         None, description="The least memory that its GPU must have, such as 20GB."
     )
@@ -124,6 +136,8 @@ class ResourcesSection(Section):
 
 
 class RetrySection(Section):
+    """What follows when an attempt fails."""
+
     max: int = Field(2, ge=0, le=100, description="How many attempts that failed are started again.")
     backoff: DurationS = Field(0.0, description="How long to wait before each, such as 30s.")
     on: list[FailureClass] = Field(
