@@ -104,8 +104,6 @@ class Assembly:
         if self.spec.train.warmup is None:
             return 0
         interval = Interval.parse(self.spec.train.warmup)
-        if interval.seconds:
-            raise TargetError("train.warmup counts batches or epochs, such as 500ba or 1ep, not time")
         batches = interval.batches or interval.epochs * num_batches
         return max(1, batches // self.spec.train.gradient_accumulation_steps)
 

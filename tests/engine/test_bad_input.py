@@ -39,7 +39,6 @@ HERE = __name__
         (f"model={{_target_: {HERE}.not_a_module}}", f"model: {HERE}.not_a_module is not a torch.nn.Module"),
         (f"callbacks=[{{_target_: {HERE}.NotACallback}}]", "callbacks.0: NotACallback does not extend"),
         ("metrics.test=[{_target_: torch.nn.ReLU}]", "metrics.test.0: ReLU is neither a fusionq.Metric nor"),
-        ("train.warmup=10m", "train.warmup counts batches or epochs, such as 500ba or 1ep, not time"),
         ("optimizer.lr=-1.0", "optimizer: Adam: ValueError: Invalid learning rate"),
         ("lr_scheduler={_target_: StepLR}", "lr_scheduler: StepLR: TypeError: .*step_size"),
     ],

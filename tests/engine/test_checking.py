@@ -83,7 +83,6 @@ def test_every_job_that_we_ship_passes(file: Path):
         ("checkpoint.monitor=test_top1", ("checkpoint", "monitor"), "this job has train_loss, test_accuracy"),
         ("data.collate_fn=torch.nn", ("data", "collate_fn"), "torch.nn is not a function"),
         ("data.train={_target_: tests.engine.checked.Stream}", ("data", "train"), "only map-style data sets"),
-        ("train.warmup=10m", ("train", "warmup"), "not time"),
         (
             "data.transform=[{_target_: torch.nn.init.zeros_}]",
             ("data", "transform", 0),

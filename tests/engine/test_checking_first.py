@@ -45,7 +45,7 @@ def test_a_job_that_cannot_work_is_refused_with_its_place_in_one_line(tmp_path: 
     )
     assert caught.value.failure_class == "spec_error"
     with pytest.raises(CheckError, match=r"^optimizer.lrr: .* \(and 1 more; "):
-        check_first(job(job_spec("optimizer.lrr=1", "train.warmup=10m"), tmp_path))
+        check_first(job(job_spec("optimizer.lrr=1", "checkpoint.monitor=test_top9"), tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,7 +15,6 @@ from fusionq.engine.exporting import check_formats
 from fusionq.errors import EngineError
 from fusionq.spec.job import JobSpec
 from fusionq.spec.targets import TARGET
-from fusionq.spec.units import Interval
 
 _HOOKS = {"train": "__train_func__", "evaluate": "__eval_function__", "predict": "__predict_func__"}
 
@@ -37,8 +36,6 @@ def check_kinds(spec: JobSpec, targets: Targets, findings: Findings) -> None:
         collate = find(spec.data.collate_fn, place, findings)
         if collate is not None and not callable(collate):
             findings.problem(place, f"{spec.data.collate_fn} is not a function")
-    if spec.train.warmup and Interval.parse(spec.train.warmup).seconds:
-        findings.problem(("train", "warmup"), "it counts batches or epochs, such as 500ba or 1ep, not time")
     try:
         check_formats(spec.export)
     except EngineError as error:
