@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from fusionq.errors import Problem
+from fusionq.spec.load import Loaded
+from fusionq.spec.sweep import PARAMS, SWEEP
+from fusionq.spec.trials import Trial
 
 Place = tuple[str | int, ...]
 """A path in the job file, such as ("model", "_args_", 3)."""
@@ -36,3 +41,30 @@ class Verdict:
         """Back from JSON, which knows no tuples."""
         problems = [(tuple(place), message) for place, message in data["problems"]]
         return cls(problems, list(data["notes"]), dict(data["estimate"]))
+
+
+def to_problems(loaded: Loaded, verdicts: Sequence[Verdict]) -> list[Problem]:
+    """The problems of a job, or of the trials of a sweep, where they stand in the file.
+
+    What several trials have in common is told once; what some have alone, with the first of them.
+    """
+    if not loaded.trials:
+        return [loaded.source.problem(place, message) for place, message in verdicts[0].problems]
+    found: dict[str, tuple[Trial, Place, int]] = {}
+    for trial, verdict in zip(loaded.trials, verdicts, strict=False):
+        for place, message in verdict.problems:
+            first, where, count = found.get(message, (trial, _in_sweep(trial, place), 0))
+            found[message] = (first, where, count + 1)
+    return [
+        loaded.source.problem(where, message if count == len(verdicts) else f"{message} ({trial})")
+        for message, (trial, where, count) in found.items()
+    ]
+
+
+def _in_sweep(trial: Trial, place: Place) -> Place:
+    """A value that a trial has of its own stands in the sweep."""
+    name = dotted(place)
+    for key in trial.params:
+        if name == key or name.startswith(f"{key}."):
+            return (SWEEP, PARAMS, key)
+    return place
