@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_TRIALS = 200  # of a sweep: they differ in few values
 PATIENCE_S = 600.0
+INSTALL = "pip install 'fusionq[worker]'"
 
 
 @dataclass(frozen=True)
