@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fusionq.cli.session import Session, verb
+from fusionq.cli.words import COLOURS, duration, say
+from fusionq.errors import UsageError
+
+if TYPE_CHECKING:
+    from fusionq.spec.record import JobRecord
+
+
+@click.command()
+@click.argument("jobs", nargs=-1, required=True, metavar="SWEEP|JOB...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@verb
+def compare(session: Session, jobs: tuple[str, ...], as_json: bool, as_csv: bool) -> None:
+    """Compare the trials of a SWEEP, or jobs: what was changed and what came of it, best first.
+
+    \b
+    fusionq compare last
+    fusionq compare k3m9x2ab --csv > trials.csv
+    """
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other", hint="take one of them")
+    rows = _sorted(_rows(session, _records(session, jobs)))
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+    elif as_csv:
+        _print_csv(rows)
+    else:
+        _print_table(rows)
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: str
+    name: str
+    state: str
+    params: dict[str, Any]
+    monitor: str
+    mode: str
+    value: float | None
+    epoch: int | None
+    duration: str
+    reason: str
+
+
+def _records(session: Session, jobs: Sequence[str]) -> list[JobRecord]:
+    """Every job that is meant, each once; a sweep means its trials. Raises NotFoundError."""
+    store = session.store
+    found: dict[str, JobRecord] = {}
+    for job in jobs:
+        job_id = store.jobs.find(job)
+        is_sweep = store.sweeps.exists(job_id)
+        records = store.sweeps.trials(job_id) if is_sweep else [store.jobs.get(job_id)]
+        found |= {record.id: record for record in records}
+    return list(found.values())
+
+
+def _rows(session: Session, records: list[JobRecord]) -> list[_Row]:
+    return [_row(record, params) for record, params in zip(records, _params(session, records), strict=True)]
+
+
+def _params(session: Session, records: list[JobRecord]) -> list[dict[str, Any]]:
+    """What the sweep of all of them changed; where they are of no one sweep, what differs in their specs."""
+    sweeps = {record.sweep for record in records}
+    if len(sweeps) == 1 and sweeps != {""}:
+        return [record.params for record in records]
+    from fusionq.spec.differences import differences
+
+    return differences([session.store.jobs.spec(record.id) for record in records])
+
+
+def _row(record: JobRecord, params: dict[str, Any]) -> _Row:
+    result = record.result
+    value = result.get("best_value")
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return _Row(
+        id=record.id,
+        name=record.name,
+        state=record.state_word,
+        params=params,
+        monitor=result.get("monitor") or "",
+        mode=result.get("mode") or "",
+        value=value if is_number else None,
+        epoch=result.get("best_epoch") or None,
+        duration=duration(record),
+        reason="" if record.state_word == "succeeded" else record.reason,
+    )
+
+
+def _sorted(rows: list[_Row]) -> list[_Row]:
+    """Best first; those without a value last. Values of different kinds have no order."""
+    kinds = {(row.monitor, row.mode) for row in rows if row.value is not None}
+    if len(kinds) > 1:
+        names = ", ".join(sorted({monitor for monitor, _ in kinds}))
+        say(f"their best values are of different kinds ({names}), so they have no order")
+        return rows
+    sign = -1.0 if ("max" in {mode for _, mode in kinds}) else 1.0
+    return sorted(rows, key=lambda row: math.inf if row.value is None else sign * row.value)
+
+
+def _keys(rows: list[_Row]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row.params))
+
+
+def _print_table(rows: list[_Row]) -> None:
+    from rich.markup import escape
+
+    from fusionq.cli.tables import print_table
+    from fusionq.spec.params import value_text
+
+    keys = _keys(rows)
+    monitors = {row.monitor for row in rows if row.monitor}
+    header = monitors.pop() if len(monitors) == 1 else "BEST"
+    table = []
+    for row in rows:
+        value = "" if row.value is None else f"{row.value:.4g}"
+        if header == "BEST" and value:
+            value = f"{row.monitor} {value}"
+        params = [escape(value_text(row.params[key])) if key in row.params else "" for key in keys]
+        state = f"[{COLOURS[row.state]}]{row.state.replace('_', ' ')}[/]"
+        epoch = str(row.epoch or "")
+        table.append([row.id, state, value, epoch, *params, row.duration, escape(row.reason)])
+    print_table(["ID", "STATUS", header, "EPOCH", *keys, "TIME", "NOTE"], table)
+
+
+def _print_csv(rows: list[_Row]) -> None:
+    keys = _keys(rows)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["id", "name", "state", "monitor", "value", "epoch", *keys])
+    for row in rows:
+        params = [_cell(row.params.get(key)) for key in keys]
+        writer.writerow([row.id, row.name, row.state, row.monitor, _cell(row.value), row.epoch, *params])
+
+
+def _cell(value: Any) -> Any:
+    """A block or a list as JSON, which a program can read again."""
+    return json.dumps(value) if isinstance(value, dict | list | bool) else value
