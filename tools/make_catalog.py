@@ -46,7 +46,7 @@ def public_names(module_name: str) -> list[str]:
 
 
 def kind(value: object, module_name: str) -> str:
-    """What a target makes, in the words of `fusionq.spec.places`; empty where it cannot be said."""
+    """What a target makes, in the words of `fusionq.spec.kinds`; empty where it cannot be said."""
     if inspect.isfunction(value) or not isinstance(value, type):
         return "model" if module_name == "torchvision.models" and _makes_a_module(value) else ""
     for base, word in (
@@ -60,8 +60,9 @@ def kind(value: object, module_name: str) -> str:
     ):
         if issubclass(value, base):
             return word
-    if module_name == "torchvision.transforms.v2" and hasattr(value, "__call__"):  # such as Compose
-        return "" if issubclass(value, enum.Enum) else "transform"
+    is_called = "__call__" in dir(value) and not issubclass(value, enum.Enum)
+    if module_name == "torchvision.transforms.v2" and is_called:  # such as Compose
+        return "transform"
     return _kind_of_module(value, module_name) if issubclass(value, torch.nn.Module) else ""
 
 
@@ -125,7 +126,7 @@ def as_text(versions: dict[str, str], names: dict[str, dict[str, list[str]]]) ->
     modules = []
     for module, its_names in names.items():
         lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(its_names[name])}" for name in its_names)
-        modules.append(f' {json.dumps(module)}: {{\n{lines}\n }}')
+        modules.append(f" {json.dumps(module)}: {{\n{lines}\n }}")
     return f'{{\n"versions": {json.dumps(versions)},\n"names": {{\n' + ",\n".join(modules) + "\n}\n}\n"
 
 
