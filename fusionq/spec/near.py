@@ -18,7 +18,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """The choice of the same letters, or that looks most alike, or is short for it, as lr for learning_rate."""
+    """The choice with the same letters, or that looks most alike, or is short, as lr for learning_rate."""
     lowered = {name.lower(): name for name in choices}
     word = word.lower()
     swapped = (name for name in lowered if len(name) == len(word) and sorted(name) == sorted(word))
