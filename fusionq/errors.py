@@ -95,6 +95,12 @@ class TargetError(EngineError):
     failure_class = "import_error"
 
 
+class CheckError(EngineError):
+    """A job cannot work, whatever its data says; found before it touched a GPU."""
+
+    failure_class = "spec_error"
+
+
 class DataError(EngineError):
     """A data set is missing, empty or of the wrong form."""
 

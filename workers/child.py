@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from fusionq.engine.checking import check_first
 from fusionq.engine.job import Job, run_job
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import EngineError, FusionqError
@@ -58,7 +59,7 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
 
     try:
         job = _prepare(orders)
-        result = run_job(job, report, stop)
+        result = run_job(job, report, stop, check_first(job))
     except BaseException as error:
         traceback.print_exc()
         wire.send(channel, {"kind": "error", **_explain(error)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,16 @@ class Job:
 
 
 class Assembly:
-    """Builds in the order in which it is asked, so that the same seed gives the same weights."""
+    """Builds in the order in which it is asked, so that the same seed gives the same weights.
 
-    def __init__(self, job: Job, warn: Callable[[str], None]) -> None:
+    `opened` are data sets that somebody had to open before, by their key in `data`.
+    """
+
+    def __init__(
+        self, job: Job, warn: Callable[[str], None], opened: Mapping[str, Dataset] | None = None
+    ) -> None:
         self.job = job
+        self._opened = opened or {}
         self.spec = job.spec
         self.trainer = self._build_trainer()
         self.trainer.stepper.warn = warn
@@ -98,15 +104,15 @@ class Assembly:
         if self.spec.train.warmup is None:
             return 0
         interval = Interval.parse(self.spec.train.warmup)
-        if interval.seconds:
-            raise TargetError("train.warmup counts batches or epochs, such as 500ba or 1ep, not time")
         batches = interval.batches or interval.epochs * num_batches
         return max(1, batches // self.spec.train.gradient_accumulation_steps)
 
     # --- the data ------------------------------------------------------------------------------------
 
     def _open(self, warn: Callable[[str], None]) -> Datasets:
-        datasets = open_datasets(self.spec.data, self.job.data_root, warn)
+        datasets = open_datasets(
+            self.spec.data, self.job.data_root, warn, seed=self.spec.train.seed, opened=self._opened
+        )
         write_json(
             self.job.paths.environment,
             describe_environment(self.job.workdir, self.trainer.device, self.spec.train.seed, datasets.note),
@@ -158,11 +164,14 @@ class Assembly:
         return found
 
     def _metrics(self, blocks: list[dict[str, Any]], place: str) -> list[Metric]:
-        return [_metric(block, f"{place}.{i}") for i, block in enumerate(blocks)]
+        return [build_metric(block, f"{place}.{i}") for i, block in enumerate(blocks)]
 
 
-def _metric(block: dict[str, Any], place: str) -> Metric:
-    """A metric of ours, or one of torchmetrics under the `name` that the block gives it."""
+def build_metric(block: dict[str, Any], place: str) -> Metric:
+    """A metric of ours, or one of torchmetrics under the `name` that the block gives it.
+
+    Raises TargetError, MetricError.
+    """
     if block[TARGET].startswith("torchmetrics."):
         return TorchMetric(build({k: v for k, v in block.items() if k != "name"}, place), block.get("name"))
     metric = build(block, place)

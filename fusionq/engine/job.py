@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -32,10 +33,13 @@ from fusionq.spec.units import Interval
 __all__ = ["Job", "run_job"]
 
 
-def run_job(job: Job, report: Report, stop: StopToken) -> dict[str, Any] | None:
+def run_job(
+    job: Job, report: Report, stop: StopToken, opened: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """Do what the spec's task says, from the last checkpoint if there is one.
 
-    Returns the result, or None where it was stopped (its state is saved). Raises EngineError.
+    `opened` are data sets that the check of the job opened. Returns the result, or None where it was stopped
+    (its state is saved). Raises EngineError.
     """
     began = time.monotonic()
     seed_everything(job.spec.train.seed)
@@ -46,7 +50,7 @@ def run_job(job: Job, report: Report, stop: StopToken) -> dict[str, Any] | None:
         print(f"WARNING: {text}", flush=True)
         report(Warned(text))
 
-    assembly = Assembly(job, warn)
+    assembly = Assembly(job, warn, opened)
     if job.spec.task == "train":
         result = _train(assembly, report, stop)
     elif job.spec.task == "evaluate":

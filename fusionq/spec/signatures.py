@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fusionq.spec.near import did_you_mean
+from fusionq.spec.near import did_you_mean, nearest
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class Signature:
                 yield key, f"takes no argument {key!r}{did_you_mean(key, others)}"
 
     def missing(self, call: Call) -> Iterator[str]:
-        """What is to be said of the arguments that it needs and nobody gives."""
-        given = {*self._given_by_position(call), *call.keywords}
+        """What is to be said of the arguments that it needs and nobody gives, not even misspelled."""
+        misspelled = (nearest(key, self.names) for key in call.keywords if key not in self.names)
+        given = {*self._given_by_position(call), *call.keywords, *misspelled}
         lacking = [repr(name) for name in self.names if name in self.required and name not in given]
         if lacking:
             yield f"needs {' and '.join(lacking)}"

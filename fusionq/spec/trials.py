@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from fusionq.spec.overrides import Changes
 from fusionq.spec.reader import Path_, Source
 from fusionq.spec.sweep import MOST_TRIALS, PARAMS, SWEEP, Choice, SweepSection
 
+MOST_SHOWN = 40  # characters of a swept value
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -26,6 +29,22 @@ class Trial:
     index: int
     params: dict[str, Any]
     spec: JobSpec
+
+    def __str__(self) -> str:
+        return f"trial {self.index}: {params_text(self.params)}"
+
+
+def params_text(params: Mapping[str, Any]) -> str:
+    """What a trial has of its own, as overrides are written."""
+    return "  ".join(f"{key}={value_text(value)}" for key, value in params.items())
+
+
+def value_text(value: Any) -> str:
+    """A swept value for people: short, and a number in its usual form."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 1] + "…"
 
 
 def section_of(source: Source) -> SweepSection | None:

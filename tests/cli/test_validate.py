@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Cli
 from tests.support import ONE_JOB
+
+DIGITS = Path(__file__).parents[2] / "jobs" / "digits.yaml"
 
 
 def test_a_file_without_a_mistake_is_told_so(cli: Cli, job_file: Path, store):
@@ -52,3 +56,52 @@ def test_json_holds_every_place(cli: Cli, job_file: Path):
 def test_without_a_file_there_is_nothing_to_look_at(cli: Cli):
     done = cli("validate", "a=1")
     assert (done.code, done.err) == (2, "fusionq: no job file is named; fusionq validate jobs/*.yaml\n")
+
+
+# --- the deep check ----------------------------------------------------------------------------------
+
+
+def test_the_deep_check_says_how_large_a_job_is(cli: Cli, job_file: Path):
+    done = cli("validate", "--deep", DIGITS)
+    assert (done.code, done.err) == (0, "")
+    first, more = done.out.splitlines()
+    assert first.endswith("is a job without a mistake")
+    assert more == (
+        "  4,810 parameters (19.2 KB), a checkpoint of 77.7 KB, about 93.6 KB of memory at a batch size of 32"
+    )
+
+
+def test_shapes_that_do_not_fit_are_told_where_they_stand(cli: Cli, tmp_path: Path):
+    file = tmp_path / "wrong.yaml"
+    text = DIGITS.read_text()
+    assert "in_features: 64" in text
+    file.write_text(text.replace("in_features: 64", "in_features: 65"))
+    done = cli("validate", "--deep", file)
+    assert (done.code, done.out) == (2, "")
+    line = next(i for i, line in enumerate(file.read_text().splitlines(), 1) if "in_features: 65" in line)
+    assert done.err.startswith(f"{file}:{line}:")
+    assert "takes 65 features" in done.err
+    assert "^" in done.err
+    (found,) = json.loads(cli("validate", "--deep", "--json", file).out)
+    assert found["jobs"] == []
+    assert len(found["problems"]) == 1
+
+
+def test_a_trial_that_cannot_work_is_told_by_what_it_has_of_its_own(cli: Cli):
+    done = cli("validate", "--deep", DIGITS, "model._args_.1.out_features=64,63")
+    assert done.code == 2
+    assert "takes 64 features, but gets a 32 x 63 batch" in done.err
+    assert "(trial 2: model._args_.1.out_features=63)" in done.err
+
+
+def test_what_could_not_be_checked_is_said(cli: Cli):
+    done = cli("validate", "--deep", DIGITS.with_name("digits-evaluate.yaml"))
+    assert done.code == 0
+    assert "not checked: model: it is another job's" in done.err
+
+
+def test_the_deep_check_without_torch_says_so(cli: Cli, job_file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fusionq.queue.deep_check.is_possible", lambda: False)
+    done = cli("validate", "--deep", job_file)
+    assert done.code == 2
+    assert "needs torch, which is not installed here; pip install" in done.err

@@ -193,10 +193,11 @@ def test_an_argument_that_a_target_does_not_take_or_lacks_is_told_at_its_place(t
     assert mistakes(text) == [f"job.yaml:{mistake}"]
 
 
-def test_every_mistake_of_one_call_is_told():
-    assert mistakes("model:\n  _target_: Linear\n  in_feature: 3\n  out_features: 2") == [
+def test_every_mistake_of_one_call_is_told_but_what_is_misspelled_is_not_missing():
+    assert mistakes("model:\n  _target_: Linear\n  in_feature: 3\n  bais: 2") == [
         "job.yaml:3:3: torch.nn.Linear takes no argument 'in_feature'; did you mean 'in_features'?",
-        "job.yaml:2:3: torch.nn.Linear needs 'in_features'",
+        "job.yaml:4:3: torch.nn.Linear takes no argument 'bais'; did you mean 'bias'?",
+        "job.yaml:2:3: torch.nn.Linear needs 'out_features'",
     ]
 
 

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from fusionq.engine.build import build, build_arguments, call, find_target
 from fusionq.engine.data.digits import Digits
+from fusionq.engine.randomness import derive_seed, seed_host
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
 from fusionq.spec.settings import ENV_DATA
@@ -38,12 +39,25 @@ class _NotToBeHadError(Exception):
     """A data set is neither on disk nor to be downloaded; the message says why."""
 
 
-def open_datasets(section: DataSection, data_root: Path | None, warn: Callable[[str], None]) -> Datasets:
-    """Open what `data.train`, `.val` and `.test` name, without transforms. Raises DataError, TargetError."""
+def open_datasets(
+    section: DataSection,
+    data_root: Path | None,
+    warn: Callable[[str], None],
+    *,
+    seed: int = 0,
+    opened: Mapping[str, Dataset] | None = None,
+) -> Datasets:
+    """Open what `data.train`, `.val` and `.test` name, without transforms. Raises DataError, TargetError.
+
+    Those in `opened` are open already; what they drew from the random numbers came from `seed` then, too.
+    """
     blocks = {"train": section.train, "val": section.val, "test": section.test}
+    found: dict[str, Dataset | None] = dict.fromkeys(blocks) | dict(opened or {})
     try:
-        opened = {key: _open(b, f"data.{key}", data_root) if b else None for key, b in blocks.items()}
-        return Datasets(**opened)
+        for key, block in blocks.items():
+            if block and found[key] is None:
+                found[key] = _open(block, f"data.{key}", data_root, seed)
+        return Datasets(**found)
     except _NotToBeHadError as reason:
         if section.offline is None:
             raise DataError(f"{reason}, or give `data.offline: digits`") from reason.__cause__
@@ -53,15 +67,28 @@ def open_datasets(section: DataSection, data_root: Path | None, warn: Callable[[
         return Datasets(**replaced, note=note)
 
 
-def _open(block: Block, place: str, data_root: Path | None) -> Dataset:
+def open_present(block: Block, place: str, data_root: Path | None, seed: int) -> Dataset | None:
+    """The data set as it is on this machine, or None where it would have to be downloaded first."""
+    seed_host(derive_seed(place, seed))
     if "download" not in block or "root" not in block:
         return build(block, place)
-    roots = [Path(block["root"]), *([data_root] if data_root else [])]
-    for root in roots:
+    for root in _roots(block, data_root):
         try:
             return _construct(block, place, root, download=False)
         except _NOT_THERE:
             continue
+    return None
+
+
+def _roots(block: Block, data_root: Path | None) -> list[Path]:
+    return [Path(block["root"]), *([data_root] if data_root else [])]
+
+
+def _open(block: Block, place: str, data_root: Path | None, seed: int) -> Dataset:
+    present = open_present(block, place, data_root, seed)
+    if present is not None:
+        return present
+    roots = _roots(block, data_root)
     name = block[TARGET].rpartition(".")[2]
     looked = " nor ".join(str(root.absolute()) for root in roots)
     advice = f"put its files there, or name the folder that holds them in {ENV_DATA}"

@@ -1,0 +1,82 @@
+"""Every `_target_` block of a job, with its place and with what the engine adds to its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fusionq.spec.job import JobSpec, Target
+from fusionq.spec.targets import ARGS, FROM, TARGET
+from fusionq.spec.verdict import Place
+
+DATA_KEYS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Block:
+    """`given` is how many positional arguments the engine passes before the block's own."""
+
+    place: Place
+    data: Target
+    given: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.data[TARGET]
+
+
+def model_block(spec: JobSpec) -> Target | None:
+    """The model without `from`, which is the engine's own; None where another job's model is meant whole."""
+    block = {key: value for key, value in spec.model.items() if key != FROM}
+    return block if TARGET in block else None
+
+
+def blocks_of(spec: JobSpec) -> Iterator[Block]:
+    """The blocks in the order of the file, each before those among its arguments."""
+    for block in _outer(spec):
+        yield block
+        yield from _inner(block.data, block.place)
+
+
+def _outer(spec: JobSpec) -> Iterator[Block]:
+    model = model_block(spec)
+    if model is not None:
+        yield Block(("model",), model)
+    yield Block(("trainer",), spec.trainer, given=1)
+    for key in DATA_KEYS:
+        if block := getattr(spec.data, key):
+            yield Block(("data", key), block)
+    for key in ("augment", "transform"):
+        yield from _listed(("data", key), getattr(spec.data, key))
+    for key, given in (("loss", 0), ("optimizer", 1), ("lr_scheduler", 1)):
+        if block := getattr(spec, key):
+            yield Block((key,), block, given)
+    for key in DATA_KEYS:
+        yield from _listed(("metrics", key), map(_metric, getattr(spec.metrics, key) or []))
+    yield from _listed(("callbacks",), spec.callbacks)
+
+
+def _listed(place: Place, blocks: Any) -> Iterator[Block]:
+    return (Block((*place, i), block) for i, block in enumerate(blocks))
+
+
+def _metric(block: Target) -> Target:
+    """The engine takes the name of a torchmetrics metric for itself."""
+    if not block[TARGET].startswith("torchmetrics."):
+        return block
+    return {key: value for key, value in block.items() if key != "name"}
+
+
+def _inner(value: Any, place: Place) -> Iterator[Block]:
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if not isinstance(item, dict | list):
+            continue
+        if isinstance(item, dict) and TARGET in item:
+            yield Block((*place, key), item)
+        yield from _inner(item, (*place, key))
+
+
+def arguments_of(block: Target) -> tuple[list[Any], dict[str, Any]]:
+    """A block's own arguments, positional and by keyword."""
+    return list(block.get(ARGS, ())), {k: v for k, v in block.items() if k not in (TARGET, ARGS)}

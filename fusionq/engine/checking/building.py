@@ -1,0 +1,72 @@
+"""Builds blocks as the engine does, and remembers which place each object came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fusionq.engine.checking.blocks import arguments_of
+from fusionq.engine.checking.targets import Targets
+from fusionq.spec.job import Target
+from fusionq.spec.targets import ARGS, TARGET
+from fusionq.spec.verdict import Place
+
+# Arguments that would load, or download, weights; they change no shape.
+_WEIGHTS = ("weights", "weights_backbone")
+
+
+class PlacedError(Exception):
+    """Something went wrong at a place of the job file; `cause` is what was raised there."""
+
+    def __init__(self, place: Place, message: str, cause: BaseException) -> None:
+        super().__init__(message)
+        self.place = place
+        self.message = message
+        self.cause = cause
+
+
+class Builder:
+    """Builds with targets that were found before. Raises PlacedError."""
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._made: list[Any] = []  # keeps the objects alive, so that no other gets the id of one
+        self._places: dict[int, Place] = {}
+
+    def build(self, block: Target, place: Place, *given: Any) -> Any:
+        """The object of a block; `given` come before its own arguments."""
+        args, kwargs = arguments_of(block)
+        args = [self._value(item, (*place, ARGS, i)) for i, item in enumerate(args)]
+        kwargs = {key: self._value(item, (*place, key)) for key, item in kwargs.items()}
+        if block[TARGET].startswith("torchvision.models."):
+            kwargs |= {key: None for key in _WEIGHTS if key in kwargs}
+        try:
+            made = self._targets[place](*given, *args, **kwargs)
+        except (Exception, SystemExit) as error:
+            name = block[TARGET].rpartition(".")[2]
+            raise PlacedError(place, f"{name}: {one_line(error)}", error) from error
+        self._made.append(made)
+        self._places.setdefault(id(made), place)
+        return made
+
+    def place_of(self, made: Any) -> Place | None:
+        """Where an object was asked for, or None where it was made by another."""
+        return self._places.get(id(made))
+
+    def _value(self, value: Any, place: Place) -> Any:
+        if isinstance(value, list):
+            return [self._value(item, (*place, i)) for i, item in enumerate(value)]
+        if isinstance(value, Mapping):
+            if TARGET in value:
+                return self.build(dict(value), place)
+            return {key: self._value(item, (*place, key)) for key, item in value.items()}
+        return value
+
+
+def one_line(error: BaseException, *, with_kind: bool = True) -> str:
+    """An error in one line of bearable length."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= 300 else text[:299] + "…"
+    if not text:
+        return type(error).__name__
+    return f"{type(error).__name__}: {text}" if with_kind else text

@@ -1,0 +1,194 @@
+"""The deep check of a job: everything that can be known before it trains, without a GPU and without data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fusionq.engine.base_model import BaseModel
+from fusionq.engine.build import find_target
+from fusionq.engine.checking.batch import Batch, batch_of
+from fusionq.engine.checking.blocks import DATA_KEYS, model_block
+from fusionq.engine.checking.building import Builder, PlacedError, one_line
+from fusionq.engine.checking.findings import Findings
+from fusionq.engine.checking.footprint import estimate
+from fusionq.engine.checking.kinds import check_kinds
+from fusionq.engine.checking.losses import is_of_torch, small_loss
+from fusionq.engine.checking.measures import Measures
+from fusionq.engine.checking.rehearsal import Rehearsal, Rehearsing
+from fusionq.engine.checking.samples import Samples, Steps
+from fusionq.engine.checking.targets import Targets, check_targets
+from fusionq.engine.checking.unchanged import unchanged
+from fusionq.engine.standard_model import StandardModel
+from fusionq.spec.job import JobSpec
+from fusionq.spec.units import format_bytes
+from fusionq.spec.verdict import Verdict
+
+_HOOKS = ("__init__", "__train_func__", "__eval_function__", "__predict_func__")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The verdict, and the data sets that had to be opened for it, by their key in `data`."""
+
+    verdict: Verdict
+    opened: dict[str, Any]
+
+
+def check_deeply(spec: JobSpec, workdir: Path, data_root: Path | None) -> Verdict:
+    """What would end this job, as far as it can be told without training it.
+
+    Downloads nothing, writes nothing, uses no GPU, and leaves torch and the random numbers as they were.
+    """
+    return check(spec, workdir, data_root).verdict
+
+
+def check(spec: JobSpec, workdir: Path, data_root: Path | None) -> Checked:
+    """`check_deeply`, for whoever goes on with the opened data sets."""
+    with unchanged(workdir):
+        checking = _Checking(spec, data_root)
+        try:
+            checking.run()
+        except Exception as error:  # a job must never be refused because the check itself is at fault
+            checking.findings.note(f"the check ended early ({one_line(error)})")
+        findings = checking.findings
+        return Checked(Verdict(findings.problems, findings.notes, checking.estimate), checking.opened)
+
+
+class _Checking:
+    def __init__(self, spec: JobSpec, data_root: Path | None) -> None:
+        self.findings = Findings()
+        self.estimate: dict[str, Any] = {}
+        self.opened: dict[str, Any] = {}
+        self._spec = spec
+        self._data_root = data_root
+        self._targets: Targets = {}
+        self._measures: Measures | None = None
+
+    def run(self) -> None:
+        """From what costs nothing to what opens data."""
+        self._targets = check_targets(self._spec, self.findings)
+        check_kinds(self._spec, self._targets, self.findings)
+        self._measures = Measures(self._spec, self.findings)
+        batches = self._batches()
+        done = Rehearsal()
+        if self._can_build():
+            done = Rehearsing(self._spec, self._targets, batches, self.findings).run()
+        self._check_loss(batches, done)
+        if len(done.outputs) == len(batches):
+            self._measures.check_forms(batches, done.outputs)
+        if done.model is not None:
+            self._estimate(done, batches)
+
+    def _can_build(self) -> bool:
+        block = model_block(self._spec)
+        if block is None:
+            self.findings.note("model: it is another job's; its shapes were not checked")
+        return block is not None and ("model",) in self._targets and not self.findings.is_wrong("model")
+
+    # --- the data --------------------------------------------------------------------------------------
+
+    def _batches(self) -> list[Batch]:
+        """The forms of batch that the model will meet, the first to train with; [] where none is known."""
+        steps = self._steps()
+        if steps is None or not self._can_send():
+            return []
+        augment, transform = steps
+        samples = Samples(self._spec, self._targets, self._data_root, self.findings)
+        keys = DATA_KEYS if self._spec.task == "train" else ("test",)
+        batches: list[Batch] = []
+        for i, key in enumerate(keys):
+            own = [*augment, *transform] if key == "train" else transform
+            sample = samples.of(key, own, may_open=i == 0)
+            batch = sample and batch_of(
+                sample, self._spec.data.batch_size, self._collate(), ("data", key), self.findings
+            )
+            if batch and self._is_pair(batch, key) and all(batch.form() != other.form() for other in batches):
+                batches.append(batch)
+            if not batches:
+                break  # nothing is known of the training data
+        self.opened = samples.opened
+        return batches
+
+    def _collate(self) -> Any:
+        name = self._spec.data.collate_fn
+        return find_target(name, "data.collate_fn") if name else None
+
+    def _steps(self) -> tuple[Steps, Steps] | None:
+        builder = Builder(self._targets)
+        found: list[Steps] = []
+        for key in ("augment", "transform"):
+            if self.findings.is_wrong("data", key):
+                return None
+            try:
+                found.append(
+                    [
+                        (("data", key, i), builder.build(block, ("data", key, i)))
+                        for i, block in enumerate(getattr(self._spec.data, key))
+                    ]
+                )
+            except PlacedError as error:
+                self.findings.problem(error.place, error.message)
+                return None
+        for place, step in (*found[0], *found[1]):
+            if not callable(step):
+                self.findings.problem(place, f"{type(step).__name__} cannot be called with a sample")
+                return None
+        return found[0], found[1]
+
+    def _can_send(self) -> bool:
+        """Whether what a trainer does with a batch is known, and no mistake stands before it."""
+        trainer = self._targets.get(("trainer",))
+        if not (isinstance(trainer, type) and issubclass(trainer, BaseModel)):
+            return False
+        if self.findings.is_wrong("data", "collate_fn") or model_block(self._spec) is None:
+            return False
+        if any(getattr(trainer, hook) is not getattr(StandardModel, hook) for hook in _HOOKS):
+            self.findings.note(f"trainer: {trainer.__name__} has hooks of its own; shapes were not checked")
+            return False
+        return True
+
+    def _is_pair(self, batch: Batch, key: str) -> bool:
+        if self._spec.task == "predict" or (isinstance(batch.parts, tuple | list) and len(batch.parts) == 2):
+            return True
+        self.findings.problem(
+            ("data", key), "its samples are not pairs (inputs, targets), which fusionq.StandardModel needs"
+        )
+        return False
+
+    # --- what follows ----------------------------------------------------------------------------------
+
+    def _check_loss(self, batches: list[Batch], done: Rehearsal) -> None:
+        target = self._targets.get(("loss",))
+        if self._spec.task != "train" or not is_of_torch(target) or self.findings.is_wrong("loss"):
+            return
+        outputs = targets = num_classes = None
+        if batches and done.outputs:
+            outputs, num_classes = done.outputs[0], batches[0].num_classes
+            targets = _on_meta(batches[0])
+        small_loss(
+            self._spec.loss or {}, Builder(self._targets), outputs, targets, num_classes, self.findings
+        )
+
+    def _estimate(self, done: Rehearsal, batches: list[Batch]) -> None:
+        spec = self._spec
+        batch_bytes = batches[0].num_bytes() if done.outputs else None
+        self.estimate = estimate(spec, done.model, done.optimizer, batch_bytes, done.saved_bytes)
+        if done.outputs:
+            self.estimate["batch_size"] = batches[0].size
+        needed, asked = self.estimate.get("memory_bytes"), spec.resources.gpu_memory
+        if needed is not None and asked is not None and needed > asked:
+            self.findings.problem(
+                ("resources", "gpu_memory"),
+                f"this job takes about {format_bytes(needed)} at a batch size of {batches[0].size}, "
+                f"more than {format_bytes(asked)}; ask for more, or make data.batch_size smaller and "
+                "train.gradient_accumulation_steps larger",
+            )
+
+
+def _on_meta(batch: Batch) -> Any:
+    with torch.device("meta"):
+        return batch.make(batch.parts[1])

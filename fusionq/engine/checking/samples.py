@@ -1,0 +1,135 @@
+"""One sample of each data set, as the model will see it; nothing is downloaded for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torchvision.datasets import CIFAR10, MNIST
+from torchvision.transforms.v2 import functional
+
+from fusionq.engine.build import build
+from fusionq.engine.checking.building import one_line
+from fusionq.engine.checking.findings import Findings
+from fusionq.engine.checking.kinds import check_dataset
+from fusionq.engine.checking.known import Known, known_form
+from fusionq.engine.checking.numberless import only_lacks_numbers
+from fusionq.engine.checking.targets import Targets
+from fusionq.engine.data.digits import Digits
+from fusionq.engine.data.sources import open_present
+from fusionq.errors import EngineError
+from fusionq.spec.job import JobSpec
+from fusionq.spec.verdict import Place, dotted
+
+Steps = Sequence[tuple[Place, Any]]
+"""Transforms with their places, in order."""
+
+# The engine holds the pictures of these as tensors, so it needs no transform that makes them ones.
+_HELD = (MNIST.__getitem__, CIFAR10.__getitem__, Digits.__getitem__)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`value` went through the transforms. The numbers are None where they are not cheaply known."""
+
+    value: Any
+    num_classes: int | None = None
+    num_samples: int | None = None
+
+
+class Samples:
+    """Gives samples; `opened` holds the data sets that it had to open, for whoever needs them next."""
+
+    def __init__(self, spec: JobSpec, targets: Targets, data_root: Path | None, findings: Findings) -> None:
+        self.opened: dict[str, Any] = {}
+        self._spec = spec
+        self._targets = targets
+        self._data_root = data_root
+        self._findings = findings
+
+    def of(self, key: str, steps: Steps, *, may_open: bool) -> Sample | None:
+        """A sample of `data.<key>`; None where it cannot be had, or after a problem or a note."""
+        place = ("data", key)
+        block = getattr(self._spec.data, key)
+        if block is None or self._findings.is_wrong(*place):
+            return None
+        known = known_form(block)
+        if known is not None:
+            sample = self._of_known(known, block.get("transform"), place)
+        else:
+            sample = self._of_opened(key, place) if may_open else None
+        if sample is None:
+            return None
+        value = self._transformed(sample.value, steps, self._targets.get(place))
+        return None if value is None else Sample(value, sample.num_classes, sample.num_samples)
+
+    def _of_known(self, known: Known, own: Any, place: Place) -> Sample | None:
+        picture = known.picture
+        if own is not None:
+            try:
+                picture = build(own, f"{dotted(place)}.transform")(picture)
+            except Exception as error:
+                self._findings.problem((*place, "transform"), one_line(error))
+                return None
+        return Sample((picture, 0), known.num_classes)
+
+    def _of_opened(self, key: str, place: Place) -> Sample | None:
+        try:
+            dataset = open_present(
+                getattr(self._spec.data, key), dotted(place), self._data_root, self._spec.train.seed
+            )
+        except (EngineError, SystemExit) as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, RuntimeError | SystemExit) or only_lacks_numbers(cause):
+                self._findings.note(f"{dotted(place)}: it cannot be opened here; shapes were not checked")
+            else:
+                self._findings.problem(place, str(error))
+            return None
+        if dataset is None:
+            self._findings.note(f"{dotted(place)}: the data is not on this machine; shapes were not checked")
+            return None
+        self.opened[key] = dataset
+        check_dataset(dataset, place, self._findings)
+        if self._findings.is_wrong(*place):
+            return None
+        try:
+            return Sample(dataset[0], _num_classes(dataset), len(dataset))
+        except Exception as error:
+            self._findings.note(
+                f"{dotted(place)}: its first sample cannot be read here ({one_line(error)}); "
+                "shapes were not checked"
+            )
+            return None
+
+    def _transformed(self, value: Any, steps: Steps, dataset: Any) -> Any:
+        is_row = isinstance(value, tuple | list)
+        inputs = value[0] if is_row else value
+        for place, step in steps:
+            try:
+                inputs = step(inputs)
+            except Exception as error:
+                name = getattr(step, "__name__", type(step).__name__)
+                self._findings.problem(place, f"{name}: {one_line(error)}")
+                return None
+        if isinstance(inputs, Image.Image):
+            if getattr(dataset, "__getitem__", None) not in _HELD:
+                self._findings.problem(
+                    ("data", "transform"), "samples are pictures, not tensors; add {_target_: ToTensor}"
+                )
+                return None
+            inputs = functional.pil_to_tensor(inputs)
+        return (inputs, *value[1:]) if is_row else inputs
+
+
+def _num_classes(dataset: Any) -> int | None:
+    classes = getattr(dataset, "classes", None)
+    if isinstance(classes, list | tuple) and classes:
+        return len(classes)
+    targets = getattr(dataset, "targets", None)
+    try:
+        return int(max(targets)) + 1 if isinstance(targets, list) else int(targets.max()) + 1
+    except Exception:
+        return None  # something else that is called so

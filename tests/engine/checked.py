@@ -1,0 +1,175 @@
+"""What the tests of the deep check name in their jobs: models, losses and data with something special."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
+
+import fusionq as tf
+
+NOT_CALLABLE = 3
+OPENED: list[str] = []
+
+
+class Sized(nn.Module):
+    """A block of the user's own whose inner layer is of the wrong size unless told otherwise."""
+
+    def __init__(self, inner: int = 100) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.ReLU(), nn.Linear(inner, 10))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.body(inputs)
+
+
+class Functional(nn.Module):
+    """Multiplies without a layer of torch's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(10, 64))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return nn.functional.linear(inputs, self.weight)
+
+
+class LooksAtNumbers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layer(inputs) if inputs.sum() > 0 else self.layer(-inputs)
+
+
+class MixesDevices(nn.Module):
+    """Has a constant that is made on the CPU whatever the default is; fake tensors know that it is fine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layer(inputs * torch.ones(64, device="cpu"))
+
+
+class WantsGpu(LooksAtNumbers):
+    def forward(self, inputs: Tensor) -> Tensor:
+        assert inputs.is_cuda
+        return self.layer(inputs)
+
+
+class Downloads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        import urllib.request
+
+        urllib.request.urlopen("http://example.invalid/weights")
+
+
+class Exits(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        sys.exit(3)
+
+
+class Prints(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(64, 10)
+        print("hello from a constructor")
+
+
+class Restless(nn.Linear):
+    """Changes whatever it can reach."""
+
+    def __init__(self) -> None:
+        super().__init__(64, 10)
+        torch.manual_seed(5)
+        torch.set_default_dtype(torch.float64)
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = True
+        torch.set_grad_enabled(False)
+
+
+def own_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    return (outputs.sum(1) - targets).square().mean()
+
+
+class OwnLoss(nn.Module):
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - targets).square().mean()
+
+
+class OwnTrainer(tf.StandardModel):
+    def __train_func__(self, *arguments: Any) -> None:
+        super().__train_func__(*arguments)
+
+
+class NoHooks(tf.BaseModel):
+    pass
+
+
+class Quiet(tf.StandardModel):
+    def on_epoch_start(self, epoch: int) -> None:
+        pass
+
+
+class OwnAdam(torch.optim.Adam):
+    pass
+
+
+class Vectors(Dataset):
+    """Samples of your own: `width` numbers and a class, or what `kind` says."""
+
+    def __init__(self, width: int = 64, classes: int = 10, kind: str = "class") -> None:
+        OPENED.append(kind)
+        if kind == "refused":
+            raise ValueError("no such kind")
+        if kind == "missing":
+            raise FileNotFoundError("vectors.bin")
+        self.width, self.kind = width, kind
+        self.targets = list(range(classes))
+
+    def __len__(self) -> int:
+        return 100
+
+    def __getitem__(self, index: int) -> Any:
+        inputs = torch.zeros(self.width)
+        answers = {
+            "class": (inputs, index % 10),
+            "int32": (inputs, torch.tensor(1, dtype=torch.int32)),
+            "uint8": (inputs, torch.tensor(1, dtype=torch.uint8)),
+            "number": (inputs, torch.tensor(1.0)),
+            "column": (inputs, torch.tensor([1.0])),
+            "double": (inputs.double(), index % 10),
+            "alone": inputs,
+            "named": ({"x": inputs}, 1),
+            "odd": (object(), 1),
+        }
+        return answers[self.kind]
+
+
+class Drawing(TensorDataset):
+    """Random numbers, drawn when it is opened."""
+
+    def __init__(self) -> None:
+        OPENED.append("drawing")
+        super().__init__(torch.rand(300, 64), torch.randint(10, (300,)))
+
+
+class Stream(IterableDataset):
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+def stack(samples: list[Any]) -> tuple[Tensor, Tensor]:
+    return torch.stack([s[0] for s in samples]), torch.tensor([s[1] for s in samples])
+
+
+def across(samples: list[Any]) -> tuple[Tensor, Tensor]:
+    """The batch in the second dimension, which nobody but this function knows."""
+    return torch.stack([s[0] for s in samples], dim=1), torch.tensor([s[1] for s in samples])
