@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
+from fusionq.errors import MOST_PROBLEMS
 from fusionq.spec.near import did_you_mean, nearest
 
 
@@ -55,9 +57,11 @@ class Signature:
 
     def missing(self, call: Call) -> Iterator[str]:
         """What is to be said of the arguments that it needs and nobody gives, not even misspelled."""
-        misspelled = (nearest(key, self.names) for key in call.keywords if key not in self.names)
-        given = {*self._given_by_position(call), *call.keywords, *misspelled}
-        lacking = [repr(name) for name in self.names if name in self.required and name not in given]
+        given = {*self._given_by_position(call), *call.keywords}
+        lacking = [name for name in self.names if name in self.required and name not in given]
+        unknown = islice((key for key in call.keywords if key not in self.names), MOST_PROBLEMS)
+        meant = {nearest(key, self.names) for key in unknown} if lacking else set()
+        lacking = [repr(name) for name in lacking if name not in meant]
         if lacking:
             yield f"needs {' and '.join(lacking)}"
 
