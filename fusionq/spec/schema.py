@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from fusionq.spec.describe import ANY_NAME, READER_KEYS, Key, bounds, flat, keys, unit
 from fusionq.spec.job import NEEDED, JobSpec, Target
+from fusionq.spec.kinds import TARGET_PLACES
 from fusionq.spec.schema_targets import Schema, any_of, ref, target_definitions, target_schema
-from fusionq.spec.targets import TARGET_PLACES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 READER_SCHEMAS: dict[str, Schema] = {

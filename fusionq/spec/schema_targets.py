@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fusionq.spec.catalog import catalog
-from fusionq.spec.targets import ARGS, FROM, TARGET, TARGET_PLACES
+from fusionq.spec.catalog import catalog, kind_of
+from fusionq.spec.kinds import TARGET_PLACES
+from fusionq.spec.targets import ARGS, FROM, TARGET
 
 Schema = dict[str, Any]
 
@@ -51,9 +52,11 @@ def target_schema(place: tuple[str, ...]) -> Schema:
 def target_definitions() -> dict[str, Schema]:
     """The definitions that `target_schema` refers to."""
     definitions = dict(_SHARED)
-    for place, modules in TARGET_PLACES.items():
-        section = _section_of(place)
-        definitions[f"{section}_name"] = _name(modules)
+    for path, place in TARGET_PLACES.items():
+        section = _section_of(path)
+        names = _names(place.modules)
+        definitions[f"{section}_name"] = _name(name for name, kind in names.items() if place.takes(kind))
+        definitions[f"{section}_inner_name"] = _name(names)
         definitions[f"{section}_argument"] = _argument(section)
         definitions[f"{section}_block"] = _block(section)
     definitions["model_block"]["properties"][FROM] = _SOURCE
@@ -72,24 +75,34 @@ def _section_of(place: tuple[str, ...]) -> str:
     return "transform" if place[0] == "data" and place[-1] == ANY_ITEM else place[0]
 
 
-def _name(modules: Iterable[str]) -> Schema:
-    names = sorted(set().union(*(catalog().get(module, ()) for module in modules)))
-    return any_of({"enum": names}, ref("import_path"), ref("variable"))
+def _names(modules: Iterable[str]) -> dict[str, str]:
+    """Short names with the kind of what each stands for: the first module that has one counts."""
+    found: dict[str, str] = {}
+    for module in modules:
+        for name in catalog().get(module, ()):
+            found.setdefault(name, kind_of(f"{module}.{name}"))
+    return found
+
+
+def _name(names: Iterable[str]) -> Schema:
+    return any_of({"enum": sorted(names)}, ref("import_path"), ref("variable"))
 
 
 def _argument(section: str) -> Schema:
     """Any value; the names in blocks within it are checked, however deep they are."""
     inner = ref(f"{section}_argument")
-    properties: Schema = {
-        key: {**ref(f"{section}_name"), "description": words} for key, words in NAME_KEYS.items()
-    }
-    properties[ARGS] = {"type": "array", "items": inner, "description": "The positional arguments."}
-    properties["init_args"] = {"additionalProperties": inner, "description": "The keyword arguments."}
-    return {"properties": properties, "additionalProperties": inner, "items": inner}
+    return {**_keys(section, f"{section}_inner_name"), "items": inner}
 
 
 def _block(section: str) -> Schema:
     """A block that names one target; the other keys are its arguments."""
-    argument = _argument(section)
-    del argument["items"]
-    return {"type": "object", **argument, "oneOf": [{"required": [key]} for key in NAME_KEYS]}
+    keys = _keys(section, f"{section}_name")
+    return {"type": "object", **keys, "oneOf": [{"required": [key]} for key in NAME_KEYS]}
+
+
+def _keys(section: str, name: str) -> Schema:
+    inner = ref(f"{section}_argument")
+    properties: Schema = {key: {**ref(name), "description": words} for key, words in NAME_KEYS.items()}
+    properties[ARGS] = {"type": "array", "items": inner, "description": "The positional arguments."}
+    properties["init_args"] = {"additionalProperties": inner, "description": "The keyword arguments."}
+    return {"properties": properties, "additionalProperties": inner}

@@ -6,14 +6,19 @@ there only when it has values. `class_path` + `init_args` and `_component_` are 
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
-from fusionq.errors import Problem
-from fusionq.spec.catalog import catalog, is_complete_for
+from fusionq.errors import MOST_PROBLEMS, Problem
+from fusionq.spec.catalog import is_complete_for, signature_of
+from fusionq.spec.kinds import TARGET_PLACES, TargetPlace
+from fusionq.spec.names import Name
+from fusionq.spec.near import did_you_mean as did_you_mean  # for those who check blocks, too
 from fusionq.spec.reader import Path_, Source
+from fusionq.spec.signatures import Call
+from fusionq.spec.sweep import SWEEP
 
 TARGET = "_target_"
 ARGS = "_args_"
@@ -22,35 +27,8 @@ _SYNONYMS = ("_component_", "class_path")
 TARGET_KEYS = (TARGET, *_SYNONYMS)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
-DATASETS = ("torchvision.datasets", "fusionq", "torch.utils.data")
-
-# Where a short name is looked up, by the place of the block in the job file; `*` is any list item.
-TARGET_PLACES: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("trainer",): ("fusionq",),
-    ("model",): ("torch.nn", "fusionq", "torchvision.models"),
-    ("data", "train"): DATASETS,
-    ("data", "val"): DATASETS,
-    ("data", "test"): DATASETS,
-    ("data", "augment", "*"): ("torchvision.transforms.v2",),
-    ("data", "transform", "*"): ("torchvision.transforms.v2",),
-    ("loss",): ("torch.nn",),
-    ("optimizer",): ("torch.optim",),
-    ("lr_scheduler",): ("torch.optim.lr_scheduler",),
-    ("metrics", "train", "*"): ("fusionq",),
-    ("metrics", "val", "*"): ("fusionq",),
-    ("metrics", "test", "*"): ("fusionq",),
-    ("callbacks", "*"): ("fusionq",),
-}
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or the list of choices where none is near and the list is short."""
-    names = sorted(choices)
-    lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {lowered[near[0]]!r}?"
-    return f"; valid here: {', '.join(names)}" if 0 < len(names) <= 16 else ""
+Arguments = dict[str, tuple[Any, Path_]]
+"""The arguments of a block, each with its place."""
 
 
 def is_target(value: Any) -> bool:
@@ -64,59 +42,72 @@ class TargetResolver:
         self.source = source
         self.problems: list[Problem] = []
         self.wrong_paths: set[Path_] = set()
+        # What is missing may stand where the file cannot be read, or in a sweep that is wrong itself.
+        self._may_lack = source.is_broken or source.data.get(SWEEP) is not None
 
     def resolve_all(self) -> dict[str, Any]:
         """The data of the source with every target resolved."""
         data = self.source.data
-        for place, modules in TARGET_PLACES.items():
-            data = self._resolve_place(data, place, (), modules)
+        for path, place in TARGET_PLACES.items():
+            data = self._resolve_place(data, path, (), place)
         return data
 
-    def _resolve_place(self, data: Any, place: Sequence[str], path: Path_, modules: tuple[str, ...]) -> Any:
-        if not place:
-            return None if data is None else self._outermost(data, path, modules)
-        step, rest = place[0], place[1:]
+    def _resolve_place(self, data: Any, rest: Sequence[str], path: Path_, place: TargetPlace) -> Any:
+        if not rest:
+            return None if data is None else self._outermost(data, path, place)
+        step, rest = rest[0], rest[1:]
         if step == "*" and isinstance(data, list):
-            return [self._resolve_place(item, rest, (*path, i), modules) for i, item in enumerate(data)]
+            return [self._resolve_place(item, rest, (*path, i), place) for i, item in enumerate(data)]
         if isinstance(data, dict) and step in data:
-            return {**data, step: self._resolve_place(data[step], rest, (*path, step), modules)}
+            return {**data, step: self._resolve_place(data[step], rest, (*path, step), place)}
         return data
 
-    def _outermost(self, value: Any, path: Path_, modules: tuple[str, ...]) -> Any:
+    def _outermost(self, value: Any, path: Path_, place: TargetPlace) -> Any:
         if path == ("model",) and isinstance(value, dict) and set(value) == {FROM}:
             return value  # another job's model, whole
         if isinstance(value, str):
             value = {TARGET: value}  # `loss: CrossEntropyLoss` is the short way to write a block
         if not is_target(value):
-            self._problem(path, f"expected a block with {TARGET}, such as {{{TARGET}: {_example(modules)}}}")
+            self._problem(path, f"expected a block with {TARGET}, such as {{{TARGET}: {place.usual}}}")
             return value
-        return self._resolve(value, path, modules)
+        return self._block(value, path, place, is_outermost=True)
 
-    def _resolve(self, value: Any, path: Path_, modules: tuple[str, ...]) -> Any:
+    def _resolve(self, value: Any, path: Path_, place: TargetPlace) -> Any:
         if isinstance(value, list):
-            return [self._resolve(item, (*path, i), modules) for i, item in enumerate(value)]
+            return [self._resolve(item, (*path, i), place) for i, item in enumerate(value)]
         if not isinstance(value, dict):
             return value
         if not is_target(value):
-            return {key: self._resolve(item, (*path, key), modules) for key, item in value.items()}
+            return {key: self._resolve(item, (*path, key), place) for key, item in value.items()}
+        return self._block(value, path, place)
+
+    def _block(
+        self, value: dict[str, Any], path: Path_, place: TargetPlace, *, is_outermost: bool = False
+    ) -> dict[str, Any]:
+        num_wrong = len(self.wrong_paths)
         name_key, arguments = self._open(value, path)
-        block: dict[str, Any] = {TARGET: self._full_name(value[name_key], (*path, name_key), modules)}
+        name_path = (*path, name_key)
+        name = self._full_name(value[name_key], name_path, place, is_outermost)
+        if ARGS in arguments and not isinstance(arguments[ARGS][0], list):
+            self._problem(arguments[ARGS][1], f"{ARGS} is a list of positional arguments")
+        elif len(self.wrong_paths) == num_wrong and name_path not in self.source.wrong:
+            given = {key: found for key, found in arguments.items() if path != ("model",) or key != FROM}
+            self._check_call(name, name_path, given, place.supplied if is_outermost else 0)
+        block: dict[str, Any] = {TARGET: name}
         for key, (item, item_path) in arguments.items():
-            block[key] = self._resolve(item, item_path, modules)
-        if ARGS in block and not isinstance(block[ARGS], list):
-            self._problem((*path, ARGS), f"{ARGS} is a list of positional arguments")
+            block[key] = self._resolve(item, item_path, place)
         if block.get(ARGS) == []:
             del block[ARGS]
         return block
 
-    def _open(self, value: dict[str, Any], path: Path_) -> tuple[str, dict[str, tuple[Any, Path_]]]:
+    def _open(self, value: dict[str, Any], path: Path_) -> tuple[str, Arguments]:
         """The key that names the target, and its arguments with their places."""
         name_keys = [key for key in (TARGET, *_SYNONYMS) if key in value]
         if len(name_keys) > 1:
             self._problem(
                 (*path, name_keys[1]), f"a block names its target once; {name_keys[0]} is there too"
             )
-        rest = {key: (item, (*path, key)) for key, item in value.items() if key not in name_keys}
+        rest: Arguments = {key: (item, (*path, key)) for key, item in value.items() if key not in name_keys}
         if name_keys[0] == "class_path" and "init_args" in rest:
             init_args, init_path = rest.pop("init_args")
             if isinstance(init_args, dict):
@@ -125,39 +116,38 @@ class TargetResolver:
                 self._problem(init_path, "init_args is a block of keyword arguments")
         return name_keys[0], rest
 
-    def _full_name(self, name: Any, path: Path_, modules: tuple[str, ...]) -> Any:
+    def _full_name(self, name: Any, path: Path_, place: TargetPlace, is_outermost: bool) -> Any:
         if not isinstance(name, str) or not _DOTTED.match(name):
-            self._problem(
-                path, f"{name!r} is not the name of a class or function, such as {_example(modules)}"
-            )
+            self._problem(path, f"{name!r} is not the name of a class or function, such as {place.usual}")
             return name
-        if "." in name:
-            self._check_dotted(name, path)
-            return name
-        for module in modules:
-            if name in catalog().get(module, ()):
-                return f"{module}.{name}"
-        known = set().union(*(catalog().get(module, ()) for module in modules))
-        hint = did_you_mean(name, known) or "; write the full path, such as my_package.MyClass"
-        self._problem(path, f"unknown target {name!r} (looked in {', '.join(modules)}){hint}")
-        return name
+        section = ".".join(part for part in path[:-1] if isinstance(part, str))
+        found = Name(name, place, section, is_outermost=is_outermost)
+        complaint = found.complaint()
+        if complaint:
+            self._problem(path, complaint)
+        return found.full or name
 
-    def _check_dotted(self, name: str, path: Path_) -> None:
-        module, _, attribute = name.rpartition(".")
-        known = catalog().get(module)
-        if known is not None and attribute not in known and is_complete_for(module):
-            self._problem(path, f"unknown target {name!r}{did_you_mean(attribute, known)}")
+    def _check_call(self, name: str, name_path: Path_, arguments: Arguments, supplied: int) -> None:
+        """Whether the signature of the target takes these arguments, as far as it is known."""
+        signature = signature_of(name)
+        if signature is None or len(self.problems) >= MOST_PROBLEMS:
+            return
+        positional, args_path = arguments.get(ARGS, ((), name_path))
+        call = Call(len(positional), [key for key in arguments if key != ARGS], supplied)
+        found = [(args_path, words) for words in signature.too_many_positional(call)]
+        found += [
+            (arguments[key][1], words) for key, words in islice(signature.wrong_keywords(call), MOST_PROBLEMS)
+        ]
+        found += [] if self._may_lack else [(name_path, words) for words in signature.missing(call)]
+        if found and is_complete_for(name.rpartition(".")[0]):
+            for path, words in found:
+                self._problem(path, f"{name} {words}", key_only=path != name_path)
 
-    def _problem(self, path: Path_, message: str) -> None:
+    def _problem(self, path: Path_, message: str | Callable[[], str], *, key_only: bool = False) -> None:
+        """`message` may be a function, since to look for what a person meant takes its time."""
         if path in self.source.wrong:
             return  # told already
         self.wrong_paths.add(path)
-        self.problems.append(self.source.problem(path, message))
-
-
-def _example(modules: tuple[str, ...]) -> str:
-    names = catalog().get(modules[0], frozenset())
-    for usual in ("Adam", "StepLR", "ToTensor", "MNIST", "Accuracy", "CrossEntropyLoss"):
-        if usual in names:
-            return usual
-    return "my_package.MyClass"
+        if len(self.problems) < MOST_PROBLEMS:
+            words = message if isinstance(message, str) else message()
+            self.problems.append(self.source.problem(path, words, key_only=key_only))

@@ -20,7 +20,7 @@ class NotATrainer:
         pass
 
 
-class NotACallback:
+class NotAPart:
     pass
 
 
@@ -37,10 +37,10 @@ HERE = __name__
         (f"trainer={HERE}.NotATrainer", f"trainer: {HERE}.NotATrainer is not a class that extends fusionq"),
         ("trainer=math.sqrt", "trainer: math.sqrt is not a class that extends fusionq.BaseModel"),
         (f"model={{_target_: {HERE}.not_a_module}}", f"model: {HERE}.not_a_module is not a torch.nn.Module"),
-        (f"callbacks=[{{_target_: {HERE}.NotACallback}}]", "callbacks.0: NotACallback does not extend"),
-        ("metrics.test=[{_target_: torch.nn.ReLU}]", "metrics.test.0: ReLU is neither a fusionq.Metric nor"),
+        (f"callbacks=[{{_target_: {HERE}.NotAPart}}]", "callbacks.0: NotAPart does not extend"),
+        (f"metrics.test=[{{_target_: {HERE}.NotAPart}}]", "metrics.test.0: NotAPart is neither a fusionq"),
         ("optimizer.lr=-1.0", "optimizer: Adam: ValueError: Invalid learning rate"),
-        ("lr_scheduler={_target_: StepLR}", "lr_scheduler: StepLR: TypeError: .*step_size"),
+        ("lr_scheduler={_target_: ReduceLROnPlateau, mode: up}", "lr_scheduler: ReduceLROnPlateau: Value"),
     ],
 )  # fmt: skip
 def test_a_part_of_the_wrong_kind_is_named_with_its_place(override: str, words: str, tmp_path: Path) -> None:

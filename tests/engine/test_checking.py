@@ -24,6 +24,12 @@ def check(*overrides: str, data_root: Path | None = None) -> Verdict:
     return check_deeply(job_spec(*overrides), Path.cwd(), data_root)
 
 
+# Paths that the catalog does not know: a mistake with its own names is found before torch is loaded.
+ADAM = "_target_: torch.optim.adam.Adam"
+LINEAR = "_target_: torch.nn.modules.linear.Linear"
+RELU = "_target_: torch.nn.modules.activation.ReLU"
+
+
 def problem(*overrides: str) -> tuple[tuple, str]:
     """The one problem of a job."""
     verdict = check(*overrides)
@@ -48,22 +54,30 @@ def test_every_job_that_we_ship_passes(file: Path):
 @pytest.mark.parametrize(
     ("override", "place", "words"),
     [
-        ("optimizer.lrr=1", ("optimizer", "lrr"), "Adam takes no argument 'lrr'; did you mean 'lr'?"),
-        ("optimizer.params=[1]", ("optimizer", "params"), "Adam gets 'params' twice; the engine gives it"),
-        ("lr_scheduler={_target_: StepLR}", ("lr_scheduler",), "StepLR needs the argument 'step_size'"),
         (
-            "model._args_.1={_target_: Linear, in_features: 64}",
+            f"optimizer={{{ADAM}, lrr: 1}}",
+            ("optimizer", "lrr"),
+            "Adam takes no argument 'lrr'; did you mean 'lr'?",
+        ),
+        (
+            f"optimizer={{{ADAM}, params: [1]}}",
+            ("optimizer", "params"),
+            "gets 'params' twice; the engine gives it",
+        ),
+        ("lr_scheduler=torch.optim.swa_utils.SWALR", ("lr_scheduler",), "SWALR needs the argument 'swa_lr'"),
+        (
+            f"model._args_.1={{{LINEAR}, in_features: 64}}",
             ("model", "_args_", 1),
             "model._args_.1: Linear needs the argument 'out_features'",
         ),
         (
-            "model._args_.1={_target_: Linear, in_featurs: 64, out_features: 16}",
+            f"model._args_.1={{{LINEAR}, in_featurs: 64, out_features: 16}}",
             ("model", "_args_", 1, "in_featurs"),
             "did you mean 'in_features'?",
         ),
-        ("model._args_.2={_target_: ReLU, _args_: [true, 1]}", ("model", "_args_", 2, "_args_"), "takes 1"),
+        (f"model._args_.2={{{RELU}, _args_: [true, 1]}}", ("model", "_args_", 2, "_args_"), "takes 1"),
         (
-            "data.train.sise=8",
+            "data.train={_target_: fusionq.engine.Digits, sise: 8}",
             ("data", "train", "sise"),
             "Digits takes no argument 'sise'; did you mean 'size'",
         ),
@@ -72,12 +86,12 @@ def test_every_job_that_we_ship_passes(file: Path):
         (f"loss={{_target_: {HERE}.NOT_CALLABLE}}", ("loss",), "a value of type int, which cannot be called"),
         ("loss={_target_: torch.nn}", ("loss",), "torch.nn is a module"),
         ("loss={_target_: torch.nn.functional.cross_entropy}", ("loss",), "needs the arguments 'input'"),
-        ("optimizer={_target_: torch.nn.ReLU}", ("optimizer",), "ReLU is not a torch.optim.Optimizer"),
+        (f"optimizer={{{RELU}}}", ("optimizer",), "ReLU is not a torch.optim.Optimizer"),
         ("optimizer.lr=-1", ("optimizer",), "Adam: ValueError: Invalid learning rate: -1"),
-        ("trainer={_target_: torch.nn.ReLU}", ("trainer",), "is not a class that extends fusionq.BaseModel"),
+        (f"trainer={{{RELU}}}", ("trainer",), "is not a class that extends fusionq.BaseModel"),
         (f"trainer={{_target_: {HERE}.NoHooks}}", ("trainer",), "NoHooks must define __train_func__"),
-        ("callbacks=[{_target_: torch.nn.ReLU}]", ("callbacks", 0), "does not extend fusionq.Callback"),
-        ("metrics.test=[{_target_: torch.nn.ReLU}]", ("metrics", "test", 0), "neither a fusionq.Metric nor"),
+        (f"callbacks=[{{{RELU}}}]", ("callbacks", 0), "does not extend fusionq.Callback"),
+        (f"metrics.test=[{{{RELU}}}]", ("metrics", "test", 0), "neither a fusionq.Metric nor"),
         ("metrics.test=[{_target_: Accuracy, topK: 0}]", ("metrics", "test", 0), "classes from 1, not 0"),
         ("metrics.test=[{_target_: MSE}, {_target_: MSE}]", ("metrics", "test"), "both called 'test_mse'"),
         ("checkpoint.monitor=test_top1", ("checkpoint", "monitor"), "this job has train_loss, test_accuracy"),
@@ -88,7 +102,11 @@ def test_every_job_that_we_ship_passes(file: Path):
             ("data", "transform", 0),
             "the argument 'tensor'",
         ),
-        ("data.transform.0={_target_: Normalize, mean: [1]}", ("data", "transform", 0), "the argument 'std'"),
+        (
+            "data.transform.0={_target_: torchvision.transforms.Normalize, mean: [1]}",
+            ("data", "transform", 0),
+            "the argument 'std'",
+        ),
         ("model={_target_: torch.zeros, _args_: [3]}", ("model",), "Tensor is not a torch.nn.Module"),
         (
             "model._args_.1={_target_: Conv2d, in_channels: 3, out_channels: 4, kernel_size: 1, groups: 2}",
@@ -106,7 +124,7 @@ def test_a_mistake_is_told_at_its_place(override: str, place: tuple, words: str)
 
 
 def test_all_mistakes_are_told_at_once():
-    wrong = ("optimizer.lrr=1", "callbacks=[{_target_: a.b}]", "model._args_.1.in_features=9")
+    wrong = (f"optimizer={{{ADAM}, lrr: 1}}", "callbacks=[{_target_: a.b}]", "model._args_.1.in_features=9")
     places = {place for place, _ in check(*wrong).problems}
     assert places == {("callbacks", 0), ("optimizer", "lrr"), ("model", "_args_", 1)}
 
@@ -155,5 +173,5 @@ def test_it_says_nothing_itself(capfd: pytest.CaptureFixture[str]):
 
 
 def test_a_verdict_is_plain_data():
-    verdict = check("optimizer.lrr=1")
+    verdict = check(f"optimizer={{{ADAM}, lrr: 1}}")
     assert Verdict.from_data(json.loads(json.dumps(verdict.to_data()))) == verdict

@@ -44,8 +44,9 @@ def test_a_job_that_cannot_work_is_refused_with_its_place_in_one_line(tmp_path: 
         "model._args_.4: Linear(16→10) takes 16 features, but gets a 144 x 100"
     )
     assert caught.value.failure_class == "spec_error"
+    wrong = "optimizer={_target_: torch.optim.adam.Adam, lrr: 1}"
     with pytest.raises(CheckError, match=r"^optimizer.lrr: .* \(and 1 more; "):
-        check_first(job(job_spec("optimizer.lrr=1", "checkpoint.monitor=test_top9"), tmp_path))
+        check_first(job(job_spec(wrong, "checkpoint.monitor=test_top9"), tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from fusionq.spec import catalog as module
 from fusionq.spec.catalog import catalog, is_complete_for
-from fusionq.spec.targets import TARGET_PLACES
+from fusionq.spec.kinds import TARGET_PLACES
 
 
 @pytest.mark.parametrize("name", sorted(catalog()))
@@ -18,7 +18,7 @@ def test_every_catalogued_name_can_be_imported(name):
 
 
 def test_every_place_of_a_job_file_has_a_catalogue():
-    assert {name for names in TARGET_PLACES.values() for name in names} == set(catalog())
+    assert {name for place in TARGET_PLACES.values() for name in place.modules} == set(catalog())
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,12 @@ def mistakes_of(call) -> list[str]:
 
 def test_every_mistake_is_reported_at_once_in_file_order_with_its_place():
     found = mistakes_of(lambda: from_yaml(MANY_MISTAKES, "jobs/wrong.yaml"))
-    assert [mistake.split(" (looked in")[0] for mistake in found] == [
+    assert found == [
         "jobs/wrong.yaml:1:1: the key 'loss' is missing",
-        "jobs/wrong.yaml:5:8: unknown target 'Linaer'",
+        "jobs/wrong.yaml:5:8: there is no Linaer in torch.nn, fusionq or torchvision.models;"
+        " did you mean 'Linear'?",
         "jobs/wrong.yaml:6:35: data.batch_size: it should be greater than or equal to 1, but this is 0",
-        "jobs/wrong.yaml:7:13: unknown target 'Adma'",
+        "jobs/wrong.yaml:7:13: there is no torch.optim.Adma; did you mean 'Adam'?",
         "jobs/wrong.yaml:8:1: unknown key 'trian'; did you mean 'train'?",
         "jobs/wrong.yaml:9:1: timeout: 'soon' is not a duration; write 30s, 10m or 2h30m",
     ]
@@ -115,16 +116,16 @@ def test_every_job_file_of_the_repository_comes_back_as_it_was(file: Path):
 
 
 def test_an_argument_that_is_null_stays_an_argument():
-    spec = from_yaml(ONE_JOB.replace("lr: 0.1", "lr: 0.1, foreach: null, deep: {a: null, b: [null]}"))
+    spec = from_yaml(ONE_JOB.replace("lr: 0.1", "lr: 0.1, foreach: null, fused: {a: null, b: [null]}"))
     data = spec.to_data()
     assert data["optimizer"]["foreach"] is None
-    assert data["optimizer"]["deep"] == {"a": None, "b": [None]}
+    assert data["optimizer"]["fused"] == {"a": None, "b": [None]}
     assert from_yaml(to_yaml(data)) == spec
 
 
 def test_an_infinite_argument_stays_infinite():
-    spec = from_yaml(ONE_JOB.replace("lr: 0.1", "lr: 0.1, bound: -.inf"))
-    assert from_yaml(to_yaml(spec.to_data())).optimizer["bound"] == float("-inf")
+    spec = from_yaml(ONE_JOB.replace("lr: 0.1", "lr: -.inf"))
+    assert from_yaml(to_yaml(spec.to_data())).optimizer["lr"] == float("-inf")
 
 
 # What goes wrong between a value and its text: words, numbers, variables, quotes, spaces, line ends.
@@ -211,7 +212,7 @@ tags = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9 ._+:/@=-]{0,20}\Z")
 def test_any_values_come_back_from_a_file_and_from_the_store(arguments, positional, env, tag_list):
     data = {
         **from_yaml(ONE_JOB).to_data(),
-        "model": {"_target_": "torch.nn.Linear", "_args_": positional, **arguments},
+        "model": {"_target_": "my_package.Net", "_args_": positional, **arguments},
         "env": env,
         "tags": tag_list,
     }

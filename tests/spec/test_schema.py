@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 
 from fusionq.errors import SpecError
 from fusionq.spec.describe import ANY_NAME, keys
@@ -14,9 +17,8 @@ from fusionq.spec.load import from_yaml
 from fusionq.spec.reader import read_text
 from fusionq.spec.scaffold import commented
 from fusionq.spec.schema import READER_SCHEMAS, job_schema
+from tests.spec.valid_jobs import jobs, jobs_with_sweeps
 from tests.support import ONE_JOB
-
-jsonschema = pytest.importorskip("jsonschema")
 
 ROOT = Path(__file__).parents[2]
 JOBS = sorted((ROOT / "jobs").glob("*.yaml"))
@@ -27,6 +29,14 @@ CHECK = jsonschema.Draft202012Validator(SCHEMA)
 
 def accepts(data: Any) -> bool:
     return CHECK.is_valid(data)
+
+
+@hypothesis_settings(
+    max_examples=200, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+@given(jobs | jobs_with_sweeps)
+def test_it_accepts_every_valid_job(job: dict[str, Any]):
+    assert list(CHECK.iter_errors(job)) == []
 
 
 def plain(text: str) -> Any:
@@ -89,6 +99,10 @@ BOTH_REFUSE = [
     "train: 5",
     "task: trian",
     "trainer: Standardmodel",
+    "trainer: Accuracy",
+    "lr_scheduler: Adam",
+    "callbacks: [Accuracy]",
+    "metrics: {test: [{_target_: CsvLog}]}",
     "trainer: null",
     "lr_scheduler: {step_size: 3}",
     "lr_scheduler: {_target_: StepLR, class_path: StepLR}",
@@ -183,8 +197,15 @@ def test_a_file_may_extend_others(given: Any):
 def test_editors_can_complete_the_short_names():
     names = SCHEMA["$defs"]["optimizer_name"]["anyOf"][0]["enum"]
     assert "AdamW" in names
-    assert "MNIST" not in names
+    assert not {"MNIST", "StepLR"} & set(names)
     assert "MNIST" in SCHEMA["$defs"]["data_name"]["anyOf"][0]["enum"]
+
+
+def test_a_place_offers_what_it_takes_and_a_block_within_it_anything():
+    losses, inner = (SCHEMA["$defs"][name]["anyOf"][0]["enum"] for name in ("loss_name", "loss_inner_name"))
+    assert "CrossEntropyLoss" in losses
+    assert "Linear" not in losses
+    assert {"CrossEntropyLoss", "Linear"} <= set(inner)
 
 
 def test_every_key_has_its_sentence_and_its_default():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from fusionq.errors import MOST_PROBLEMS
+from fusionq.spec.overrides import apply_overrides
 from fusionq.spec.reader import read_text
 from fusionq.spec.targets import TargetResolver, did_you_mean
 
@@ -27,12 +30,12 @@ def mistakes(text: str) -> list[str]:
     ("text", "target"),
     [
         ("trainer: StandardModel", "fusionq.StandardModel"),
-        ("model: Linear", "torch.nn.Linear"),
+        ("model: ReLU", "torch.nn.ReLU"),
         ("model: Flatten", "torch.nn.Flatten"),
         ("model: resnet18", "torchvision.models.resnet18"),
         ("loss: CrossEntropyLoss", "torch.nn.CrossEntropyLoss"),
         ("optimizer: Adam", "torch.optim.Adam"),
-        ("lr_scheduler: StepLR", "torch.optim.lr_scheduler.StepLR"),
+        ("lr_scheduler: LinearLR", "torch.optim.lr_scheduler.LinearLR"),
     ],
 )
 def test_a_short_name_is_looked_up_where_its_section_implies(text, target):
@@ -41,9 +44,11 @@ def test_a_short_name_is_looked_up_where_its_section_implies(text, target):
 
 
 def test_data_transforms_and_metrics_have_places_of_their_own():
-    data = resolved("data: {train: MNIST, test: Digits, transform: [ToTensor]}\nmetrics: {test: [Accuracy]}")
+    data = resolved(
+        "data: {train: FakeData, test: Digits, transform: [ToTensor]}\nmetrics: {test: [Accuracy]}"
+    )
     assert data["data"] == {
-        "train": {"_target_": "torchvision.datasets.MNIST"},
+        "train": {"_target_": "torchvision.datasets.FakeData"},
         "test": {"_target_": "fusionq.Digits"},
         "transform": [{"_target_": "torchvision.transforms.v2.ToTensor"}],
     }
@@ -69,13 +74,13 @@ def test_blocks_within_blocks_are_resolved_in_lists_arguments_and_plain_blocks()
         "model:\n"
         "  _target_: Sequential\n"
         "  _args_: [{_target_: Linear, _args_: [2, 1]}, [{_component_: ReLU}]]\n"
-        "  extra: {deeper: {class_path: Tanh}}\n"
+        "data: {train: {_target_: my_package.Set, extra: {deeper: {class_path: Digits}}}}\n"
     )
     assert data["model"] == {
         "_target_": "torch.nn.Sequential",
         "_args_": [{"_target_": "torch.nn.Linear", "_args_": [2, 1]}, [{"_target_": "torch.nn.ReLU"}]],
-        "extra": {"deeper": {"_target_": "torch.nn.Tanh"}},
     }
+    assert data["data"]["train"]["extra"] == {"deeper": {"_target_": "fusionq.Digits"}}
 
 
 def test_positional_arguments_are_there_only_when_they_have_values():
@@ -83,8 +88,8 @@ def test_positional_arguments_are_there_only_when_they_have_values():
 
 
 def test_text_within_a_block_is_an_argument_and_no_target():
-    block = resolved("model: {_target_: Conv2d, padding_mode: ReLU, x: {y: Linear}}")["model"]
-    assert block == {"_target_": "torch.nn.Conv2d", "padding_mode": "ReLU", "x": {"y": "Linear"}}
+    block = resolved("model: {_target_: my.Net, mode: ReLU, x: {y: Linear}}")["model"]
+    assert block == {"_target_": "my.Net", "mode": "ReLU", "x": {"y": "Linear"}}
 
 
 def test_a_path_of_your_own_is_taken_as_it_stands():
@@ -94,26 +99,226 @@ def test_a_path_of_your_own_is_taken_as_it_stands():
     }
 
 
-def test_an_unknown_short_name_gets_the_nearest_right_one():
-    assert mistakes("model:\n  _target_: Sequential\n  _args_: [{_target_: Linaer}]") == [
-        "job.yaml:3:13: unknown target 'Linaer' (looked in torch.nn, fusionq, torchvision.models);"
-        " did you mean 'Linear'?"
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("optimizer: Adamm", "1:1: there is no torch.optim.Adamm; did you mean 'Adam'?"),
+        ("optimizer: {_target_: adamw}", "1:13: there is no torch.optim.adamw; did you mean 'AdamW'?"),
+        ("optimizer: torch.optim.Adamm", "1:1: there is no torch.optim.Adamm; did you mean 'Adam'?"),
+        (
+            "loss: torch.nn.CrossEntropy",
+            "1:1: there is no torch.nn.CrossEntropy; did you mean 'CrossEntropyLoss'?",
+        ),
+        ("loss: {class_path: Zz1Loss}", "1:8: there is no torch.nn.Zz1Loss; did you mean 'L1Loss'?"),
+        (
+            "model:\n  _target_: Sequential\n  _args_: [{_target_: Linaer}]",
+            "3:13: there is no Linaer in torch.nn, fusionq or torchvision.models; did you mean 'Linear'?",
+        ),
+        (
+            "callbacks: [Zzz]",
+            "1:13: there is no fusionq.Zzz; write the full path, such as my_package.MyClass",
+        ),
+        (
+            "model: {_target_: Sequential, _args_: [{_target_: ToTensor}]}",
+            "1:41: there is no ToTensor in torch.nn, fusionq or torchvision.models;"
+            " write torchvision.transforms.v2.ToTensor",
+        ),
+    ],
+)
+def test_a_target_that_there_is_not_gets_the_nearest_that_may_stand_there(text, mistake):
+    assert mistakes(text) == [f"job.yaml:{mistake}"]
+
+
+ADAM_TAKES = (
+    "amsgrad, betas, capturable, decoupled_weight_decay, differentiable, eps, foreach, fused, lr,"
+    " maximize, weight_decay"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            "optimizer: {_target_: Adam, learning_rate: 1e-3}",
+            "1:29: torch.optim.Adam takes no argument 'learning_rate'; did you mean 'lr'?",
+        ),
+        (
+            "optimizer: {class_path: Adam, init_args: {wd: 1}}",
+            "1:43: torch.optim.Adam takes no argument 'wd'; did you mean 'weight_decay'?",
+        ),
+        (
+            "optimizer: {_target_: Adam, zzz: 1}",
+            f"1:29: torch.optim.Adam takes no argument 'zzz'; valid here: {ADAM_TAKES}",
+        ),
+        (
+            "optimizer: {_target_: SGD, params: 1}",
+            "1:28: torch.optim.SGD gets its 'params' from fusionq; leave it out",
+        ),
+        ("model: {_target_: fusionq.Flatten, dim: 1}", "1:36: fusionq.Flatten takes no argument 'dim'"),
+        (
+            "model: {_target_: ReLU, init_args: {inplace: true}}",
+            "1:25: torch.nn.ReLU takes no argument 'init_args'; valid here: inplace",
+        ),
+        ("model: {_target_: Linear, in_features: 3}", "1:9: torch.nn.Linear needs 'out_features'"),
+        ("model: Linear", "1:1: torch.nn.Linear needs 'in_features' and 'out_features'"),
+        ("lr_scheduler: StepLR", "1:1: torch.optim.lr_scheduler.StepLR needs 'step_size'"),
+        ("data:\n  train: {_target_: MNIST}", "2:11: torchvision.datasets.MNIST needs 'root'"),
+        (
+            "data: {transform: [{_target_: Normalize, mean: [0.5]}]}",
+            "1:21: torchvision.transforms.v2.Normalize needs 'std'",
+        ),
+        (
+            "model: {_target_: Linear, _args_: [3, 2], in_features: 3}",
+            "1:43: torch.nn.Linear gets 'in_features' twice: it is among the positional arguments",
+        ),
+        (
+            "model: {_target_: ReLU, _args_: [true, 2]}",
+            "1:25: torch.nn.ReLU takes at most 1 argument by position; 2 are too many",
+        ),
+        (
+            "trainer: {_target_: StandardModel, _args_: [true, 2]}",
+            "1:36: fusionq.StandardModel takes at most 1 argument by position; 2 are too many",
+        ),
+        (
+            "callbacks: [{_target_: CsvLog, _args_: [1]}]",
+            "1:32: fusionq.CsvLog takes no arguments by position; 1 are too many",
+        ),
+        (
+            "model:\n  _target_: Sequential\n  _args_:\n  - {_target_: Conv2d, _args_: [1, 2, 3], pading: 1}",
+            "4:43: torch.nn.Conv2d takes no argument 'pading'; did you mean 'padding'?",
+        ),
+    ],
+)
+def test_an_argument_that_a_target_does_not_take_or_lacks_is_told_at_its_place(text, mistake):
+    assert mistakes(text) == [f"job.yaml:{mistake}"]
+
+
+def test_every_mistake_of_one_call_is_told_but_what_is_misspelled_is_not_missing():
+    assert mistakes("model:\n  _target_: Linear\n  in_feature: 3\n  bais: 2") == [
+        "job.yaml:3:3: torch.nn.Linear takes no argument 'in_feature'; did you mean 'in_features'?",
+        "job.yaml:4:3: torch.nn.Linear takes no argument 'bais'; did you mean 'bias'?",
+        "job.yaml:2:3: torch.nn.Linear needs 'out_features'",
     ]
 
 
-def test_an_unknown_full_name_in_a_known_module_gets_the_nearest_right_one():
-    (mistake,) = mistakes("optimizer: {_target_: torch.optim.adam, lr: 1}")
-    assert mistake == "job.yaml:1:13: unknown target 'torch.optim.adam'; did you mean 'Adam'?"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "optimizer: {_target_: Adam, _args_: [0.1], betas: [0.9, 0.99], fused: true}",
+        "optimizer: {_target_: my_package.Adam, learning_rate: 1}",
+        "lr_scheduler: {_target_: StepLR, _args_: [3], gamma: 0.1}",
+        "trainer: {_target_: StandardModel, use_cuda_if_available: false}",
+        "model: {_target_: resnet18, weights: null, num_classes: 10, zero_init_residual: true}",
+        "model: {_target_: Linear, from: digits, in_features: 1, out_features: 2}",
+        "model: {_target_: torch.nn.modules.linear.Linear, x: 1}",
+        "model: torchvision.models.segmentation.fcn_resnet50",
+        "data: {train: {_target_: EMNIST, root: data, split: mnist, download: true, train: true}}",
+        "data: {train: {_target_: Subset, dataset: {_target_: Digits}, indices: [1, 2]}}",
+        "metrics: {test: [{_target_: Accuracy, name: top2, topK: 2}]}",
+        "metrics: {test: [{_target_: torchmetrics.classification.BinaryAccuracy, name: mine}]}",
+    ],
+)
+def test_what_fusionq_gives_itself_and_what_is_not_known_is_no_mistake(text):
+    assert mistakes(text) == []
 
 
-def test_a_newer_torch_may_have_names_that_the_catalog_lacks(monkeypatch):
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            "loss: Adam",
+            "1:1: torch.optim.Adam is an optimizer; `loss` needs a loss, such as CrossEntropyLoss",
+        ),
+        (
+            "loss: {_target_: torch.optim.Adam}",
+            "1:8: torch.optim.Adam is an optimizer; `loss` needs a loss, such as CrossEntropyLoss",
+        ),
+        ("loss: MSE", "1:1: fusionq.MSE is a metric; `loss` needs a loss, such as MSELoss"),
+        ("loss: Linear", "1:1: torch.nn.Linear is a layer; `loss` needs a loss, such as CrossEntropyLoss"),
+        (
+            "model: MNIST",
+            "1:1: torchvision.datasets.MNIST is a data set; `model` needs a model, such as Sequential",
+        ),
+        ("model: L1Loss", "1:1: torch.nn.L1Loss is a loss; `model` needs a model, such as Sequential"),
+        (
+            "optimizer: {class_path: StepLR, init_args: {step_size: 1}}",
+            "1:13: torch.optim.lr_scheduler.StepLR is a learning-rate scheduler;"
+            " `optimizer` needs an optimizer, such as Adam",
+        ),
+        (
+            "data: {train: {_target_: ToTensor}}",
+            "1:16: torchvision.transforms.v2.ToTensor is a transform;"
+            " `data.train` needs a data set, such as MNIST",
+        ),
+        (
+            "metrics: {test: [Accuracy, CsvLog]}",
+            "1:28: fusionq.CsvLog is a callback; `metrics.test` needs a metric, such as Accuracy",
+        ),
+        (
+            "trainer: Accuracy",
+            "1:1: fusionq.Accuracy is a metric; `trainer` needs a trainer, such as StandardModel",
+        ),
+    ],
+)
+def test_a_target_that_is_not_allowed_in_its_place_is_refused(text, mistake):
+    assert mistakes(text) == [f"job.yaml:{mistake}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "model: ReLU",
+        "model: resnet18",
+        "loss: CosineSimilarity",
+        "loss: torch.nn.functional.cross_entropy",
+        "data: {transform: [ToTensor, {_target_: torch.nn.Flatten, start_dim: 0}]}",
+        "loss: {_target_: my.Sum, _args_: [{_target_: torch.optim.Adam, params: []}]}",
+    ],
+)
+def test_a_layer_may_be_a_model_and_only_the_outermost_block_must_fit_its_place(text):
+    assert mistakes(text) == []
+
+
+def test_a_newer_torch_may_have_names_and_arguments_that_the_catalog_lacks(monkeypatch):
     monkeypatch.setattr("fusionq.spec.catalog.metadata.version", lambda package: "99.0")
     assert mistakes("optimizer: torch.optim.BrandNew") == []
+    assert mistakes("optimizer: {_target_: Adam, brand_new: 1}\nmodel: Linear") == []
+    assert mistakes("optimizer: Zzz") == [
+        "job.yaml:1:1: there is no torch.optim.Zzz; write the full path, such as torch.optim.Zzz"
+    ]
+    assert mistakes("metrics: {test: [{_target_: Accuracy, topk: 1}]}") == [
+        "job.yaml:1:39: fusionq.Accuracy takes no argument 'topk'; did you mean 'topK'?"
+    ]
 
 
-def test_a_name_from_the_wrong_place_is_refused():
-    (mistake,) = mistakes("loss: Adam")
-    assert mistake.startswith("job.yaml:1:1: unknown target 'Adam' (looked in torch.nn)")
+def test_a_mistake_in_an_override_names_the_override():
+    source = read_text(
+        "model: {_target_: Linear, in_features: 1, out_features: 2}\nloss: L1Loss", "j.yaml", {}
+    )
+    overrides = ["model.bais=false", "loss=Adam", "optimizer._target_=Adamm", "~model.in_features"]
+    resolver = TargetResolver(apply_overrides(source, overrides, {}))
+    resolver.resolve_all()
+    assert {str(problem) for problem in resolver.problems} == {
+        "override 'model.bais=false': torch.nn.Linear takes no argument 'bais'; did you mean 'bias'?",
+        "override 'loss=Adam': torch.optim.Adam is an optimizer;"
+        " `loss` needs a loss, such as CrossEntropyLoss",
+        "override 'optimizer._target_=Adamm': there is no torch.optim.Adamm; did you mean 'Adam'?",
+        "j.yaml:1:9: torch.nn.Linear needs 'in_features'",
+    }
+
+
+def test_what_is_missing_may_stand_where_a_sweep_or_the_file_itself_is_wrong():
+    assert mistakes("lr_scheduler: StepLR\nsweep: {params: {lr_scheduler.step_size: 1}}") == []
+    broken = replace(read_text("lr_scheduler: StepLR", "job.yaml", {}), is_broken=True)
+    resolver = TargetResolver(broken)
+    resolver.resolve_all()
+    assert resolver.problems == []
+
+
+def test_thousands_of_wrong_blocks_are_told_of_soon():
+    wrong = "{_target_: Linaer}, {_target_: Linear, a: 1, b: 2, in_feature: 3}, "
+    words = mistakes(f"model: {{_target_: Sequential, _args_: [{wrong * 5000}]}}")
+    assert len(words) == MOST_PROBLEMS
 
 
 @pytest.mark.parametrize("name", ["3", "''", "a..b", "os.system()", "[x]", "a b", ".Adam"])
@@ -151,6 +356,9 @@ def test_a_section_that_is_not_there_or_null_is_left_to_the_model():
 def test_a_near_word_is_proposed_and_a_short_list_is_shown():
     assert did_you_mean("epohcs", ["epochs", "seed"]) == "; did you mean 'epochs'?"
     assert did_you_mean("adamw", ["AdamW", "Adam"]) == "; did you mean 'AdamW'?"
+    assert did_you_mean("Adma", ["Adamax", "Adam"]) == "; did you mean 'Adam'?"
+    assert did_you_mean("learning_rate", ["lr", "eps"]) == "; did you mean 'lr'?"
+    assert did_you_mean("wd", ["weight_decay", "eps"]) == "; did you mean 'weight_decay'?"
     assert did_you_mean("xyz", ["b", "a"]) == "; valid here: a, b"
     assert did_you_mean("xyz", []) == ""
     assert did_you_mean("xyz", [f"name{i}" for i in range(20)]) == ""
