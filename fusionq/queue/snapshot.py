@@ -10,7 +10,8 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,11 @@ def code_folder(workdir: Path, code: CodeSection) -> Path:
 
 
 def names_own_code(data: Any, folder: Path) -> bool:
-    """Whether a job's data names an object in a module that lies in `folder`."""
+    """Whether a job's data names an object in a module that lies in `folder`.
+
+    A package that is installed is not looked for, although an editable one may lie in the folder too: it is
+    imported from where it is installed, and is no more frozen than any other.
+    """
     if isinstance(data, Mapping):
         names = [data.get(TARGET), data.get("collate_fn")]
         is_named = any(isinstance(name, str) and _is_in(folder, name) for name in names)
@@ -89,7 +94,7 @@ def names_own_code(data: Any, folder: Path) -> bool:
 
 def _is_in(folder: Path, name: str) -> bool:
     first = name.split(".")[0]
-    places = (folder / first, folder / f"{first}.py")
+    places = (folder / f"{first}{suffix}" for suffix in ("", *all_suffixes()))
     return first not in _NEVER_OWN and any(place.exists() for place in places)
 
 
@@ -177,7 +182,10 @@ def _is_code(place: str, name: str) -> bool:
 def _read_all(folder: Path, paths: Iterable[str], provenance: dict[str, Any]) -> Snapshot:
     left_out: list[str] = []
     found: list[tuple[str, os.stat_result]] = []
+    is_plain = cache(lambda above: os.path.realpath(folder / above) == str(folder / above))
     for path in paths:
+        if not is_plain(os.path.dirname(path)):
+            continue  # git lists it still, but its folder was replaced by a link
         try:
             status = os.lstat(folder / path)
         except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,6 @@
 """A folder's files as one value: its digest, and the archive in which it travels.
 
-The digest is over names, kinds and contents alone, so that the same files have the same digest on any machine.
+The digest is over names, kinds and contents alone: the same files have the same digest on any machine.
 """
 
 from __future__ import annotations
@@ -71,8 +71,15 @@ def pack(files: Iterable[File]) -> bytes:
 def unpack(archive: bytes) -> list[File]:
     """The files of an archive, with nothing written anywhere. Raises ArchiveError.
 
-    Only plain files and links are read, within the limits, and none that lies or leads outside.
+    Only plain files and links are read, within the limits, and none that lies or leads outside; nothing
+    lies twice, or below a file or a link.
     """
+    files = _read_archive(archive)
+    _check_places([file.path for file in files])
+    return files
+
+
+def _read_archive(archive: bytes) -> list[File]:
     try:
         with tarfile.open(fileobj=io.BytesIO(_decompress(archive)), mode="r:") as tar:
             members = []
@@ -80,7 +87,9 @@ def unpack(archive: bytes) -> list[File]:
                 members.append(member)
                 _check_limits(members)
             return [_read(tar, member) for member in members]
-    except (tarfile.TarError, zlib.error, EOFError, ValueError) as error:
+    except ArchiveError:
+        raise
+    except Exception as error:  # the bytes may be anybody's, and there is no list of what tarfile raises
         raise ArchiveError(f"the archive is damaged: {error}") from error
 
 
@@ -104,11 +113,13 @@ def _check_limits(members: Sequence[tarfile.TarInfo]) -> None:
 
 
 def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
-    path = _checked(member.name, member.name)
+    path = member.name
+    _check_inside(path, path)
+    if posixpath.normpath(path) != path or path == ".":
+        raise ArchiveError(f"the archive holds {path!r}, which has another name too")
     if member.type == tarfile.SYMTYPE:
-        _checked(posixpath.join(posixpath.dirname(path), member.linkname), path)
-        if posixpath.isabs(member.linkname):
-            raise ArchiveError(f"the archive holds {path!r}, which leads outside")
+        # Join leaves an absolute target as it is.
+        _check_inside(posixpath.join(posixpath.dirname(path), member.linkname), path)
         return File(path, os.fsencode(member.linkname), is_link=True)
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
         raise ArchiveError(f"the archive holds {path!r}, which is neither a file nor a link")
@@ -117,8 +128,20 @@ def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
     return File(path, content.read(), is_executable=bool(member.mode & 0o100))
 
 
-def _checked(path: str, shown: str) -> str:
+def _check_inside(path: str, shown: str) -> None:
     is_outside = posixpath.isabs(path) or posixpath.normpath(path).split("/")[0] == ".."
     if is_outside or not path or "\0" in path:
         raise ArchiveError(f"the archive holds {shown!r}, which lies or leads outside")
-    return path
+
+
+def _check_places(paths: Sequence[str]) -> None:
+    """What lies below a link would be written wherever the link leads."""
+    taken = set(paths)
+    if len(taken) < len(paths):
+        raise ArchiveError("the archive holds a file twice")
+    for path in paths:
+        above = posixpath.dirname(path)
+        while above:
+            if above in taken:
+                raise ArchiveError(f"the archive holds {path!r} below what is no folder")
+            above = posixpath.dirname(above)

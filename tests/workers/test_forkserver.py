@@ -122,6 +122,8 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "run_dir": str(paths.root),
             "output_log": str(paths.output_log),
             "workdir": str(workdir),
+            "code": "",
+            "provenance": {},
             "data_root": "",
             "threads": 1,
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
