@@ -28,14 +28,21 @@ def code_folder(cache: Path, digest: str, fetch: Callable[[], bytes]) -> Iterato
 
     It stays for as long as the context. Raises WorkerError, ArchiveError, and what `fetch` raises.
     """
-    folder = cache / digest
-    while (lock := _lock(folder, fcntl.LOCK_SH)) is None:
-        unpack_into(cache, digest, fetch())
+    lock = _hold(cache, digest, fetch)
     try:
-        os.utime(folder)  # for who clears the cache
-        yield folder
+        yield cache / digest
     finally:
         os.close(lock)
+
+
+def _hold(cache: Path, digest: str, fetch: Callable[[], bytes]) -> int:
+    try:
+        while (lock := _lock(cache / digest, fcntl.LOCK_SH)) is None:
+            unpack_into(cache, digest, fetch())
+        os.utime(lock)  # for who clears the cache
+        return lock
+    except OSError as error:
+        raise _unusable(cache, error) from error
 
 
 def unpack_into(cache: Path, digest: str, archive: bytes) -> Path:
@@ -55,7 +62,7 @@ def unpack_into(cache: Path, digest: str, archive: bytes) -> Path:
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        raise WorkerError(f"the job's code cannot be unpacked in {cache}: {error.strerror}") from error
+        raise _unusable(cache, error) from error
     clear(cache)
     return cache / digest
 
@@ -69,6 +76,10 @@ def clear(cache: Path, kept: int = KEPT) -> None:
         for entry in entries:
             if entry.name.startswith(_PART) and time.time() - entry.stat().st_mtime > STALE_S:
                 shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _unusable(cache: Path, error: OSError) -> WorkerError:
+    return WorkerError(f"the job's code cannot be unpacked in {cache}: {error.strerror}")
 
 
 def _write_all(folder: Path, files: list[File]) -> None:
@@ -107,8 +118,13 @@ def _lock(folder: Path, kind: int) -> int | None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
         return None
-    with suppress(OSError):
+    try:
         fcntl.flock(descriptor, kind)
+    except OSError:  # it is taken; or this file system knows no locks: then nothing is ever cleared
+        if kind != fcntl.LOCK_SH:
+            os.close(descriptor)
+            return None
+    with suppress(FileNotFoundError):
         if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
             return descriptor
     os.close(descriptor)

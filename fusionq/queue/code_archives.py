@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from fusionq.errors import FusionqError
@@ -60,7 +61,8 @@ def _write(path: Path, content: bytes) -> None:
         part.write_bytes(content)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise CodeError(
             f"the job's code cannot be stored: {path}: {error.strerror}",
             hint="leave files out with code.exclude; what is small is stored in Redis",
