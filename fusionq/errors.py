@@ -79,6 +79,10 @@ class StoreUnavailableError(FusionqError):
     exit_code = 6
 
 
+class BlobGoneError(FusionqError):
+    """What a record points to is not stored any more; whoever has it puts it again."""
+
+
 class WorkerError(FusionqError):
     """A worker cannot start or cannot go on."""
 

@@ -62,7 +62,7 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
         result = run_job(job, report, stop, check_first(job))
     except BaseException as error:
         traceback.print_exc()
-        wire.send(channel, {"kind": "error", **_explain(error)})
+        wire.send(channel, {"kind": "error", **_explain(error, orders["code"])})
         return wire.EXIT_FAILED
     if result is None:
         return wire.EXIT_STOPPED
@@ -76,10 +76,10 @@ def _prepare(orders: dict[str, Any]) -> Job:
     workdir = Path(orders["workdir"])
     if workdir.is_dir():
         os.chdir(workdir)
-        sys.path.insert(0, str(workdir))  # the user's own modules lie where the job was submitted
     else:
         os.chdir(orders["run_dir"])
         print(f"WARNING: {workdir} is not on this machine; working in {orders['run_dir']}", flush=True)
+    _set_import_path(orders["code"], workdir)
     torch.set_num_threads(orders["threads"])
     data_root = orders["data_root"]
     return Job(
@@ -88,7 +88,21 @@ def _prepare(orders: dict[str, Any]) -> Job:
         attempt=orders["attempt"],
         workdir=Path.cwd(),
         data_root=Path(data_root) if data_root else None,
+        provenance=orders["provenance"],
     )
+
+
+def _set_import_path(code: str, workdir: Path) -> None:
+    """The user's own modules: as they were submitted where they are stored, else as they are now.
+
+    A worker that was started in the job's folder has that on its path. What is stored must not be mixed with
+    what was written there since.
+    """
+    if code:
+        live = os.path.realpath(workdir)
+        sys.path[:] = [code, *(entry for entry in sys.path if os.path.realpath(entry) != live)]
+    elif workdir.is_dir():
+        sys.path.insert(0, str(workdir))
 
 
 def _receive_orders(channel: socket.socket) -> dict[str, Any]:
@@ -141,7 +155,7 @@ def _flush_output() -> None:
             pass
 
 
-def _explain(error: BaseException) -> dict[str, str]:
+def _explain(error: BaseException, code: str) -> dict[str, str]:
     """One line for the status, and the class that decides what follows."""
     if isinstance(error, EngineError):
         return {"class": error.failure_class, "reason": _one_line(str(error))}
@@ -153,7 +167,7 @@ def _explain(error: BaseException) -> dict[str, str]:
     kind = type(error).__name__
     return {
         "class": "error",
-        "reason": f"{kind}: {text}{_place(error)}" if text else f"{kind}{_place(error)}",
+        "reason": f"{kind}: {text}{_place(error, code)}" if text else f"{kind}{_place(error, code)}",
     }
 
 
@@ -162,14 +176,14 @@ def _one_line(text: str) -> str:
     return lines[0][:500] if lines else ""
 
 
-def _place(error: BaseException) -> str:
+def _place(error: BaseException, code: str) -> str:
     """The innermost line of the user's own code."""
     frames = traceback.extract_tb(error.__traceback__)
-    workdir = os.getcwd() + os.sep
+    folders = tuple(folder + os.sep for folder in (code, os.getcwd()) if folder)
     own = [
         frame
         for frame in frames
-        if frame.filename.startswith(workdir) and "site-packages" not in frame.filename
+        if frame.filename.startswith(folders) and "site-packages" not in frame.filename
     ]
     frame = (own or frames or [None])[-1]
     return f" ({Path(frame.filename).name}, line {frame.lineno}, in {frame.name})" if frame else ""

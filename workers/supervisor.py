@@ -9,22 +9,26 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.queue import code_archives
 from fusionq.queue.scheduling import START_WITHIN_S
 from fusionq.spec.events import EpochEnd, Progress, Started, Warned
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
-from fusionq.spec.paths import RunPaths
+from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
 from fusionq.spec.writer import to_yaml
+from workers.code_cache import code_folder
 from workers.endings import Ending, Seen, judge
 from workers.gpus import visible_devices
 from workers.launcher import JobProcess
 from workers.log_pump import LogPump
 from workers.node import Node
+from workers.provenance import provenance_of
 from workers.results import ResultView
 from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT, Attempt
 
@@ -93,6 +97,8 @@ class _Supervisor:
         record, stored = read
         try:
             ending = self._run_process(record, parse_job(stored))
+        except StoreUnavailableError:
+            ending = Ending(None, "its worker was shut down")
         except (FusionqError, OSError) as error:
             ending = Ending(Outcome.FAILED, f"the worker {self._node.name} cannot run it: {error}")
         log.info(
@@ -111,7 +117,11 @@ class _Supervisor:
         self._paths.root.mkdir(parents=True, exist_ok=True)
         self._paths.job_file.write_text(to_yaml(spec.to_data()))
         self._log = LogPump(self._paths.output_log, self._store.streams, record.id, self._attempt.number)
-        process = self._node.launcher.spawn(self._orders(record, spec))
+        with ExitStack() as held:
+            return self._run_by(self._orders(record, spec, held), record, spec)
+
+    def _run_by(self, orders: dict[str, Any], record: JobRecord, spec: JobSpec) -> Ending:
+        process = self._node.launcher.spawn(orders)
         log.info(
             "job %s (%s) attempt %d: started, pid %d",
             record.id,
@@ -138,7 +148,7 @@ class _Supervisor:
         )
         return judge(seen, spec)
 
-    def _orders(self, record: JobRecord, spec: JobSpec) -> dict[str, Any]:
+    def _orders(self, record: JobRecord, spec: JobSpec, held: ExitStack) -> dict[str, Any]:
         node = self._node
         identity = {ENV_JOB: record.id, ENV_ATTEMPT: str(self._attempt.number)}
         threads = node.cpus_per_slot if spec.resources.cpus == "auto" else spec.resources.cpus
@@ -148,10 +158,30 @@ class _Supervisor:
             "run_dir": str(self._paths.root),
             "output_log": str(self._paths.output_log),
             "workdir": record.workdir,
+            "code": self._hold_code(record, held),
+            "provenance": self._read(lambda: provenance_of(node.store, record)),
             "data_root": str(node.settings.data) if node.settings.data else "",
             "threads": threads,
             "environ": {**spec.env, **identity, **visible_devices(node.gpus_of(record.assigned_gpus))},
         }
+
+    def _hold_code(self, record: JobRecord, held: ExitStack) -> str:
+        """The folder of the user's code as it was submitted, unpacked; '' where the job has none."""
+        if not record.code:
+            return ""
+        store, settings = self._node.store, self._node.settings
+
+        def fetch() -> bytes:
+            return self._read(lambda: code_archives.fetch(store, settings.runs, record.code))
+
+        return str(held.enter_context(code_folder(code_cache(settings.home), record.code, fetch)))
+
+    def _read(self, act: Callable[[], Any]) -> Any:
+        """What the job needs before it can start. Raises StoreUnavailableError where we leave without it."""
+        found = self._insist(act)
+        if found is None:
+            raise StoreUnavailableError("Redis is away")
+        return found
 
     def _watch(self, process: JobProcess, spec: JobSpec) -> None:
         """Look at the job until it is over."""

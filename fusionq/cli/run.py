@@ -35,14 +35,18 @@ def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
     """
     from fusionq.cli.follow import follow
     from fusionq.cli.live import Live
+    from fusionq.queue.freezing import freeze
     from fusionq.queue.submitting import submit as put
     from fusionq.spec.load import load_job
 
     spec = load_job(file, overrides)
     help_ = _Help(session)
     help_.find_redis()
+    frozen = freeze(session.store, session.settings, spec, Path.cwd())
+    for note in frozen.notes:
+        say(note)
     help_.find_worker(spec)
-    job_id = put(session.store, session.sender, spec, Path.cwd())
+    job_id = put(session.store, session.sender, spec, Path.cwd(), frozen)
     say(f"job      {spec.name} ({job_id})")
     try:
         with Live() as live:

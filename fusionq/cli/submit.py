@@ -19,13 +19,17 @@ def submit(session: Session, file: Path, overrides: tuple[str, ...]) -> None:
     fusionq submit jobs/mnist.yaml
     fusionq submit jobs/mnist.yaml optimizer.lr=1e-2 train.epochs=5
     """
+    from fusionq.queue.freezing import freeze
     from fusionq.queue.planner import START_A_WORKER
     from fusionq.queue.submitting import submit as put
     from fusionq.spec.load import load_job
 
     spec = load_job(file, overrides)
-    job_id = put(session.store, session.sender, spec, Path.cwd())
+    frozen = freeze(session.store, session.settings, spec, Path.cwd())
+    job_id = put(session.store, session.sender, spec, Path.cwd(), frozen)
     click.echo(job_id)
+    for note in frozen.notes:
+        say(note)
     say(f"{spec.name} is in the queue {spec.queue!r}")
     say(f"  follow it   fusionq logs {job_id} -f")
     say(f"  look at it  fusionq status {job_id}")

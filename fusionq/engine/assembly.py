@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,16 @@ from fusionq.spec.units import Interval
 
 @dataclass(frozen=True)
 class Job:
-    """What an attempt needs to know. `data_root` is the worker's folder of data sets."""
+    """What an attempt needs to know. `data_root` is the worker's folder of data sets, and `provenance` goes
+    into environment.json: which code it is that runs.
+    """
 
     spec: JobSpec
     paths: RunPaths
     attempt: int
     workdir: Path
     data_root: Path | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Assembly:
@@ -115,7 +118,12 @@ class Assembly:
         )
         write_json(
             self.job.paths.environment,
-            describe_environment(self.job.workdir, self.trainer.device, self.spec.train.seed, datasets.note),
+            {
+                **describe_environment(
+                    self.job.workdir, self.trainer.device, self.spec.train.seed, datasets.note
+                ),
+                **self.job.provenance,
+            },
         )
         if self.spec.data.val_fraction is None or datasets.train is None:
             return datasets

@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import json
 import secrets
+from functools import partial
 from pathlib import Path
 
 from fusionq.errors import FusionqError
+from fusionq.queue.freezing import Frozen
 from fusionq.queue.parents import resolve_model
 from fusionq.queue.sender import Sender
 from fusionq.spec.job import JobSpec
@@ -18,11 +20,12 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LENGTH = 8
 
 
-def submit(store: Store, sender: Sender, spec: JobSpec, workdir: Path) -> str:
+def submit(store: Store, sender: Sender, spec: JobSpec, workdir: Path, frozen: Frozen | None = None) -> str:
     """Store the job, ask for a scheduling pass, and return its id. Raises StoreUnavailableError.
 
     Once this returned the job is safe: it stands in Redis, and a lost message only delays it.
     """
+    frozen = frozen or Frozen()
     spec = resolve_model(store, spec, workdir)
     fields: dict[str, str | int] = {
         "name": spec.name or "job",
@@ -32,9 +35,10 @@ def submit(store: Store, sender: Sender, spec: JobSpec, workdir: Path) -> str:
         "tags": json.dumps(spec.tags),
         "user": _user(),
         "workdir": str(workdir.absolute()),
+        **frozen.fields,
     }
     job_id = _new_id()
-    while not store.jobs.submit(job_id, spec.to_data(), fields):
+    while not frozen.insist(partial(store.jobs.submit, job_id, spec.to_data(), fields)):
         job_id = _new_id()
     try:
         sender.ask_for_pass()

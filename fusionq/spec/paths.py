@@ -1,9 +1,19 @@
-"""The run folder. This class alone spells the names of the files in it."""
+"""The run folder, and where code is kept. The names of these files are spelled here alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def artifact_file(runs: Path, digest: str) -> Path:
+    """Where an archive of code lies that is too large for Redis."""
+    return runs / ".artifacts" / digest
+
+
+def code_cache(home: Path) -> Path:
+    """Where a worker unpacks code, a folder for each digest."""
+    return home / "cache" / "code"
 
 
 @dataclass(frozen=True)

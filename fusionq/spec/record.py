@@ -33,6 +33,9 @@ class JobRecord:
     host: str = ""
     run_dir: str = ""
     workdir: str = ""
+    code: str = ""  # the digest of the snapshot that it runs; empty: it runs the files as they are
+    diff: str = ""  # the digest of how the code differed from its commit
+    provenance: dict[str, Any] = field(default_factory=dict)  # commit, branch and dirty, where git knows
     stop_requested: str = ""
     submitted_at: float = 0.0
     assigned_at: float = 0.0
@@ -72,6 +75,9 @@ class JobRecord:
             host=text("host"),
             run_dir=text("run_dir"),
             workdir=text("workdir"),
+            code=text("code"),
+            diff=text("diff"),
+            provenance=json.loads(text("provenance", "{}")),
             stop_requested=text("stop_requested"),
             submitted_at=seconds("submitted_at"),
             assigned_at=seconds("assigned_at"),

@@ -7,10 +7,11 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fusionq.errors import NotFoundError, UsageError
+from fusionq.errors import BlobGoneError, NotFoundError, UsageError
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
 from fusionq.store import keys
+from fusionq.store.blobs import BLOB_GONE
 from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
 
@@ -27,9 +28,15 @@ class Jobs:
     # --- moves ---------------------------------------------------------------------------------
 
     def submit(self, job_id: str, spec: Mapping[str, Any], fields: Mapping[str, str | int]) -> bool:
-        """Put a new job into its queue. False where the id is taken."""
+        """Put a new job into its queue. False where the id is taken.
+
+        Raises BlobGoneError where a blob that the fields point to is not stored any more.
+        """
         flat = [part for pair in fields.items() for part in pair]
-        return self._scripts.run("submit", job_id, json.dumps(spec), uuid.uuid4().hex, *flat) > 0
+        answer = self._scripts.run("submit", job_id, json.dumps(spec), uuid.uuid4().hex, *flat)
+        if answer == BLOB_GONE:
+            raise BlobGoneError("the job's code expired before the job was stored", hint="submit it again")
+        return answer > 0
 
     def assign(self, job_id: str, worker: str, gpus: Sequence[int], start_within_s: float) -> int:
         """Reserve a worker's slot and GPUs for a queued job. Returns the attempt; 0: there is no room."""

@@ -5,6 +5,8 @@
 | job          | hash   | the record of a job                                      | until it is removed  |
 | spec         | string | the resolved job file, as JSON                           | until it is removed  |
 | log, metrics | stream | what the job printed; its points                         | until it is removed  |
+| blob         | string | what records point to by its digest, such as code        | while used, or 1 h   |
+| blob_users   | set    | the jobs and sweeps whose record points to a blob        | while it has members |
 | jobs         | zset   | all jobs by order of submission                          | always               |
 | job_ids      | zset   | all jobs by id, to look up a prefix                      | always               |
 | names        | hash   | the last job of each name                                | always               |
@@ -49,7 +51,18 @@ SINGLE = {
 }
 BY_NAME = {
     name: f"{PREFIX}{name}:"
-    for name in ("job", "spec", "log", "metrics", "pending", "worker", "worker_jobs", "worker_gpus")
+    for name in (
+        "job",
+        "spec",
+        "log",
+        "metrics",
+        "blob",
+        "blob_users",
+        "pending",
+        "worker",
+        "worker_jobs",
+        "worker_gpus",
+    )
 }
 
 CELERY_PREFIX = PREFIX + "celery:"
@@ -83,6 +96,14 @@ def log(job_id: str) -> str:
 
 def metrics(job_id: str) -> str:
     return BY_NAME["metrics"] + job_id
+
+
+def blob(digest: str) -> str:
+    return BY_NAME["blob"] + digest
+
+
+def blob_users(digest: str) -> str:
+    return BY_NAME["blob_users"] + digest
 
 
 def pending(queue: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fusionq.spec.settings import Settings
+from fusionq.store.blobs import Blobs
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.jobs import Jobs
@@ -13,13 +14,14 @@ from fusionq.store.workers import Workers
 
 
 class Store:
-    """Jobs, streams, workers and passes in one Redis."""
+    """Jobs, blobs, streams, workers and passes in one Redis."""
 
     def __init__(self, client: Client, url: str = "") -> None:
         scripts = Scripts(client)
         self.redis = client
         self.url = url
         self.jobs = Jobs(client, scripts)
+        self.blobs = Blobs(client, scripts)
         self.streams = Streams(client)
         self.workers = Workers(client, scripts)
         self.passes = Passes(client, scripts)

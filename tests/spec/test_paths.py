@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fusionq.spec.paths import RunPaths
+from fusionq.spec.paths import RunPaths, artifact_file, code_cache
 
 
 def test_every_name_in_the_run_folder_is_pinned():
@@ -31,11 +31,13 @@ def test_every_name_in_the_run_folder_is_pinned():
     }
 
 
-def test_numbered_files_are_pinned():
+def test_numbered_files_and_those_of_code_are_pinned():
     run = RunPaths(Path("/r"))
     assert run.model_of_epoch(3) == Path("/r/all_models/model_3.pth")
     assert run.best_model(12) == Path("/r/best_models/model_12.pth")
     assert run.plot("loss") == Path("/r/plots/loss.png")
+    assert artifact_file(Path("/runs"), "abc") == Path("/runs/.artifacts/abc")
+    assert code_cache(Path("/home")) == Path("/home/cache/code")
     assert run.checkpoint(2, 7, 45) == Path("/r/checkpoints/attempt-0002-epoch-000007-batch-00000045.pt")
 
 

@@ -59,6 +59,8 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "spec": "fusionq:spec:x",
         "log": "fusionq:log:x",
         "metrics": "fusionq:metrics:x",
+        "blob": "fusionq:blob:x",
+        "blob_users": "fusionq:blob_users:x",
         "pending": "fusionq:pending:x",
         "worker": "fusionq:worker:x",
         "worker_jobs": "fusionq:worker_jobs:x",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -122,6 +123,8 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "run_dir": str(paths.root),
             "output_log": str(paths.output_log),
             "workdir": str(workdir),
+            "code": "",
+            "provenance": {},
             "data_root": "",
             "threads": 1,
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
@@ -180,6 +183,32 @@ def test_a_job_whose_folder_is_not_on_this_machine_works_in_its_run_folder(start
     attempt = start(workdir=str(tmp_path / "elsewhere"))
     assert attempt.await_end() == EXIT_DONE
     assert f"WARNING: {tmp_path / 'elsewhere'} is not on this machine" in attempt.output
+
+
+def test_a_job_imports_its_code_as_submitted_and_nothing_of_its_live_folder(start, tmp_path: Path):
+    code = tmp_path / "code"
+    code.mkdir()
+    do = "import sys, os; print('from', __file__); print(os.getcwd() in sys.path); import extra"
+    (code / "trainers.py").write_text(f"{TRAINERS}\n    def do(self):\n        {do}\n")
+    attempt = start("raise ValueError('the live file')", code=str(code))
+    (tmp_path / "work0" / "extra.py").write_text("")
+    assert attempt.await_end() == EXIT_FAILED
+    assert f"from {code / 'trainers.py'}\nFalse\n" in attempt.output
+    assert attempt.of_kind("error")[0]["reason"].endswith(
+        "No module named 'extra' (trainers.py, line 10, in do)"
+    )
+
+
+def test_what_was_submitted_stands_in_the_environment_of_the_run(start):
+    attempt = start(provenance={"code": "abc", "git": {"commit": "c0ffee"}, "packages": {"x": "1"}})
+    assert attempt.await_end() == EXIT_DONE
+    told = json.loads(attempt.paths.environment.read_text())
+    assert (told["code"], told["git"], told["packages"], told["seed"]) == (
+        "abc",
+        {"commit": "c0ffee"},
+        {"x": "1"},
+        3,
+    )
 
 
 def test_all_that_a_job_prints_lands_in_its_log(start):

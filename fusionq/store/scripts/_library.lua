@@ -83,3 +83,33 @@ local function requeue(id, reason, due_ms)
   end
   return true
 end
+
+-- What a record (field, value, …) points to stays from now on for as long as `user`, a job or a sweep, does.
+-- Returns false, with nothing changed, where some of it is gone.
+local function use_blobs(fields, user)
+  local digests = {}
+  for i = 1, #fields, 2 do
+    if (fields[i] == 'code' or fields[i] == 'diff') and fields[i + 1] ~= '' then
+      digests[#digests + 1] = fields[i + 1]
+    end
+  end
+  for _, digest in ipairs(digests) do
+    if redis.call('EXISTS', K.blob(digest)) == 0 then
+      return false
+    end
+  end
+  for _, digest in ipairs(digests) do
+    redis.call('PERSIST', K.blob(digest))
+    redis.call('SADD', K.blob_users(digest), user)
+  end
+  return true
+end
+
+-- A user is gone. Returns whether it was the last one: then the blob is gone too.
+local function release_blob(digest, user)
+  if redis.call('SREM', K.blob_users(digest), user) == 0 or redis.call('EXISTS', K.blob_users(digest)) == 1 then
+    return false
+  end
+  redis.call('DEL', K.blob(digest))
+  return true
+end

@@ -1,0 +1,69 @@
+"""Where archives of code are kept: in Redis, and those that are too large for it in the artifact folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from fusionq.errors import FusionqError
+from fusionq.queue.snapshot import Snapshot
+from fusionq.spec.paths import artifact_file
+from fusionq.store.store import Store
+
+MOST_IN_REDIS = 8_000_000
+_ELSEWHERE = b""  # what Redis holds of an archive in the artifact folder: its users are counted all the same
+
+
+class CodeError(FusionqError):
+    """The code of a job cannot be had."""
+
+
+def keep(store: Store, runs: Path, snapshot: Snapshot) -> bool:
+    """Store a snapshot. False where it is stored already. Raises CodeError, StoreUnavailableError."""
+    artifact = artifact_file(runs, snapshot.digest)
+    if store.blobs.exists(snapshot.digest) and (store.blobs.size(snapshot.digest) or artifact.is_file()):
+        return False
+    archive = snapshot.archive()
+    if len(archive) <= MOST_IN_REDIS:
+        return store.blobs.put(snapshot.digest, archive)
+    _write(artifact, archive)  # first: whoever finds it in Redis must find it here
+    return store.blobs.put(snapshot.digest, _ELSEWHERE)
+
+
+def fetch(store: Store, runs: Path, digest: str) -> bytes:
+    """The archive of a snapshot. Raises CodeError, StoreUnavailableError."""
+    stored = store.blobs.get(digest)
+    if stored is None:
+        raise CodeError("the job's code is not stored any more", hint="submit it again")
+    if stored != _ELSEWHERE:
+        return stored
+    try:
+        return artifact_file(runs, digest).read_bytes()
+    except OSError as error:
+        raise CodeError(
+            f"the job's code cannot be read: {artifact_file(runs, digest)}: {error.strerror}",
+            hint="who submits large code and who runs it must share one folder of runs",
+        ) from error
+
+
+def forget(store: Store, runs: Path, digest: str, user: str) -> None:
+    """A job or a sweep is gone; the code that it alone used goes with it."""
+    if store.blobs.release(digest, user):
+        artifact_file(runs, digest).unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise CodeError(
+            f"the job's code cannot be stored: {path}: {error.strerror}",
+            hint="leave files out with code.exclude; what is small is stored in Redis",
+        ) from error

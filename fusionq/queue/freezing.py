@@ -1,0 +1,94 @@
+"""What a job is frozen with when it is submitted: the user's code, and where that stands in git."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fusionq.errors import BlobGoneError
+from fusionq.queue import code_archives, git
+from fusionq.queue.parents import resolve_model
+from fusionq.queue.snapshot import Snapshot, names_own_code, take
+from fusionq.spec.job import CodeSection, JobSpec
+from fusionq.spec.settings import Settings
+from fusionq.spec.targets import TARGET
+from fusionq.store.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What the record of a job says of its code. All trials of a sweep share it, and its blobs."""
+
+    fields: Mapping[str, str | int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # in words for the user
+    put: Callable[[], None] = lambda: None
+
+    def insist(self, act: Callable[[], T]) -> T:
+        """Do what needs the blobs; once more where they expired since, which takes a slow submission."""
+        try:
+            return act()
+        except BlobGoneError:
+            self.put()
+            return act()
+
+
+def freeze(store: Store, settings: Settings, spec: JobSpec, workdir: Path) -> Frozen:
+    """Store the code that a job of this spec runs, as it stands now.
+
+    Where the job names none of the user's own, and `code` is not set, nothing of the folder is read but
+    what git says of it. Raises UsageError (CodeTooLargeError), CodeError and StoreUnavailableError.
+    """
+    spec = resolve_model(store, spec, workdir)  # the model of another job may name own code too
+    snapshot = _snapshot(settings, spec, workdir)
+    facts = dict(git.describe(workdir) if snapshot is None else snapshot.provenance)
+    diff = facts.pop("diff", "").encode()
+    diff_digest = hashlib.sha256(diff).hexdigest() if diff else ""
+
+    def put() -> None:
+        if snapshot is not None:
+            code_archives.keep(store, settings.runs, snapshot)
+        if diff and not store.blobs.exists(diff_digest):
+            store.blobs.put(diff_digest, gzip.compress(diff, mtime=0))
+
+    put()
+    fields: dict[str, str | int] = {
+        "code": snapshot.digest if snapshot else "",
+        "diff": diff_digest,
+        "provenance": json.dumps(facts),
+    }
+    return Frozen(fields, snapshot.left_out if snapshot else (), put)
+
+
+def _snapshot(settings: Settings, spec: JobSpec, workdir: Path) -> Snapshot | None:
+    if spec.code == "none":
+        return None
+    is_default = spec.code == CodeSection()
+    # Asked before the folder is looked at: where nothing of it is needed it may be of any size.
+    if is_default and not names_own_code(spec.to_data(), workdir):
+        return None
+    runs_and_home = (settings.runs, settings.home)
+    return take(workdir, spec.code, leave_out=runs_and_home, data=_data_folders(settings, spec, workdir))
+
+
+def _data_folders(settings: Settings, spec: JobSpec, workdir: Path) -> list[Path]:
+    """Where data sets lie: they are no code, however many files of them git does not ignore."""
+    roots = _roots(spec.to_data()["data"])
+    return [settings.data or workdir / "data", *(workdir / root for root in roots)]
+
+
+def _roots(data: Any) -> Iterator[str]:
+    if isinstance(data, Mapping):
+        if TARGET in data and isinstance(data.get("root"), str):
+            yield data["root"]
+        for value in data.values():
+            yield from _roots(value)
+    elif isinstance(data, list):
+        for item in data:
+            yield from _roots(item)
