@@ -24,7 +24,7 @@ def logs(session: Session, job: str, is_followed: bool) -> int:
     \b
     fusionq logs last -f
     """
-    job_id = session.store.jobs.find(job)
+    job_id = session.store.jobs.find_job(job)
     record = session.store.jobs.get(job_id)
     if not is_followed:
         _print_all(session, record)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, say_end
-from fusionq.errors import WorkerError
-from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
+from fusionq.errors import FusionqError, WorkerError
+from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, Outcome
 
 if TYPE_CHECKING:
-    from fusionq.spec.job import JobSpec
+    from fusionq.queue.submission import Submitted
+    from fusionq.spec.record import JobRecord, SweepRecord
 
 END_S = 20.0
 
@@ -25,42 +27,74 @@ END_S = 20.0
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @verb
 def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
-    """Submit the job in FILE, start what is missing, and follow it to its end, with its exit code.
+    """Submit the jobs of FILE, start what is missing, and follow them to their end, with its exit code.
 
-    A Redis and a worker that are started for it end with it. Ctrl-C leaves the job running.
+    A Redis and a worker that are started for them end with them. Ctrl-C leaves the jobs running.
 
     \b
     fusionq run jobs/mnist.yaml
     fusionq run jobs/mnist.yaml train.epochs=3 optimizer.lr=1e-2
+    fusionq run jobs/digits.yaml optimizer.lr=1e-2,1e-3
     """
-    from fusionq.cli.follow import follow
-    from fusionq.cli.live import Live
-    from fusionq.queue.freezing import freeze
-    from fusionq.queue.submitting import submit as put
-    from fusionq.spec.load import load_job
+    from fusionq.queue.submission import submit_all
+    from fusionq.spec.load import load_file
 
-    spec = load_job(file, overrides)
+    loaded = load_file(file, overrides)
     help_ = _Help(session)
     help_.find_redis()
-    frozen = freeze(session.store, session.settings, spec, Path.cwd())
-    for note in frozen.notes:
-        say(note)
-    help_.find_worker(spec)
-    job_id = put(session.store, session.sender, spec, Path.cwd(), frozen)
-    say(f"job      {spec.name} ({job_id})")
+    help_.find_worker(list(dict.fromkeys(spec.queue for one in loaded for spec in one.jobs)))
+    submitted = []
     try:
-        with Live() as live:
-            record = follow(session.store, job_id, live, help_.check_worker)
+        for one in submit_all(session.store, session.sender, session.settings, loaded, Path.cwd()):
+            submitted.append(one)
+            _say_submitted(one)
+        ends = [_follow(session, one, help_.check_worker) for one in submitted]
     except KeyboardInterrupt:
-        say(f"\nthe job goes on; back to it: fusionq logs {job_id} -f; stop it: fusionq cancel {job_id}")
+        for one in submitted:
+            say(f"\n{_goes_on(one)}")
         return EXIT_DETACHED
-    except WorkerError:
-        session.store.jobs.cancel(job_id, "no worker could be started")
-        help_.leave()
+    except FusionqError as error:
+        if not submitted or isinstance(error, WorkerError):
+            for one in submitted:
+                _withdraw(session, one)
+            help_.leave()
         raise
     help_.leave()
-    say_end(record)
-    return EXIT_CODES[record.outcome] if record.outcome else 1
+    for end in ends:
+        say_end(end)
+    return next((EXIT_CODES[end.outcome] for end in ends if end.outcome is not Outcome.SUCCEEDED), 0)
+
+
+def _say_submitted(one: Submitted) -> None:
+    for note in one.notes:
+        say(f"         {note}")
+    trials = f", {len(one.loaded.trials)} trials" if one.loaded.trials else ""
+    say(f"{'sweep' if trials else 'job':8} {one.spec.name} ({one.id}{trials})")
+
+
+def _follow(session: Session, one: Submitted, check: Callable[[], None]) -> JobRecord | SweepRecord:
+    if one.loaded.trials:
+        from fusionq.cli.follow_sweep import follow_sweep
+
+        return follow_sweep(session.store, one.id, check)
+    from fusionq.cli.follow import follow
+    from fusionq.cli.live import Live
+
+    with Live() as live:
+        return follow(session.store, one.id, live, check)
+
+
+def _goes_on(one: Submitted) -> str:
+    back = f"fusionq status {one.id}" if one.loaded.trials else f"fusionq logs {one.id} -f"
+    return f"{one.spec.name} goes on; back to it: {back}; stop it: fusionq cancel {one.id}"
+
+
+def _withdraw(session: Session, one: Submitted) -> None:
+    reason = "no worker could be started"
+    if one.loaded.trials:
+        session.store.sweeps.cancel(one.id, reason)
+    else:
+        session.store.jobs.cancel(one.id, reason)
 
 
 class _Help:
@@ -82,9 +116,11 @@ class _Help:
         how = ("embedded, started" if self._has_started_redis else "embedded") if is_embedded else "found"
         say(f"redis    {how}: {store.redis.shown_url}")
 
-    def find_worker(self, spec: JobSpec) -> None:
-        alive = [w for w in self._session.store.workers.alive() if w.accepting and spec.queue in w.queues]
-        if alive:
+    def find_worker(self, queues: Sequence[str]) -> None:
+        """Start a worker where not all of these queues are served."""
+        alive = [w for w in self._session.store.workers.alive() if w.accepting]
+        missing = [queue for queue in queues if not any(queue in worker.queues for worker in alive)]
+        if not missing:
             say(f"worker   found: {', '.join(worker.name for worker in alive)}")
             return
         from fusionq.cli.worker import MODULE, worker_environ
@@ -92,7 +128,7 @@ class _Help:
         folder = self._session.settings.home / "workers"
         folder.mkdir(parents=True, exist_ok=True)
         self._log = folder / f"run-{os.getpid()}.log"
-        environ = worker_environ(self._session, queues=spec.queue, exit_when_idle=True)
+        environ = worker_environ(self._session, queues=",".join(missing), exit_when_idle=True)
         with self._log.open("wb") as log:
             self._worker = subprocess.Popen(
                 [sys.executable, "-m", MODULE],

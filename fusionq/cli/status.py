@@ -3,15 +3,27 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import COLOURS, age, coloured, duration, end_facts, say, share_done, values_text
+from fusionq.cli.words import (
+    COLOURS,
+    age,
+    best_text,
+    coloured,
+    counts_text,
+    duration,
+    end_facts,
+    say,
+    share_done,
+    values_text,
+)
 from fusionq.queue.planner import plan
-from fusionq.spec.record import JobRecord
+from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.spec.units import format_duration
 
@@ -32,32 +44,44 @@ LOOKED_AT = 200  # pending jobs of each queue
 def status(session: Session, job: str | None, count: int, quiet: bool, as_json: bool, as_spec: bool) -> None:
     """Show the newest jobs, or everything about one.
 
-    JOB is an id, the beginning of one, a name, or `last`.
+    JOB is an id, the beginning of one, a name, or `last`. A sweep is one row; name it to see its trials.
     """
     if as_spec and job is None:
         raise click.UsageError("--spec needs a job, such as: fusionq status last --spec")
-    if job is None:
-        records = session.store.jobs.newest(count)
-    else:
-        records = [session.store.jobs.get(session.store.jobs.find(job))]
+    rows = session.store.rows(count) if job is None else [_find(session, job)]
     if as_spec:
-        _print_spec(session, records[0])
+        _print_spec(session, rows[0])
     elif quiet:
-        for record in records:
-            click.echo(record.id)
+        _print_ids(session, rows)
     elif as_json:
-        reasons = _reasons(session, records)
-        shown = [_as_json(record, reasons) for record in records]
+        reasons = _reasons(session, rows)
+        shown = [_as_json(row, reasons) for row in rows]
         click.echo(json.dumps(shown[0] if job else shown, indent=2))
-    elif job is not None:
-        _print_one(session, records[0])
+    elif job is None:
+        _print_all(session, rows, count)
+    elif isinstance(rows[0], SweepRecord):
+        _print_sweep(session, rows[0])
     else:
-        _print_all(session, records, count)
+        _print_one(session, rows[0])
 
 
-def _reasons(session: Session, records: list[JobRecord]) -> dict[str, str]:
+def _find(session: Session, reference: str) -> JobRecord | SweepRecord:
+    """The job or the sweep that is meant. Raises NotFoundError."""
+    store = session.store
+    found = store.jobs.find(reference)
+    return store.sweeps.get(found) if store.sweeps.exists(found) else store.jobs.get(found)
+
+
+def _print_ids(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> None:
+    """Of a sweep that was asked for, those of its trials."""
+    is_one_sweep = len(rows) == 1 and isinstance(rows[0], SweepRecord)
+    for row_id in session.store.sweeps.trial_ids(rows[0].id) if is_one_sweep else [row.id for row in rows]:
+        click.echo(row_id)
+
+
+def _reasons(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> dict[str, str]:
     """Why pending jobs wait: the planner says it, at the moment of asking."""
-    queued = [record for record in records if record.status is Status.QUEUED]
+    queued = [row for row in rows if isinstance(row, JobRecord) and row.status is Status.QUEUED]
     if not queued:
         return {}
     pending = session.store.jobs.pending(LOOKED_AT)
@@ -67,34 +91,79 @@ def _reasons(session: Session, records: list[JobRecord]) -> dict[str, str]:
     return dict.fromkeys(far, f"{LOOKED_AT} jobs or more are ahead of it") | made.reasons
 
 
-def _print_all(session: Session, records: list[JobRecord], count: int) -> None:
-    if not records:
+def _print_all(session: Session, rows: Sequence[JobRecord | SweepRecord], count: int) -> None:
+    if not rows:
         say("no jobs yet; submit one: fusionq submit jobs/mnist.yaml")
         return
+    _print_rows(rows, _reasons(session, rows))
+    total = session.store.num_rows()
+    if total > len(rows):
+        say(f"the newest {count} of {total} jobs; -n shows more")
+
+
+def _print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> None:
     from rich.markup import escape
 
     from fusionq.cli.tables import print_table
+    from fusionq.spec.params import params_text
 
-    reasons = _reasons(session, records)
-    rows = []
-    for record in records:
-        word = record.state_word
-        rows.append(
+    table = []
+    for row in rows:
+        is_sweep = isinstance(row, SweepRecord)
+        word = row.state_word
+        table.append(
             [
-                record.id,
-                escape(record.name),
+                row.id,
+                escape(row.name if is_sweep or not row.params else params_text(row.params)),
                 f"[{COLOURS[word]}]{word.replace('_', ' ')}[/]",
-                _progress(record),
-                duration(record),
-                record.worker,
-                age(record),
-                escape(_note(record, reasons)),
+                f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else _progress(row),
+                duration(row),
+                "" if is_sweep else row.worker,
+                age(row),
+                escape(_sweep_note(row) if is_sweep else _note(row, reasons)),
             ]
         )
-    print_table(["ID", "NAME", "STATUS", "PROGRESS", "TIME", "WORKER", "AGE", "NOTE"], rows)
-    total = session.store.jobs.count()
-    if total > len(records):
-        say(f"the newest {count} of {total} jobs; -n shows more")
+    print_table(["ID", "NAME", "STATUS", "PROGRESS", "TIME", "WORKER", "AGE", "NOTE"], table)
+
+
+def _sweep_note(sweep: SweepRecord) -> str:
+    stops = "stopping" if sweep.stop_requested and not sweep.is_finished else ""
+    return "; ".join(part for part in (stops, counts_text(sweep), best_text(sweep)) if part)
+
+
+def _print_sweep(session: Session, sweep: SweepRecord) -> None:
+    """The sweep, and its trials beneath it."""
+    trials = session.store.sweeps.trials(sweep.id)
+    best = next((trial for trial in trials if trial.id == sweep.best_trial), None)
+    from fusionq.spec.params import params_text
+
+    _print_facts(
+        sweep.id,
+        [
+            ("name", sweep.name),
+            ("status", coloured(sweep.state_word)),
+            ("trials", counts_text(sweep)),
+            ("best", f"{best_text(sweep)[5:]}: {params_text(best.params)}" if best else ""),
+            ("method", sweep.method + (f", {sweep.max_parallel} at once" if sweep.max_parallel else "")),
+            ("queue", f"{sweep.queue}, priority {sweep.priority}"),
+            ("user", sweep.user),
+            ("tags", ", ".join(sweep.tags)),
+            ("submitted", _time(sweep.submitted_at)),
+            ("ran", duration(sweep)),
+        ],
+    )
+    _print_rows(trials, _reasons(session, trials))
+    if sweep.is_finished:
+        say(f"compare them: fusionq compare {sweep.id}    once more: fusionq retry {sweep.id}")
+    else:
+        say(f"compare them: fusionq compare {sweep.id}    stop them all: fusionq cancel {sweep.id}")
+
+
+def _print_facts(title: str, facts: list[tuple[str, str]]) -> None:
+    click.echo(click.style(title, bold=True))
+    for name, text in facts:
+        if text:
+            click.echo(f"  {name:10} {text}")
 
 
 def _progress(record: JobRecord) -> str:
@@ -126,9 +195,12 @@ def _latest(record: JobRecord) -> str:
 
 
 def _print_one(session: Session, record: JobRecord) -> None:
+    from fusionq.spec.params import params_text
+
     facts = [
         ("name", record.name),
         ("status", coloured(record.state_word)),
+        ("sweep", f"{record.sweep}: {params_text(record.params)}" if record.sweep else ""),
         (
             "why",
             _note(record, _reasons(session, [record])) if record.outcome is not Outcome.SUCCEEDED else "",
@@ -139,6 +211,7 @@ def _print_one(session: Session, record: JobRecord) -> None:
         ("attempt", f"{record.attempt}" + (f", {record.losses} lost" if record.losses else "")),
         ("worker", f"{record.worker} on {record.host}" if record.worker else ""),
         ("gpus", ",".join(map(str, record.assigned_gpus))),
+        ("code", _code(record)),
         ("user", record.user),
         ("tags", ", ".join(record.tags)),
         ("submitted", _time(record.submitted_at)),
@@ -147,13 +220,19 @@ def _print_one(session: Session, record: JobRecord) -> None:
         ("ran", duration(record)),
         *end_facts(record),
     ]
-    click.echo(click.style(record.id, bold=True))
-    for name, text in facts:
-        if text:
-            click.echo(f"  {name:10} {text}")
+    _print_facts(record.id, facts)
     if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
         _print_last_lines(session, record)
     _say_next(record)
+
+
+def _code(record: JobRecord) -> str:
+    """Which code it runs: its snapshot, and where that stood in git."""
+    known = record.provenance
+    commit = str(known.get("commit", ""))[:12] + (" with changes" if known.get("dirty") else "")
+    branch = f" on {known['branch']}" if known.get("branch") else ""
+    snapshot = f"snapshot {record.code[:12]}" if record.code else ""
+    return ", ".join(part for part in (snapshot, f"{commit}{branch}" if known.get("commit") else "") if part)
 
 
 def _print_last_lines(session: Session, record: JobRecord) -> None:
@@ -169,12 +248,13 @@ def _print_last_lines(session: Session, record: JobRecord) -> None:
 
 def _say_next(record: JobRecord) -> None:
     if record.is_finished:
-        say(f"all that it printed: fusionq logs {record.id}")
+        again = "" if record.outcome is Outcome.SUCCEEDED else f"    once more: fusionq retry {record.id}"
+        say(f"all that it printed: fusionq logs {record.id}{again}")
     else:
         say(f"follow it: fusionq logs {record.id} -f    stop it: fusionq cancel {record.id}")
 
 
-def _print_spec(session: Session, record: JobRecord) -> None:
+def _print_spec(session: Session, record: JobRecord | SweepRecord) -> None:
     from fusionq.spec.writer import to_yaml
 
     click.echo(to_yaml(session.store.jobs.spec(record.id)), nl=False)
@@ -184,11 +264,12 @@ def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""
 
 
-def _as_json(record: JobRecord, reasons: dict[str, str]) -> dict[str, Any]:
+def _as_json(record: JobRecord | SweepRecord, reasons: dict[str, str]) -> dict[str, Any]:
     shown = _finite(record.to_json())
     for key in TIMES:
-        shown[key] = datetime.fromtimestamp(shown[key], UTC).isoformat() if shown[key] else None
-    if record.status is Status.QUEUED:
+        if key in shown:
+            shown[key] = datetime.fromtimestamp(shown[key], UTC).isoformat() if shown[key] else None
+    if isinstance(record, JobRecord) and record.status is Status.QUEUED:
         shown["waits_for"] = reasons.get(record.id, "")
     return shown
 

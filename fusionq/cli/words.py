@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fusionq.spec.paths import RunPaths
-from fusionq.spec.record import JobRecord
+from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.units import format_duration
 
 COLOURS = {
@@ -32,12 +32,12 @@ def coloured(word: str) -> str:
     return click.style(word.replace("_", " "), fg=COLOURS.get(word))
 
 
-def age(record: JobRecord) -> str:
+def age(record: JobRecord | SweepRecord) -> str:
     return format_duration(max(0.0, time.time() - record.submitted_at))
 
 
-def duration(record: JobRecord) -> str:
-    """How long the job ran, or has run."""
+def duration(record: JobRecord | SweepRecord) -> str:
+    """How long it ran, or has run."""
     if not record.started_at:
         return ""
     return format_duration(max(0.0, (record.finished_at or time.time()) - record.started_at))
@@ -63,8 +63,11 @@ def values_text(values: dict[str, float]) -> str:
     return "  ".join(f"{key} {value:.4g}" for key, value in values.items() if key != "epoch")
 
 
-def say_end(record: JobRecord) -> None:
-    """How the job ended and where its things are."""
+def say_end(record: JobRecord | SweepRecord) -> None:
+    """How it ended and where its things are."""
+    if isinstance(record, SweepRecord):
+        _say_end_of_sweep(record)
+        return
     took = f" in {duration(record)}" if duration(record) else ""
     why = f": {record.reason}" if record.reason else ""
     say(f"{coloured(record.state_word)}{took}  {record.name} ({record.id}){why}")
@@ -72,6 +75,29 @@ def say_end(record: JobRecord) -> None:
         say(click.style(f"  warning  {record.warning}", fg="yellow"))
     for name, text in end_facts(record):
         say(f"  {name:8} {text}")
+
+
+def _say_end_of_sweep(record: SweepRecord) -> None:
+    took = f" in {duration(record)}" if duration(record) else ""
+    say(f"{coloured(record.state_word)}{took}  {record.name} ({record.id}): {counts_text(record)}")
+    if best := best_text(record):
+        say(f"  {best}")
+    say(f"  compare its trials: fusionq compare {record.id}")
+
+
+def counts_text(record: SweepRecord) -> str:
+    """`3 of 8 done, 2 running, 1 failed`: what is there is told."""
+    counts = {word.replace("_", " "): record.count(word) for word in COLOURS if word != "succeeded"}
+    counts["running"] += counts.pop("assigned")
+    others = [f"{count} {word}" for word, count in counts.items() if count]
+    return ", ".join([f"{record.count('succeeded')} of {record.total} done", *others])
+
+
+def best_text(record: SweepRecord) -> str:
+    """The best trial so far; empty while there is none."""
+    if record.best_value is None:
+        return ""
+    return f"best {record.monitor} {record.best_value:.4g} ({record.best_trial})"
 
 
 def end_facts(record: JobRecord) -> list[tuple[str, str]]:

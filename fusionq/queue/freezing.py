@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from fusionq.queue.snapshot import Snapshot, names_own_code, take
 from fusionq.spec.job import CodeSection, JobSpec
 from fusionq.spec.settings import Settings
 from fusionq.spec.targets import TARGET
+from fusionq.spec.units import format_bytes
 from fusionq.store.store import Store
 
 T = TypeVar("T")
@@ -39,14 +40,15 @@ class Frozen:
             return act()
 
 
-def freeze(store: Store, settings: Settings, spec: JobSpec, workdir: Path) -> Frozen:
-    """Store the code that a job of this spec runs, as it stands now.
+def freeze(store: Store, settings: Settings, specs: Sequence[JobSpec], workdir: Path) -> Frozen:
+    """Store the code that a job, or all trials of a sweep, will run, as it stands now.
 
-    Where the job names none of the user's own, and `code` is not set, nothing of the folder is read but
-    what git says of it. Raises UsageError (CodeTooLargeError), CodeError and StoreUnavailableError.
+    Where they name none of the user's own, and `code` is not set, nothing of the folder is read but what
+    git says of it. Raises UsageError (CodeTooLargeError), CodeError and StoreUnavailableError.
     """
-    spec = resolve_model(store, spec, workdir)  # the model of another job may name own code too
-    snapshot = _snapshot(settings, spec, workdir)
+    # The model of another job may name own code too.
+    specs = [resolve_model(store, spec, workdir) for spec in specs]
+    snapshot = _snapshot(settings, specs, workdir)
     facts = dict(git.describe(workdir) if snapshot is None else snapshot.provenance)
     diff = facts.pop("diff", "").encode()
     diff_digest = hashlib.sha256(diff).hexdigest() if diff else ""
@@ -66,15 +68,24 @@ def freeze(store: Store, settings: Settings, spec: JobSpec, workdir: Path) -> Fr
     return Frozen(fields, snapshot.left_out if snapshot else (), put)
 
 
-def _snapshot(settings: Settings, spec: JobSpec, workdir: Path) -> Snapshot | None:
-    if spec.code == "none":
+def describe_code(settings: Settings, specs: Sequence[JobSpec], workdir: Path) -> list[str]:
+    """What would be stored of the user's code, in words; nothing is stored. Raises UsageError."""
+    snapshot = _snapshot(settings, specs, workdir)
+    if snapshot is None:
+        return ["none: it runs the files as they are" if specs[0].code == "none" else "none of your own"]
+    size = format_bytes(snapshot.num_bytes)
+    return [f"{snapshot.num_files} files, {size}, {snapshot.digest[:12]}", *snapshot.left_out]
+
+
+def _snapshot(settings: Settings, specs: Sequence[JobSpec], workdir: Path) -> Snapshot | None:
+    code = specs[0].code
+    if code == "none":
         return None
-    is_default = spec.code == CodeSection()
     # Asked before the folder is looked at: where nothing of it is needed it may be of any size.
-    if is_default and not names_own_code(spec.to_data(), workdir):
+    if code == CodeSection() and not any(names_own_code(spec.to_data(), workdir) for spec in specs):
         return None
     runs_and_home = (settings.runs, settings.home)
-    return take(workdir, spec.code, leave_out=runs_and_home, data=_data_folders(settings, spec, workdir))
+    return take(workdir, code, leave_out=runs_and_home, data=_data_folders(settings, specs[0], workdir))
 
 
 def _data_folders(settings: Settings, spec: JobSpec, workdir: Path) -> list[Path]:

@@ -46,7 +46,7 @@ def names(store: Store, settings: Settings, frozen: Frozen) -> set[str]:
 
 
 def test_a_job_with_own_code_takes_its_folder_along(store: Store, settings: Settings, folder: Path):
-    frozen = freeze(store, settings, spec(OWN), folder)
+    frozen = freeze(store, settings, [spec(OWN)], folder)
     job_id = submit(store, FakeSender(), spec(OWN), folder, frozen)
     assert store.jobs.get(job_id).code == frozen.fields["code"]
     assert names(store, settings, frozen) == {"own.py"}
@@ -54,7 +54,7 @@ def test_a_job_with_own_code_takes_its_folder_along(store: Store, settings: Sett
 
 
 def test_a_job_of_ready_made_parts_takes_nothing_along(store: Store, settings: Settings, folder: Path):
-    frozen = freeze(store, settings, spec(), folder)
+    frozen = freeze(store, settings, [spec()], folder)
     assert (frozen.fields["code"], frozen.notes) == ("", ())
     job_id = submit(store, FakeSender(), spec(), folder, frozen)
     assert store.jobs.get(job_id).code == ""
@@ -63,8 +63,8 @@ def test_a_job_of_ready_made_parts_takes_nothing_along(store: Store, settings: S
 
 def test_the_code_section_decides(store: Store, settings: Settings, folder: Path):
     write(folder, "src/lib.py", "src/weights.bin")
-    assert freeze(store, settings, spec(OWN + "code: none\n"), folder).fields["code"] == ""
-    chosen = freeze(store, settings, spec("code: {path: src, exclude: ['*.bin']}\n"), folder)
+    assert freeze(store, settings, [spec(OWN + "code: none\n")], folder).fields["code"] == ""
+    chosen = freeze(store, settings, [spec("code: {path: src, exclude: ['*.bin']}\n")], folder)
     assert names(store, settings, chosen) == {"lib.py"}
 
 
@@ -76,16 +76,16 @@ def test_a_model_of_another_job_brings_its_need_of_code_along(store: Store, sett
     child = from_yaml(
         "{task: evaluate, model: {from: first}, data: {test: Digits}, metrics: {test: [Accuracy]}}"
     )
-    assert freeze(store, settings, child, folder).fields["code"]
+    assert freeze(store, settings, [child], folder).fields["code"]
 
 
 def test_two_submissions_of_the_same_files_store_them_once(
     store: Store, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    first = freeze(store, settings, spec(OWN), folder)
+    first = freeze(store, settings, [spec(OWN)], folder)
     monkeypatch.setattr(snapshot, "pack", lambda files: pytest.fail("nothing is to be packed again"))
     os.utime(folder / "own.py", (1, 1))
-    assert freeze(store, settings, spec(OWN), folder).fields == first.fields
+    assert freeze(store, settings, [spec(OWN)], folder).fields == first.fields
     assert len(store.redis.keys(keys.blob("*"))) == 1
 
 
@@ -94,7 +94,7 @@ def test_runs_and_data_of_the_folder_are_no_code(store: Store, home: Path, folde
     settings = Settings(home=folder / "home", runs=folder / "runs")
     more = OWN + "data: {train: {_target_: MNIST, root: elsewhere/set}}\n"
     own = from_yaml((ONE_JOB + more).replace("data: {train: {_target_: Digits}}\n", "", 1))
-    assert names(store, settings, freeze(store, settings, own, folder)) == {"own.py"}
+    assert names(store, settings, freeze(store, settings, [own], folder)) == {"own.py"}
 
 
 def test_a_folder_that_is_too_large_stops_only_who_needs_it(
@@ -102,14 +102,14 @@ def test_a_folder_that_is_too_large_stops_only_who_needs_it(
 ):
     monkeypatch.setattr(snapshot, "MOST_BYTES", 3)
     with pytest.raises(CodeTooLargeError):
-        freeze(store, settings, spec(OWN), folder)
-    assert freeze(store, settings, spec(), folder).fields["code"] == ""
-    assert freeze(store, settings, spec(OWN + "code: none\n"), folder).fields["code"] == ""
+        freeze(store, settings, [spec(OWN)], folder)
+    assert freeze(store, settings, [spec()], folder).fields["code"] == ""
+    assert freeze(store, settings, [spec(OWN + "code: none\n")], folder).fields["code"] == ""
 
 
 def test_what_could_not_be_stored_is_told(store: Store, settings: Settings, folder: Path):
     (folder / "out").symlink_to("/etc/hostname")
-    (note,) = freeze(store, settings, spec(OWN), folder).notes
+    (note,) = freeze(store, settings, [spec(OWN)], folder).notes
     assert note == "out is not stored with the job: it is a link out of the folder"
 
 
@@ -120,7 +120,7 @@ def test_the_record_knows_the_commit_and_the_diff_is_a_blob(store: Store, settin
     make_repository(folder)
     write(folder, "own.py", content="changed = 1\n")
     for more in (OWN, ""):
-        frozen = freeze(store, settings, spec(more), folder)
+        frozen = freeze(store, settings, [spec(more)], folder)
         record = store.jobs.get(submit(store, FakeSender(), spec(more), folder, frozen))
         commit = git(folder, "rev-parse", "HEAD")
         assert record.provenance == {"commit": commit, "branch": "trunk", "dirty": True}
@@ -128,7 +128,7 @@ def test_the_record_knows_the_commit_and_the_diff_is_a_blob(store: Store, settin
 
 
 def test_without_a_repository_there_is_nothing_to_tell(store: Store, settings: Settings, folder: Path):
-    fields = freeze(store, settings, spec(OWN), folder).fields
+    fields = freeze(store, settings, [spec(OWN)], folder).fields
     assert (fields["diff"], json.loads(str(fields["provenance"]))) == ("", {})
 
 
@@ -140,7 +140,7 @@ def test_code_that_expired_before_the_job_was_stored_is_put_again(
 ):
     make_repository(folder)
     write(folder, "own.py", content="as submitted")
-    frozen = freeze(store, settings, spec(OWN), folder)
+    frozen = freeze(store, settings, [spec(OWN)], folder)
     write(folder, "own.py", content="edited since")
     store.redis.delete(*store.redis.keys(keys.blob("*")))
     record = store.jobs.get(submit(store, FakeSender(), spec(OWN), folder, frozen))
@@ -167,7 +167,7 @@ def small_redis(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_large_archive_lies_in_the_artifact_folder(
     store: Store, settings: Settings, folder: Path, small_redis: None
 ):
-    frozen = freeze(store, settings, spec(OWN), folder)
+    frozen = freeze(store, settings, [spec(OWN)], folder)
     digest = str(frozen.fields["code"])
     job_id = submit(store, FakeSender(), spec(OWN), folder, frozen)
     assert store.blobs.get(digest) == b""
@@ -182,11 +182,11 @@ def test_a_large_archive_lies_in_the_artifact_folder(
 def test_a_large_archive_that_is_gone_is_written_again(
     store: Store, settings: Settings, folder: Path, small_redis: None
 ):
-    digest = str(freeze(store, settings, spec(OWN), folder).fields["code"])
+    digest = str(freeze(store, settings, [spec(OWN)], folder).fields["code"])
     artifact_file(settings.runs, digest).unlink()
     with pytest.raises(CodeError, match="must share one folder of runs"):
         fetch(store, settings.runs, digest)
-    frozen = freeze(store, settings, spec(OWN), folder)
+    frozen = freeze(store, settings, [spec(OWN)], folder)
     assert names(store, settings, frozen) == {"own.py"}
 
 
@@ -196,7 +196,7 @@ def test_an_artifact_folder_that_cannot_be_written_is_told(
     settings.runs.parent.mkdir(parents=True, exist_ok=True)
     settings.runs.write_text("a file")
     with pytest.raises(CodeError, match="the job's code cannot be stored"):
-        freeze(store, settings, spec(OWN), folder)
+        freeze(store, settings, [spec(OWN)], folder)
     assert store.redis.keys(keys.blob("*")) == []
 
 

@@ -163,10 +163,12 @@ def test_an_error_in_user_code_is_told_in_one_line_and_printed_in_full(start):
     assert "Traceback (most recent call last)" in attempt.output
 
 
-def test_an_import_that_fails_is_told_as_such(start):
+def test_an_import_that_fails_is_found_before_anything_is_built(start):
     attempt = start(more="trainer: nowhere.Trainer\n")
     assert attempt.await_end() == EXIT_FAILED
-    assert attempt.of_kind("error")[0]["class"] == "import_error"
+    (error,) = attempt.of_kind("error")
+    assert error["class"] == "spec_error"
+    assert error["reason"].startswith("trainer: there is no module 'nowhere'")
 
 
 def test_a_job_has_its_environment_its_folder_and_its_threads(start, tmp_path: Path):
