@@ -21,6 +21,10 @@ class FusionqError(Exception):
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
 
+    def full(self) -> str:
+        """What the command line prints."""
+        return f"fusionq: {self}"
+
 
 class UsageError(FusionqError):
     """The command or its arguments are wrong."""
@@ -30,13 +34,22 @@ class UsageError(FusionqError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a job file: where it stands and what is wrong."""
+    """One mistake in a job file: where it stands, what is wrong, and how it looks there."""
 
     where: str
     message: str
+    excerpt: str = ""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}"
+
+    def full(self) -> str:
+        """With the lines of the file."""
+        return f"{self}\n{self.excerpt}" if self.excerpt else str(self)
+
+
+MOST_PROBLEMS = 100
+"""Nobody reads more; whoever looks for mistakes may stop there."""
 
 
 class SpecError(UsageError):
@@ -45,6 +58,13 @@ class SpecError(UsageError):
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+    def full(self) -> str:
+        """Every mistake with the lines of its file."""
+        told = [problem.full() for problem in self.problems[:MOST_PROBLEMS]]
+        if len(self.problems) >= MOST_PROBLEMS:
+            told.append(f"fusionq: these are the first {MOST_PROBLEMS} mistakes; there may be more")
+        return "\n".join(told)
 
 
 class NotFoundError(FusionqError):

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
-from fusionq.spec.job import JobSpec
+from fusionq.spec.describe import ANY_NAME, Key, keys
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "job-file.md"
 
@@ -21,36 +16,25 @@ Written by `tools/make_job_docs.py` from the model that checks job files.
   A short name is looked up where its section implies: `torch.nn` (model, loss), `torch.optim`,
   `torch.optim.lr_scheduler`, `torchvision.datasets`, `torchvision.transforms.v2`, `fusionq`.
   `class_path` with `init_args`, and `_component_`, are read as synonyms.
-- Durations are `30s`, `10m`, `2h30m`; intervals are `1ep`, `500ba` or a duration. `1e-3` is a number.
+- Durations are `30s`, `10m`, `2h30m`; intervals are `1ep`, `500ba` or a duration; sizes are `20GB`, `16GiB`.
+  `1e-3` is a number.
 - `${VAR}` and `${VAR:-default}` come from the environment; `$${VAR}` is the text itself.
 - On the command line, `key.path=value` changes any key: `fusionq submit job.yaml optimizer.lr=1e-2`.
 
-| key | default | what it says |
-|---|---|---|
+| key | type | default | what it says |
+|---|---|---|---|
 """
 
 
-def rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from rows(field.annotation, f"{prefix}{name}.")
-        else:
-            yield f"| `{prefix}{name}` | {default(field)} | {field.description} |"
-
-
-def default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value: Any = field.default
-    if isinstance(value, dict) and "_target_" in value:
-        value = value["_target_"].rpartition(".")[2]
-    if value in (None, [], {}):
-        return "none"
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+def row(key: Key) -> str:
+    name = key.dotted.replace(ANY_NAME, "KEY")
+    default = "required" if key.required else f"`{key.default_text}`" if key.default_text else "none"
+    words = key.description.replace("|", "\\|")
+    return f"| `{name}` | {key.type_text} | {default} | {words} |"
 
 
 def text() -> str:
-    return HEAD + "\n".join(rows(JobSpec)) + "\n"
+    return HEAD + "\n".join(row(key) for key in keys() if not key.is_section) + "\n"
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.queue.scheduling import START_WITHIN_S
 from fusionq.spec.events import EpochEnd, Progress, Started, Warned
 from fusionq.spec.job import JobSpec
-from fusionq.spec.load import parse_job, to_yaml
+from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
+from fusionq.spec.writer import to_yaml
 from workers.endings import Ending, Seen, judge
 from workers.gpus import visible_devices
 from workers.launcher import JobProcess

@@ -11,18 +11,21 @@ import click
 
 import fusionq
 from fusionq.cli.session import Session
-from fusionq.errors import FusionqError, SpecError
+from fusionq.errors import FusionqError
 from fusionq.spec.states import EXIT_DETACHED
 
 # The verb, its module, and its line in the help: listing them must not import them.
 VERBS = {
     "run": ("run", "Submit a job, start what is missing, and follow it to its end."),
+    "init": ("init", "Write a job file to start from, with every key explained."),
     "submit": ("submit", "Put a job into the queue and print its id."),
+    "validate": ("validate", "Check job files without queueing anything."),
     "status": ("status", "Show the jobs, or everything about one."),
     "logs": ("logs", "Print what a job printed; -f follows it."),
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
     "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
     "workers": ("workers", "Show the workers and what they have."),
+    "schema": ("schema", "Print the JSON Schema of the job file, for editors."),
     "up": ("up", "Start the embedded Redis."),
     "down": ("down", "Stop the embedded Redis."),
 }
@@ -93,11 +96,8 @@ def run(arguments: list[str] | None = None) -> None:
 
 
 def _tell(error: Exception) -> int:
-    if isinstance(error, SpecError):
-        click.echo(str(error), err=True)
-        return error.exit_code
     if isinstance(error, FusionqError):
-        click.echo(f"fusionq: {error}", err=True)
+        click.echo(error.full(), err=True)
         return error.exit_code
     words = " ".join(str(error).split())
     click.echo(f"fusionq: unexpected {type(error).__name__}: {words}; --debug shows where", err=True)

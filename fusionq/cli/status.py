@@ -175,7 +175,7 @@ def _say_next(record: JobRecord) -> None:
 
 
 def _print_spec(session: Session, record: JobRecord) -> None:
-    from fusionq.spec.load import to_yaml
+    from fusionq.spec.writer import to_yaml
 
     click.echo(to_yaml(session.store.jobs.spec(record.id)), nl=False)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from fusionq.spec.section import Section
+from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 from fusionq.spec.sweep import SweepSection
 from fusionq.spec.targets import FROM
 from fusionq.spec.units import Interval, parse_bytes, parse_duration
@@ -35,6 +35,8 @@ ExportFormat = Literal["safetensors", "torch_export", "onnx"]
 
 
 class DataSection(Section):
+    """What to train, validate and test on, and what is done to a sample first."""
+
     train: Target | None = Field(None, description="The data set to train on.")
     val: Target | None = Field(None, description="The data set that decides which epoch is the best.")
     val_fraction: float | None = Field(
@@ -60,6 +62,8 @@ class DataSection(Section):
 
 
 class MetricsSection(Section):
+    """What to measure."""
+
     train: list[Target] = Field(default=[], description="Metrics over the training batches.")
     val: list[Target] | None = Field(
         None, description="Metrics over the validation data; default: those of test."
@@ -68,6 +72,8 @@ class MetricsSection(Section):
 
 
 class TrainSection(Section):
+    """How to train."""
+
     epochs: int = Field(10, ge=1, description="How many times to go over the training data.")
     seed: int = Field(0, ge=0, lt=2**63, description="Decides initial weights, order and augmentation.")
     precision: Precision = Field("fp32", description="Numbers to compute in; weights stay fp32.")
@@ -94,6 +100,8 @@ class TrainSection(Section):
 
 
 class CheckpointSection(Section):
+    """What to keep, and how often."""
+
     save_models: Literal["all", "best"] = Field(
         "best", description="Keep the weights of every epoch, or only of the best one."
     )
@@ -114,7 +122,11 @@ class CheckpointSection(Section):
 
 
 class ResourcesSection(Section):
-    gpus: Literal["auto", 0, 1] = Field("auto", description="auto: one GPU where there is one, else the CPU.")
+    """What the job needs of a worker."""
+
+    gpus: Literal["auto", 0, 1] = Field(
+        "auto", description="auto is one GPU where there is one, else the CPU."
+    )
     gpu_memory: SizeBytes | None = Field(
         None, description="The least memory that its GPU must have, such as 20GB."
     )
@@ -124,6 +136,8 @@ class ResourcesSection(Section):
 
 
 class RetrySection(Section):
+    """What follows when an attempt fails."""
+
     max: int = Field(2, ge=0, le=100, description="How many attempts that failed are started again.")
     backoff: DurationS = Field(0.0, description="How long to wait before each, such as 30s.")
     on: list[FailureClass] = Field(
@@ -190,7 +204,7 @@ class JobSpec(Section):
     after: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
         default=[], description="Jobs (ids, names or last) that must succeed before this one starts."
     )
-    code: Literal["none"] | CodeSection = Field(
+    code: Annotated[Annotated[CodeSection, IS_BLOCK] | Annotated[Literal["none"], IS_OTHER], BY_FORM] = Field(
         default=CodeSection(),
         description="What of your own code is stored with the job and runs with it; none: the files as they "
         "are when it runs.",
@@ -198,16 +212,6 @@ class JobSpec(Section):
     sweep: SweepSection | None = Field(None, description="Many jobs out of this one: trials.")
     tags: list[Name] = Field(default=[], description="Words to find the job by.")
     env: dict[str, str] = Field(default={}, description="Environment variables of the job's process.")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> JobSpec:
-        if self.task == "train" and self.metrics.test and self.data.test is None:
-            raise ValueError("metrics.test needs data.test")
-        if self.metrics.val and not (self.data.val or self.data.val_fraction):
-            raise ValueError("metrics.val needs data.val or data.val_fraction")
-        if self.data.val and self.data.val_fraction:
-            raise ValueError("data.val and data.val_fraction are two ways to say one thing; keep one")
-        return self
 
     def to_data(self) -> dict[str, Any]:
         """Plain data that loads again to an equal spec."""

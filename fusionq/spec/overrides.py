@@ -1,54 +1,160 @@
-"""`key.path=value` from the command line, on top of a job file."""
+"""`key.path=value` and `~key.path` from the command line, on top of a job file."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fusionq.errors import Problem, SpecError
+from fusionq.spec.places import Place
 from fusionq.spec.reader import Path_, Source, read_text
+from fusionq.spec.sweep import PARAMS, SWEEP
+from fusionq.spec.targets import did_you_mean
+
+REMOVE = "~"
 
 
 def apply_overrides(source: Source, overrides: Iterable[str], environ: Mapping[str, str]) -> Source:
-    """The source with every override in it; a later message names the override. Raises SpecError."""
-    data, places, problems = copy.deepcopy(source.data), dict(source.places), []
+    """The source with every override in it; what is wrong with one stands in its `problems`.
+
+    A later message about a value that came from an override names that override.
+    """
+    changed = Changes(source)
     for override in overrides:
-        name = f"override {override!r}"
+        _apply(changed, override, environ)
+    return changed.source()
+
+
+def _apply(changed: Changes, override: str, environ: Mapping[str, str]) -> None:
+    name = f"override {override!r}"
+    try:
+        if override.startswith(REMOVE) and "=" not in override:
+            changed.remove(override[1:], name)
+            return
         key, equals, text = override.partition("=")
         if not equals or not key.strip("."):
-            problems.append(Problem(name, "write key.path=value, such as optimizer.lr=1e-2"))
-            continue
-        try:
-            value = read_text(text, name, environ).data if text.strip() else None
-            path = _put(data, key.split("."), value, name)
-        except SpecError as error:
-            problems += error.problems
-            continue
-        places = {p: where for p, where in places.items() if p[: len(path)] != path}
-        places[path] = name
-    if problems:
-        raise SpecError(problems)
-    return Source(source.name, data, places)
+            raise _refusal(name, "write key.path=value, such as optimizer.lr=1e-2, or ~key.path")
+        values = _values(text, name, environ)
+        if len(values) == 1:
+            changed.put(key, values[0], name)
+        else:
+            changed.sweep(key, values, name)
+    except SpecError as error:
+        changed.problems += error.problems
 
 
-def _put(data: Any, steps: list[str], value: Any, name: str) -> Path_:
-    """Put `value` at the path. Blocks on the way are made, list items must be there.
+def _values(text: str, name: str, environ: Mapping[str, str]) -> list[Any]:
+    """One value, or (`1e-3,1e-4`) those of a grid."""
+    if not text.strip():
+        return [None]
+    try:
+        source = read_text(text, name, environ)
+    except SpecError as error:
+        return _grid(text, name, environ) or _refuse(error)
+    if source.problems:
+        raise SpecError(list(source.problems))
+    is_plain = isinstance(source.data, str) and text.lstrip()[0] not in "'\"|>"
+    return (is_plain and _grid(text, name, environ)) or [source.data]
 
-    Returns the path of the outermost value that is new: the override is where it stands.
-    """
-    path: Path_ = ()
-    made: Path_ | None = None
-    for step in steps[:-1]:
-        key = _key(data, step, name)
-        path = (*path, key)
-        if isinstance(data, dict) and data.get(key) is None:
-            data[key] = {}
-            made = made or path
-        data = data[key]
-    key = _key(data, steps[-1], name)
-    data[key] = value
-    return made or (*path, key)
+
+def _grid(text: str, name: str, environ: Mapping[str, str]) -> list[Any]:
+    """The values between commas; [] where there are not two or more."""
+    if "," not in text:
+        return []
+    try:
+        source = read_text(f"[{text}]", name, environ)
+    except SpecError:
+        return []
+    is_list = isinstance(source.data, list) and len(source.data) > 1 and not source.problems
+    return source.data if is_list and None not in source.data else []
+
+
+def _refuse(error: SpecError) -> list[Any]:
+    raise error
+
+
+class Changes:
+    """A source that is being changed: its data, and who says what of it."""
+
+    def __init__(self, source: Source) -> None:
+        self._before = source
+        self._data = copy.deepcopy(source.data)
+        self._places = dict(source.places)
+        self.problems: list[Problem] = []
+
+    def source(self) -> Source:
+        before = self._before
+        return replace(
+            before, data=self._data, places=self._places, problems=(*before.problems, *self.problems)
+        )
+
+    def put(self, dotted: str, value: Any, name: str, place: Place | None = None) -> None:
+        """Put a value at a path. Blocks on the way are made, list items must be there. Raises SpecError."""
+        steps = dotted.split(".")
+        parent, path, made = self._data, (), None
+        for step in steps[:-1]:
+            key = _key(parent, step, name)
+            path = (*path, key)
+            if isinstance(parent, dict) and parent.get(key) is None:
+                parent[key] = {}
+                made = made or path
+            parent = parent[key]
+        key = _key(parent, steps[-1], name)
+        parent[key] = value
+        self._stands_at(made or (*path, key), place or Place(name))
+        self._forget_param(dotted)
+
+    def remove(self, dotted: str, name: str) -> None:
+        """Take a key or an item away. Raises SpecError where there is none."""
+        steps = dotted.split(".")
+        parent, path = self._data, ()
+        for step in steps[:-1]:
+            key = _key(parent, step, name)
+            if isinstance(parent, dict) and key not in parent:
+                raise _refusal(name, f"there is no {step!r} to remove{did_you_mean(step, parent)}")
+            parent, path = parent[key], (*path, key)
+        key = _key(parent, steps[-1], name)
+        if isinstance(parent, dict) and key not in parent:
+            raise _refusal(name, f"there is no {key!r} to remove{did_you_mean(str(key), parent)}")
+        del parent[key]
+        if isinstance(parent, list):
+            # Items behind it have moved up; the list as a whole still stands where it stood.
+            self._drop_places(path, keep_itself=True)
+        else:
+            self._drop_places((*path, key))
+
+    def sweep(self, dotted: str, values: list[Any], name: str) -> None:
+        """Make a grid over these values. Raises SpecError where the file lists its trials."""
+        if not isinstance(self._data, dict):
+            return
+        section = self._data.get(SWEEP) or {}
+        params = section.get(PARAMS, {}) if isinstance(section, dict) else None
+        if not isinstance(params, dict):
+            raise _refusal(name, "the file lists its trials one by one; change the list, or give one value")
+        self._data[SWEEP] = {**section, PARAMS: {**params, dotted: values}}
+        self._stands_at((SWEEP, PARAMS, dotted), Place(name))
+
+    def _forget_param(self, dotted: str) -> None:
+        """One value that a person types goes over the values of the file's sweep."""
+        section = self._data.get(SWEEP) if isinstance(self._data, dict) else None
+        params = section.get(PARAMS) if isinstance(section, dict) else None
+        if isinstance(params, dict) and dotted in params:
+            rest = {key: value for key, value in params.items() if key != dotted}
+            if rest:
+                self._data[SWEEP] = {**section, PARAMS: rest}
+            else:
+                del self._data[SWEEP]
+
+    def _stands_at(self, path: Path_, place: Place) -> None:
+        self._drop_places(path)
+        self._places[path] = place
+
+    def _drop_places(self, path: Path_, *, keep_itself: bool = False) -> None:
+        for known in [known for known in self._places if known[: len(path)] == path]:
+            if known != path or not keep_itself:
+                del self._places[known]
 
 
 def _key(data: Any, step: str, name: str) -> str | int:
@@ -57,7 +163,10 @@ def _key(data: Any, step: str, name: str) -> str | int:
     if isinstance(data, list):
         if step.isdecimal() and int(step) < len(data):
             return int(step)
-        raise SpecError(
-            [Problem(name, f"{step!r} is not an item of this list; it has items 0 to {len(data) - 1}")]
-        )
-    raise SpecError([Problem(name, f"there is nothing below {step!r}: its parent is a plain value")])
+        items = f"it has items 0 to {len(data) - 1}" if data else "it is empty"
+        raise _refusal(name, f"{step!r} is not an item of this list; {items}")
+    raise _refusal(name, f"there is nothing below {step!r}: its parent is a plain value")
+
+
+def _refusal(name: str, message: str) -> SpecError:
+    return SpecError([Problem(name, message)])

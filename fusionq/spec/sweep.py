@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fusionq.spec.section import Section
+from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 
+SWEEP = "sweep"
+PARAMS = "params"
 MOST_TRIALS = 10_000
 
 Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -41,7 +43,8 @@ class Choice(Section):
 
 
 Values = Annotated[list[Any], Field(min_length=1)]
-Params = Annotated[dict[str, Values | Choice], Field(min_length=1)]
+ValuesOrChoice = Annotated[Annotated[Choice, IS_BLOCK] | Annotated[Values, IS_OTHER], BY_FORM]
+Params = Annotated[dict[str, ValuesOrChoice], Field(min_length=1)]
 Points = Annotated[list[Annotated[dict[str, Any], Field(min_length=1)]], Field(min_length=1)]
 
 
@@ -55,7 +58,7 @@ class SweepSection(Section):
     method: Literal["grid", "random", "list"] = Field(
         "grid", description="Every combination of the values, random draws, or the trials as they are listed."
     )
-    params: Params | Points = Field(
+    params: Annotated[Annotated[Params, IS_BLOCK] | Annotated[Points, IS_OTHER], BY_FORM] = Field(
         description="For each key (optimizer.lr) its values [1e-3, 1e-4], or {choice|uniform|loguniform|int: "
         "[…]}; for the method list a list of trials, each a block of keys."
     )
@@ -64,3 +67,22 @@ class SweepSection(Section):
     )
     seed: int = Field(0, ge=0, description="Decides the random draws.")
     max_parallel: int | None = Field(None, ge=1, description="How many of its trials may run at once.")
+
+    @model_validator(mode="after")
+    def _fits_its_method(self) -> SweepSection:
+        is_list = isinstance(self.params, list)
+        if (self.method == "list") != is_list:
+            raise ValueError(
+                "the method list takes a list of trials under params, grid and random take a block of keys"
+            )
+        if (self.method == "random") != (self.trials is not None):
+            raise ValueError("trials says how many to draw, and goes with the method random alone")
+        if self.method == "grid":
+            self._check_grid()
+        return self
+
+    def _check_grid(self) -> None:
+        assert isinstance(self.params, dict)
+        for key, values in self.params.items():
+            if isinstance(values, Choice) and values.choice is None:
+                raise ValueError(f"a grid takes lists of values, and {key} has none; take the method random")

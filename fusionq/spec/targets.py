@@ -19,6 +19,7 @@ TARGET = "_target_"
 ARGS = "_args_"
 FROM = "from"  # names where a model's weights come from; no argument of a call can have this name
 _SYNONYMS = ("_component_", "class_path")
+TARGET_KEYS = (TARGET, *_SYNONYMS)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 DATASETS = ("torchvision.datasets", "fusionq", "torch.utils.data")
@@ -148,8 +149,10 @@ class TargetResolver:
             self._problem(path, f"unknown target {name!r}{did_you_mean(attribute, known)}")
 
     def _problem(self, path: Path_, message: str) -> None:
+        if path in self.source.wrong:
+            return  # told already
         self.wrong_paths.add(path)
-        self.problems.append(Problem(self.source.where(path), message))
+        self.problems.append(self.source.problem(path, message))
 
 
 def _example(modules: tuple[str, ...]) -> str:

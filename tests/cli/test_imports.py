@@ -46,7 +46,7 @@ def test_the_help_loads_nothing():
     assert loaded_by("--version") == set()
 
 
-@pytest.mark.parametrize("verb", ["status", "logs", "submit", "run", "worker", "cancel"])
+@pytest.mark.parametrize("verb", ["status", "logs", "submit", "run", "worker", "cancel", "init", "schema"])
 def test_the_help_of_a_verb_loads_neither_torch_nor_celery_nor_pydantic(verb: str):
     assert not loaded_by(verb, "--help") & {"torch", "celery", "kombu", "pydantic", "numpy", "workers"}
 
@@ -60,6 +60,12 @@ def test_status_loads_redis_and_nothing_larger():
 def test_submit_needs_no_torch(tmp_path: Path):
     file = Path(__file__).parents[2] / "jobs" / "digits.yaml"
     assert not loaded_by("submit", str(file)) & {"torch", "torchvision", "numpy", "workers"}
+
+
+def test_init_and_schema_need_neither_a_queue_nor_torch(tmp_path: Path):
+    unneeded = {"torch", "torchvision", "numpy", "celery", "kombu", "redis", "workers"}
+    assert not loaded_by("init", str(tmp_path / "job.yaml")) & unneeded
+    assert not loaded_by("schema", "-o", str(tmp_path / "schema.json")) & unneeded
 
 
 def test_the_command_is_there_as_a_module_too():

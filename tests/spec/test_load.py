@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fusionq.errors import NotFoundError, SpecError
-from fusionq.spec.load import from_yaml, load_job, parse_job, to_yaml
+from fusionq.spec.load import from_yaml, load_job, parse_job
+from fusionq.spec.writer import to_yaml
 from tests.support import ONE_JOB
 
 JOBS = sorted((Path(__file__).parents[2] / "jobs").glob("*.yaml"))

@@ -16,9 +16,7 @@ def override(text: str, *overrides: str, **environ: str) -> Source:
 
 
 def mistakes(text: str, *overrides: str) -> list[str]:
-    with pytest.raises(SpecError) as caught:
-        override(text, *overrides)
-    return [str(problem) for problem in caught.value.problems]
+    return [str(problem) for problem in override(text, *overrides).problems]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +60,9 @@ def test_variables_are_replaced():
 
 @pytest.mark.parametrize("text", ["a", "=5", ".=5", ""])
 def test_an_override_without_a_key_or_a_sign_is_refused(text):
-    assert mistakes("a: 1", text) == [f"override {text!r}: write key.path=value, such as optimizer.lr=1e-2"]
+    assert mistakes("a: 1", text) == [
+        f"override {text!r}: write key.path=value, such as optimizer.lr=1e-2, or ~key.path"
+    ]
 
 
 @pytest.mark.parametrize("step", ["2", "-1", "x", "²", ""])
@@ -96,3 +96,29 @@ def test_a_mistake_beside_an_override_keeps_its_place_in_the_file():
         check(override(ONE_JOB + "train: {epochs: 0}\n", "train.seed=1"))
     (problem,) = caught.value.problems
     assert problem.where == "job.yaml:7:9"
+
+
+def test_a_key_and_an_item_can_be_taken_away():
+    assert override("{a: 1, b: {c: 1, d: 2}}", "~a", "~b.c").data == {"b": {"d": 2}}
+    assert override("a: [1, 2, 3]", "~a.1").data == {"a": [1, 3]}
+    assert override("a: 1", "~a", "a=2").data == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("~epohcs", "there is no 'epohcs' to remove; did you mean 'epochs'?"),
+        ("~x.y", "there is no 'x' to remove; valid here: epochs, list"),
+        ("~list.5", "'5' is not an item of this list; it has items 0 to 0"),
+        ("~epochs.x", "there is nothing below 'x': its parent is a plain value"),
+    ],
+)
+def test_what_is_not_there_cannot_be_taken_away(text, words):
+    assert mistakes("{epochs: 1, list: [1]}", text) == [f"override {text!r}: {words}"]
+
+
+def test_items_behind_one_that_was_taken_away_are_found_in_their_list():
+    with pytest.raises(SpecError) as caught:
+        check(override(ONE_JOB + "tags:\n  - a\n  - 5\n", "~tags.0"))
+    (problem,) = caught.value.problems
+    assert problem.where == "job.yaml:7:1"

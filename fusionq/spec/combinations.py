@@ -1,0 +1,79 @@
+"""Keys that are right each by itself and wrong together. Each rule sees the plain data of a job file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fusionq.spec.job import NEEDED
+from fusionq.spec.reader import Path_
+from fusionq.spec.targets import FROM
+from fusionq.spec.units import Interval
+
+Mistake = tuple[Path_, str]
+
+
+def mistakes_of(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Every combination that cannot be, with its path."""
+    for rule in RULES:
+        yield from rule(data)
+
+
+def missing_in(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """The keys that the job's task needs and the file lacks; a parent that is wrong itself was told."""
+    task = data.get("task", "train")
+    for path in NEEDED.get(task, ()) if isinstance(task, str) else ():
+        parent = _at(data, *path[:-1])
+        if isinstance(parent, dict) and parent.get(path[-1]) in (None, []):
+            words = f"the key {'.'.join(path)!r} is missing"
+            yield path, words if task == "train" else f"{words}; the task {task} needs it"
+
+
+def _at(data: Any, *path: str) -> Any:
+    for key in path:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def _test_data(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    is_training = data.get("task", "train") == "train"
+    if is_training and _at(data, "metrics", "test") and _at(data, "data", "test") is None:
+        yield ("metrics", "test"), "metrics.test needs data.test"
+
+
+def _validation_data(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    val, fraction = _at(data, "data", "val"), _at(data, "data", "val_fraction")
+    if _at(data, "metrics", "val") and val is None and fraction is None:
+        yield ("metrics", "val"), "metrics.val needs data.val or data.val_fraction"
+    if val is not None and fraction is not None:
+        yield (
+            ("data", "val_fraction"),
+            "data.val and data.val_fraction are two ways to say one thing; keep one",
+        )
+
+
+def _gpu_memory(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    gpus = _at(data, "resources", "gpus")
+    if _at(data, "resources", "gpu_memory") is not None and gpus == 0 and not isinstance(gpus, bool):
+        yield ("resources", "gpu_memory"), "gpu_memory asks for memory of a GPU, and resources.gpus is 0"
+
+
+def _warmup(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    try:
+        interval = Interval.parse(_at(data, "train", "warmup") or "1ep")
+    except ValueError:
+        return  # told already
+    if interval.seconds:
+        yield (
+            ("train", "warmup"),
+            "train.warmup counts batches or epochs, such as 500ba or 1ep, not time",
+        )
+
+
+def _weights_of_another(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    source = _at(data, "model", FROM)
+    if source is not None and not isinstance(source, str):
+        yield ("model", FROM), f"model.from names a job or a file, but this is {source!r}"
+
+
+RULES = (_test_data, _validation_data, _gpu_memory, _warmup, _weights_of_another)

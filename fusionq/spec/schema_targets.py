@@ -1,0 +1,95 @@
+"""The part of the JSON Schema that is about targets: short names, import paths, and blocks with arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fusionq.spec.catalog import catalog
+from fusionq.spec.targets import ARGS, FROM, TARGET, TARGET_PLACES
+
+Schema = dict[str, Any]
+
+ANY_ITEM = "*"  # as in `TARGET_PLACES`
+
+NAME_KEYS = {
+    TARGET: "The class or function: a short name, or an import path such as my_package.MyClass.",
+    "class_path": f"The same as {TARGET}, with the keyword arguments under init_args.",
+    "_component_": f"The same as {TARGET}.",
+}
+_SOURCE: Schema = {
+    "type": ["string", "number"],
+    "description": "The job (its id or name) or the file that the weights come from.",
+}
+# Without a description: editors would show it instead of that of the key.
+_SHARED: dict[str, Schema] = {
+    "variable": {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"},
+    "import_path": {"type": "string", "pattern": r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"},
+}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def any_of(*alternatives: Schema) -> Schema:
+    """One of these; an alternative that is a choice itself is taken apart."""
+    parts: list[Schema] = []
+    for alternative in alternatives:
+        inner = alternative["anyOf"] if set(alternative) == {"anyOf"} else [alternative]
+        parts += [part for part in inner if part not in parts]
+    return parts[0] if len(parts) == 1 else {"anyOf": parts}
+
+
+def target_schema(place: tuple[str, ...]) -> Schema:
+    """What may stand at a place of `TARGET_PLACES`: a name, or a block."""
+    section = _section_of(place)
+    alternatives = [ref(f"{section}_name"), ref(f"{section}_block")]
+    return any_of(*alternatives, ref("model_of_a_job")) if place == ("model",) else any_of(*alternatives)
+
+
+def target_definitions() -> dict[str, Schema]:
+    """The definitions that `target_schema` refers to."""
+    definitions = dict(_SHARED)
+    for place, modules in TARGET_PLACES.items():
+        section = _section_of(place)
+        definitions[f"{section}_name"] = _name(modules)
+        definitions[f"{section}_argument"] = _argument(section)
+        definitions[f"{section}_block"] = _block(section)
+    definitions["model_block"]["properties"][FROM] = _SOURCE
+    definitions["model_of_a_job"] = {
+        "type": "object",
+        "description": "The model of another job, whole.",
+        "properties": {FROM: _SOURCE},
+        "required": [FROM],
+        "additionalProperties": False,
+    }
+    return definitions
+
+
+def _section_of(place: tuple[str, ...]) -> str:
+    """One word for all places that take the same, such as data.train and data.val."""
+    return "transform" if place[0] == "data" and place[-1] == ANY_ITEM else place[0]
+
+
+def _name(modules: Iterable[str]) -> Schema:
+    names = sorted(set().union(*(catalog().get(module, ()) for module in modules)))
+    return any_of({"enum": names}, ref("import_path"), ref("variable"))
+
+
+def _argument(section: str) -> Schema:
+    """Any value; the names in blocks within it are checked, however deep they are."""
+    inner = ref(f"{section}_argument")
+    properties: Schema = {
+        key: {**ref(f"{section}_name"), "description": words} for key, words in NAME_KEYS.items()
+    }
+    properties[ARGS] = {"type": "array", "items": inner, "description": "The positional arguments."}
+    properties["init_args"] = {"additionalProperties": inner, "description": "The keyword arguments."}
+    return {"properties": properties, "additionalProperties": inner, "items": inner}
+
+
+def _block(section: str) -> Schema:
+    """A block that names one target; the other keys are its arguments."""
+    argument = _argument(section)
+    del argument["items"]
+    return {"type": "object", **argument, "oneOf": [{"required": [key]} for key in NAME_KEYS]}
