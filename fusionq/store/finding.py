@@ -60,7 +60,8 @@ def _trial(redis: Client, reference: str) -> str:
         raise unknown(reference)
     if not 1 <= int(index) <= int(total):
         raise NotFoundError(
-            f"the sweep {sweep} has no trial {int(index)}", hint=f"its trials are {sweep}-1 to {sweep}-{total}"
+            f"the sweep {sweep} has no trial {int(index)}",
+            hint=f"its trials are {sweep}-1 to {sweep}-{total}",
         )
     return f"{sweep}-{int(index)}"
 

@@ -148,4 +148,3 @@ class Jobs:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-

@@ -58,7 +58,10 @@ class Sweeps:
         """Nobody else may write trials of this id."""
         if not self._redis.set(keys.staging(sweep_id), token, nx=True, px=STAGED_MS):
             return False
-        return not self._redis.exists(keys.sweep(sweep_id), keys.job(sweep_id))
+        if self._redis.exists(keys.sweep(sweep_id), keys.job(sweep_id)):
+            self._redis.delete(keys.staging(sweep_id))
+            return False
+        return True
 
     def _stage(self, sweep_id: str, trials: Iterable[tuple[str, Mapping[str, Any], Fields]]) -> None:
         for chunk in _chunks(trials):

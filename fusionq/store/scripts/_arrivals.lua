@@ -49,7 +49,7 @@ local function enter(id, reason)
   admit(id, reason)
 end
 
--- Makes it known: in the list of all jobs, and under its name. A trial is found under its sweep.
+-- Makes it known: in the list of all jobs, and under its name.
 local function list(id, name, sequence)
   redis.call('ZADD', K.jobs, sequence, id)
   redis.call('HSET', K.names, name, id)

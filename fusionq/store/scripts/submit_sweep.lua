@@ -7,7 +7,7 @@ if redis.call('EXISTS', K.sweep(sweep)) == 1 then
   return redis.call('HGET', K.sweep(sweep), 'token') == token
     and tonumber(redis.call('HGET', K.sweep(sweep), 'sequence')) or 0
 end
-if redis.call('GET', K.staging(sweep)) ~= token then
+if redis.call('EXISTS', K.job(sweep)) == 1 or redis.call('GET', K.staging(sweep)) ~= token then
   return 0
 end
 for k = 1, total do
@@ -25,7 +25,6 @@ redis.call('SET', K.spec(sweep), ARGV[2])
 redis.call('HSET', K.sweep(sweep), 'total', total, 'sequence', sequence, 'submitted_at', now_ms(),
   'token', token, unpack(fields))
 add_row(sweep, sequence)
-redis.call('HSET', K.names, redis.call('HGET', K.sweep(sweep), 'name'), sweep)
 for k = 1, total do
   local id = sweep .. '-' .. k
   redis.call('PERSIST', K.job(id))
@@ -35,4 +34,6 @@ for k = 1, total do
   redis.call('SADD', K.queues, get(id, 'queue'))
   enter(id, '')
 end
+-- Last: trials mostly have the name of their sweep, and it means them all.
+redis.call('HSET', K.names, redis.call('HGET', K.sweep(sweep), 'name'), sweep)
 return sequence
