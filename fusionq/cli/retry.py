@@ -9,9 +9,7 @@ from fusionq.errors import FusionqError
 
 @click.command()
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
-@click.option(
-    "--resume/--fresh", "is_resumed", default=True, help="Go on from its state, or begin anew."
-)
+@click.option("--resume/--fresh", "is_resumed", default=True, help="Go on from its state, or begin anew.")
 @verb
 def retry(session: Session, jobs: tuple[str, ...], is_resumed: bool) -> None:
     """Queue each JOB that has ended once more, under its own id; of a sweep the trials that did not succeed.

@@ -138,6 +138,7 @@ def _result(assembly: Assembly, training: Training) -> dict[str, Any]:
         "best_epoch": best.epoch,
         "monitor": best.monitor,
         "best_value": best.value,
+        "mode": best.mode,
         "values": training.history.rows[-1] if training.history.rows else {},
         "best_model": str(best_model or ""),
     }

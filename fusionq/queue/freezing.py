@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from fusionq.errors import BlobGoneError
 from fusionq.queue import code_archives, git
-from fusionq.queue.parents import resolve_model
+from fusionq.queue.parents import Parents
 from fusionq.queue.snapshot import Snapshot, names_own_code, take
 from fusionq.spec.job import CodeSection, JobSpec
 from fusionq.spec.settings import Settings
@@ -47,7 +47,8 @@ def freeze(store: Store, settings: Settings, specs: Sequence[JobSpec], workdir: 
     git says of it. Raises UsageError (CodeTooLargeError), CodeError and StoreUnavailableError.
     """
     # The model of another job may name own code too.
-    specs = [resolve_model(store, spec, workdir) for spec in specs]
+    parents = Parents(store, workdir)
+    specs = [parents.resolve(spec) for spec in specs]
     snapshot = _snapshot(settings, specs, workdir)
     facts = dict(git.describe(workdir) if snapshot is None else snapshot.provenance)
     diff = facts.pop("diff", "").encode()

@@ -1,4 +1,4 @@
-"""The record of a job: where it stands. It is what Redis holds of a job, read into one object."""
+"""The record of a job or of a sweep: where it stands. What Redis holds of it, read into one object."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ class JobRecord:
     due_at: float = 0.0
     progress: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
+    sweep: str = ""  # the id of the sweep that it is a trial of
+    params: dict[str, Any] = field(default_factory=dict)  # what its sweep changed for this trial
 
     @classmethod
     def from_hash(cls, job_id: str, stored: Mapping[str, str]) -> JobRecord:
@@ -86,6 +88,8 @@ class JobRecord:
             due_at=seconds("due_at"),
             progress=json.loads(text("progress", "{}")),
             result=json.loads(text("result", "{}")),
+            sweep=text("sweep"),
+            params=json.loads(text("params", "{}")),
         )
 
     @property
@@ -99,3 +103,96 @@ class JobRecord:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+_BEGUN = (Status.ASSIGNED, Status.RUNNING, *Outcome)
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """A sweep as Redis knows it. `counts` says how many trials are in each state, by its one word."""
+
+    id: str
+    name: str
+    total: int
+    method: str = "grid"
+    max_parallel: int | None = None
+    params: tuple[str, ...] = ()  # the keys that its trials change
+    queue: str = "default"
+    priority: int = 0
+    sequence: int = 0
+    user: str = ""
+    tags: tuple[str, ...] = ()
+    workdir: str = ""
+    stop_requested: str = ""
+    submitted_at: float = 0.0
+    started_at: float = 0.0  # the first start of a trial
+    finished_at: float = 0.0  # the last end of a trial, once all are over
+    counts: dict[str, int] = field(default_factory=dict)
+    mode: str = ""  # whether a smaller ("min") or a larger ("max") best value is better
+    monitor: str = ""  # what their best values measure
+    best_trial: str = ""
+    best_value: float | None = None
+
+    @classmethod
+    def from_hash(cls, sweep_id: str, stored: Mapping[str, str]) -> SweepRecord:
+        """Read the hash as Redis returns it."""
+
+        def text(key: str, default: str = "") -> str:
+            return stored.get(key) or default
+
+        counts = {word: int(stored[word]) for word in (*Status, *Outcome) if int(text(word, "0"))}
+        total = int(text("total", "0"))
+        is_over = sum(counts.get(word, 0) for word in Outcome) == total
+        return cls(
+            id=sweep_id,
+            name=text("name"),
+            total=total,
+            method=text("method", "grid"),
+            max_parallel=int(text("max_parallel", "0")) or None,
+            params=tuple(json.loads(text("params", "[]"))),
+            queue=text("queue", "default"),
+            priority=int(text("priority", "0")),
+            sequence=int(text("sequence", "0")),
+            user=text("user"),
+            tags=tuple(json.loads(text("tags", "[]"))),
+            workdir=text("workdir"),
+            stop_requested=text("stop_requested"),
+            submitted_at=int(text("submitted_at", "0")) / 1000,
+            started_at=int(text("started_at", "0")) / 1000,
+            finished_at=int(text("finished_at", "0")) / 1000 if is_over else 0.0,
+            counts={str(word): count for word, count in counts.items()},
+            mode=text("mode"),
+            monitor=text("monitor"),
+            best_trial=text("best_trial"),
+            best_value=float(stored["best_value"]) if stored.get("best_value") else None,
+        )
+
+    def count(self, *words: str) -> int:
+        """How many trials are in one of these states."""
+        return sum(self.counts.get(word, 0) for word in words)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.count(*Outcome) == self.total
+
+    @property
+    def state_word(self) -> str:
+        """One word for people. A sweep with a failed trial failed, but only once all are over."""
+        if not self.is_finished:
+            if self.count(*_BEGUN):
+                return str(Status.RUNNING)
+            return str(Status.QUEUED if self.count(Status.QUEUED) else Status.WAITING)
+        return str(self.outcome)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended, for the exit code of who waits for it."""
+        if not self.is_finished:
+            return None
+        if self.count(Outcome.FAILED, Outcome.TIMED_OUT):
+            return Outcome.FAILED
+        return Outcome.CANCELLED if self.count(Outcome.CANCELLED) else Outcome.SUCCEEDED
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "state": self.state_word}

@@ -8,7 +8,7 @@ from enum import StrEnum
 class Status(StrEnum):
     """Where a job is."""
 
-    WAITING = "waiting"  # for a time to come
+    WAITING = "waiting"  # for a time to come, for its turn in a sweep, or for the jobs before it
     QUEUED = "queued"
     ASSIGNED = "assigned"  # to a worker that has not started it yet
     RUNNING = "running"
@@ -31,6 +31,9 @@ LEGAL_MOVES: dict[Status, frozenset[Status]] = {
     Status.RUNNING: frozenset({Status.QUEUED, Status.WAITING, Status.FINISHED}),
     Status.FINISHED: frozenset(),
 }
+
+FIRST_MOVES: dict[str, frozenset[Status]] = {"": frozenset({Status.QUEUED, Status.WAITING})}
+"""How a job comes into being; only the scripts that submit make these."""
 
 EXIT_CODES: dict[Outcome, int] = {
     Outcome.SUCCEEDED: 0,

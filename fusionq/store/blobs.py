@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from redis.client import NEVER_DECODE
 
+from fusionq.errors import BlobGoneError
 from fusionq.store import keys
 from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
 
 UNUSED_MS = 3_600_000  # what was put for a job that was never stored expires
 BLOB_GONE = -1  # what the scripts of a submission answer
+
+
+def is_stored(answer: int) -> bool:
+    """What the answer of such a script means: False where the id is taken. Raises BlobGoneError."""
+    if answer == BLOB_GONE:
+        raise BlobGoneError("the job's code expired before the job was stored", hint="submit it again")
+    return answer > 0
 
 
 class Blobs:

@@ -7,15 +7,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fusionq.errors import BlobGoneError, NotFoundError, UsageError
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
-from fusionq.store import keys
-from fusionq.store.blobs import BLOB_GONE
+from fusionq.store import finding, keys
+from fusionq.store.blobs import is_stored
 from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
-
-LAST = "last"
 
 
 class Jobs:
@@ -34,9 +31,7 @@ class Jobs:
         """
         flat = [part for pair in fields.items() for part in pair]
         answer = self._scripts.run("submit", job_id, json.dumps(spec), uuid.uuid4().hex, *flat)
-        if answer == BLOB_GONE:
-            raise BlobGoneError("the job's code expired before the job was stored", hint="submit it again")
-        return answer > 0
+        return is_stored(answer)
 
     def assign(self, job_id: str, worker: str, gpus: Sequence[int], start_within_s: float) -> int:
         """Reserve a worker's slot and GPUs for a queued job. Returns the attempt; 0: there is no room."""
@@ -73,7 +68,7 @@ class Jobs:
         """Cancel a job: 'cancelled' at once, 'asked' where it runs, or 'finished' where it is too late."""
         answer = self._scripts.run("cancel", job_id, reason, keys.stop_channel(""))
         if answer == "missing":
-            raise _unknown(job_id)
+            raise finding.unknown(job_id)
         return answer
 
     def promote(self) -> int:
@@ -102,8 +97,8 @@ class Jobs:
     def get(self, job_id: str) -> JobRecord:
         """The record of a job. Raises NotFoundError."""
         stored = self._redis.hgetall(keys.job(job_id))
-        if not stored:
-            raise _unknown(job_id)
+        if "status" not in stored:
+            raise finding.unknown(job_id)
         return JobRecord.from_hash(job_id, stored)
 
     def get_many(self, job_ids: Iterable[str]) -> list[JobRecord]:
@@ -113,7 +108,7 @@ class Jobs:
         for job_id in ids:
             pipe.hgetall(keys.job(job_id))
         found = zip(ids, pipe.execute(), strict=True)
-        return [JobRecord.from_hash(job_id, stored) for job_id, stored in found if stored]
+        return [JobRecord.from_hash(job_id, stored) for job_id, stored in found if "status" in stored]
 
     def newest(self, count: int) -> list[JobRecord]:
         """The last `count` jobs that were submitted, oldest first."""
@@ -127,34 +122,16 @@ class Jobs:
         """The resolved job file. Raises NotFoundError."""
         stored = self._redis.get(keys.spec(job_id))
         if stored is None:
-            raise _unknown(job_id)
+            raise finding.unknown(job_id)
         return json.loads(stored)
 
     def find(self, reference: str) -> str:
-        """The id that `reference` means: an id, a prefix of one, a job's name, or 'last'."""
-        if reference == LAST:
-            newest = self._redis.zrevrange(keys.JOBS, 0, 0)
-            if not newest:
-                raise NotFoundError(
-                    "no job was ever submitted", hint="submit one: fusionq submit jobs/mnist.yaml"
-                )
-            return newest[0]
-        if self._redis.exists(keys.job(reference)):
-            return reference
-        named = self._redis.hget(keys.NAMES, reference)
-        if named is not None:
-            return named
-        if not reference:
-            raise UsageError("a job is named by its id, a prefix of it, its name, or 'last'")
-        matches = self._redis.zrangebylex(keys.JOB_IDS, f"[{reference}", f"[{reference}\xff", 0, 6)
-        if len(matches) > 1:
-            shown = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
-            raise UsageError(
-                f"{reference!r} is the beginning of several jobs: {shown}", hint="write one more letter"
-            )
-        if not matches:
-            raise _unknown(reference)
-        return matches[0]
+        """The id that `reference` means: an id, a prefix of one, a name, or 'last'. It may be a sweep's."""
+        return finding.find(self._redis, reference)
+
+    def find_job(self, reference: str) -> str:
+        """The same for a job alone. Raises UsageError where a sweep is meant."""
+        return finding.find_job(self._redis, reference)
 
     def pending(self, limit: int = 200) -> list[JobRecord]:
         """Queued jobs in the order in which they go, at most `limit` of each queue."""
@@ -176,7 +153,3 @@ class Jobs:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _unknown(reference: str) -> NotFoundError:
-    return NotFoundError(f"no job answers to {reference!r}", hint="`fusionq status` lists the jobs")

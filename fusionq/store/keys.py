@@ -7,9 +7,15 @@
 | log, metrics | stream | what the job printed; its points                         | until it is removed  |
 | blob         | string | what records point to by its digest, such as code        | while used, or 1 h   |
 | blob_users   | set    | the jobs and sweeps whose record points to a blob        | while it has members |
-| jobs         | zset   | all jobs by order of submission                          | always               |
-| job_ids      | zset   | all jobs by id, to look up a prefix                      | always               |
-| names        | hash   | the last job of each name                                | always               |
+| sweep        | hash   | the record of a sweep; its spec is under `spec`          | until it is removed  |
+| scores       | zset   | trials of a sweep by their best value                    | until it is removed  |
+| backlog      | zset   | trials that wait for their turn, in the order they go    | while it has members |
+| turns        | set    | trials whose turn it is, where only some may run at once | while it has members |
+| staging      | string | who is submitting a sweep; its trials expire with it     | minutes              |
+| jobs         | zset   | all jobs by order of submission, trials too              | always               |
+| rows         | zset   | sweeps, and jobs that are no trials, by the same order   | always               |
+| job_ids      | zset   | the same by id, to look up a prefix                      | always               |
+| names        | hash   | the last job or sweep of each name                       | always               |
 | sequence     | string | the number of the last submission                        | always               |
 | queues       | set    | queues that ever held a job                              | always               |
 | pending      | zset   | queued jobs of a queue, in the order in which they go    | while it has members |
@@ -34,6 +40,7 @@ SINGLE = {
     name: PREFIX + name
     for name in (
         "jobs",
+        "rows",
         "job_ids",
         "names",
         "sequence",
@@ -58,6 +65,11 @@ BY_NAME = {
         "metrics",
         "blob",
         "blob_users",
+        "sweep",
+        "scores",
+        "backlog",
+        "turns",
+        "staging",
         "pending",
         "worker",
         "worker_jobs",
@@ -68,6 +80,7 @@ BY_NAME = {
 CELERY_PREFIX = PREFIX + "celery:"
 
 JOBS = SINGLE["jobs"]
+ROWS = SINGLE["rows"]
 JOB_IDS = SINGLE["job_ids"]
 NAMES = SINGLE["names"]
 QUEUES = SINGLE["queues"]
@@ -104,6 +117,26 @@ def blob(digest: str) -> str:
 
 def blob_users(digest: str) -> str:
     return BY_NAME["blob_users"] + digest
+
+
+def sweep(sweep_id: str) -> str:
+    return BY_NAME["sweep"] + sweep_id
+
+
+def scores(sweep_id: str) -> str:
+    return BY_NAME["scores"] + sweep_id
+
+
+def backlog(sweep_id: str) -> str:
+    return BY_NAME["backlog"] + sweep_id
+
+
+def turns(sweep_id: str) -> str:
+    return BY_NAME["turns"] + sweep_id
+
+
+def staging(sweep_id: str) -> str:
+    return BY_NAME["staging"] + sweep_id
 
 
 def pending(queue: str) -> str:

@@ -8,8 +8,14 @@ from typing import Any
 
 import redis
 
-from fusionq.spec.states import LEGAL_MOVES
+from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES
 from fusionq.store import keys
+
+# What the scripts share, in the order in which it builds on itself.
+_SHARED = ("_library", "_arrivals", "_endings")
+
+# Moves that only these scripts may make.
+_MORE_MOVES = {"submit": FIRST_MOVES, "submit_sweep": FIRST_MOVES}
 
 
 class Scripts:
@@ -29,11 +35,12 @@ class Scripts:
 @cache
 def source(name: str) -> str:
     """The whole text of a script as Redis gets it."""
-    return "\n".join((keys.to_lua(), _legal_moves(), _text("_library"), _text(name)))
+    return "\n".join((keys.to_lua(), _legal_moves(name), *map(_text, _SHARED), _text(name)))
 
 
-def _legal_moves() -> str:
-    pairs = [f"['{start}>{end}'] = true" for start, ends in LEGAL_MOVES.items() for end in sorted(ends)]
+def _legal_moves(script: str) -> str:
+    moves = [*LEGAL_MOVES.items(), *_MORE_MOVES.get(script, {}).items()]
+    pairs = [f"['{start}>{end}'] = true" for start, ends in moves for end in sorted(ends)]
     return f"local LEGAL = {{{', '.join(pairs)}}}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.settings import Settings
+from fusionq.store import keys
 from fusionq.store.blobs import Blobs
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
@@ -10,17 +12,19 @@ from fusionq.store.jobs import Jobs
 from fusionq.store.passes import Passes
 from fusionq.store.scripts import Scripts
 from fusionq.store.streams import Streams
+from fusionq.store.sweeps import Sweeps
 from fusionq.store.workers import Workers
 
 
 class Store:
-    """Jobs, blobs, streams, workers and passes in one Redis."""
+    """Jobs, sweeps, blobs, streams, workers and passes in one Redis."""
 
     def __init__(self, client: Client, url: str = "") -> None:
         scripts = Scripts(client)
         self.redis = client
         self.url = url
         self.jobs = Jobs(client, scripts)
+        self.sweeps = Sweeps(client, scripts, self.jobs)
         self.blobs = Blobs(client, scripts)
         self.streams = Streams(client)
         self.workers = Workers(client, scripts)
@@ -31,6 +35,30 @@ class Store:
         """Connect to the Redis of the settings, starting the embedded one where none is named."""
         url = redis_url(settings)
         return cls(connect(url), url)
+
+    def rows(self, count: int) -> list[JobRecord | SweepRecord]:
+        """The last `count` rows of the overview, the newest last: sweeps, and jobs that are no trials."""
+        ids = self.redis.zrevrange(self._rows_key(), 0, count - 1)[::-1] if count > 0 else []
+        pipe = self.redis.pipeline(transaction=False)
+        for row_id in ids:
+            pipe.hgetall(keys.sweep(row_id))
+            pipe.hgetall(keys.job(row_id))
+        answers = pipe.execute()
+        rows = []
+        for row_id, sweep, job in zip(ids, answers[0::2], answers[1::2], strict=True):
+            if sweep:
+                rows.append(SweepRecord.from_hash(row_id, sweep))
+            elif job:
+                rows.append(JobRecord.from_hash(row_id, job))
+        return rows
+
+    def num_rows(self) -> int:
+        """How many rows there are in all."""
+        return self.redis.zcard(self._rows_key())
+
+    def _rows_key(self) -> str:
+        # Without rows there are only jobs of the time before there were sweeps.
+        return keys.ROWS if self.redis.exists(keys.ROWS) else keys.JOBS
 
     def uptime_s(self) -> float:
         """How long Redis has been up."""

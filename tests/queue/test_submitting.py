@@ -9,9 +9,9 @@ import pytest
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.queue import submitting
-from fusionq.queue.submitting import submit
+from fusionq.queue.submitting import submit, submit_sweep
 from fusionq.spec.job import JobSpec
-from fusionq.spec.load import from_yaml, parse_job
+from fusionq.spec.load import Loaded, from_yaml, load_file, parse_job
 from fusionq.store.connection import connect
 from fusionq.store.store import Store
 from tests.support import ONE_JOB
@@ -85,3 +85,52 @@ def test_a_relative_folder_is_stored_as_an_absolute_one(
     monkeypatch.chdir(tmp_path)
     job_id = submit(store, FakeSender(), spec(), Path("."))
     assert store.jobs.get(job_id).workdir == str(tmp_path)
+
+
+# --- sweeps ------------------------------------------------------------------------------------------
+
+
+def load(tmp_path: Path, text: str) -> Loaded:
+    file = tmp_path / "job.yaml"
+    file.write_text(ONE_JOB + text)
+    (loaded,) = load_file(file)
+    return loaded
+
+
+SWEEP = """
+tags: [x]
+sweep:
+  params: {optimizer.lr: [0.1, 0.2], priority: [1, 2]}
+  max_parallel: 3
+"""
+
+
+def test_a_sweep_is_stored_with_its_trials_and_asks_for_one_pass(store: Store, tmp_path: Path):
+    sender, loaded = FakeSender(), load(tmp_path, SWEEP)
+    sweep_id = submit_sweep(store, sender, loaded.spec, loaded.trials, tmp_path)
+    sweep = store.sweeps.get(sweep_id)
+    assert (sweep.name, sweep.total, sweep.method, sweep.max_parallel) == ("tiny", 4, "grid", 3)
+    assert (sweep.params, sweep.tags, sweep.workdir) == (("optimizer.lr", "priority"), ("x",), str(tmp_path))
+    trials = store.sweeps.trials(sweep_id)
+    assert [trial.params for trial in trials] == [trial.params for trial in loaded.trials]
+    assert [trial.priority for trial in trials] == [1, 2, 1, 2]
+    assert {trial.name for trial in trials} == {"tiny"}
+    assert parse_job(store.jobs.spec(f"{sweep_id}-3")) == loaded.trials[2].spec
+    assert store.jobs.spec(sweep_id)["sweep"]["max_parallel"] == 3
+    assert sender.wishes == 1
+
+
+def test_a_sweep_of_which_an_id_is_taken_gets_another(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ids = iter(["same", "same", "other"])
+    monkeypatch.setattr(submitting, "_new_id", lambda: next(ids))
+    loaded = load(tmp_path, SWEEP)
+    assert submit(store, FakeSender(), spec(), tmp_path) == "same"
+    assert submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path) == "other"
+
+
+def test_trials_with_names_of_their_own_are_found_by_them(store: Store, tmp_path: Path):
+    loaded = load(tmp_path, "sweep: {params: {name: [small, large]}}")
+    sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
+    assert store.jobs.find("large") == f"{sweep_id}-2"

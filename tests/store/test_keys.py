@@ -14,6 +14,7 @@ from fusionq.store.scripts import source
 def test_every_single_key_is_pinned():
     assert keys.SINGLE == {
         "jobs": "fusionq:jobs",
+        "rows": "fusionq:rows",
         "job_ids": "fusionq:job_ids",
         "names": "fusionq:names",
         "sequence": "fusionq:sequence",
@@ -38,6 +39,7 @@ def test_every_constant_names_its_key():
         "PREFIX": "fusionq:",
         "CELERY_PREFIX": "fusionq:celery:",
         "JOBS": "fusionq:jobs",
+        "ROWS": "fusionq:rows",
         "JOB_IDS": "fusionq:job_ids",
         "NAMES": "fusionq:names",
         "QUEUES": "fusionq:queues",
@@ -61,6 +63,11 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "metrics": "fusionq:metrics:x",
         "blob": "fusionq:blob:x",
         "blob_users": "fusionq:blob_users:x",
+        "sweep": "fusionq:sweep:x",
+        "scores": "fusionq:scores:x",
+        "backlog": "fusionq:backlog:x",
+        "turns": "fusionq:turns:x",
+        "staging": "fusionq:staging:x",
         "pending": "fusionq:pending:x",
         "worker": "fusionq:worker:x",
         "worker_jobs": "fusionq:worker_jobs:x",

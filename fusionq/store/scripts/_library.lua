@@ -13,13 +13,32 @@ local function set(id, ...)
   redis.call('HSET', K.job(id), ...)
 end
 
+-- The sweep that a job is a trial of, or nil.
+local function sweep_of(id)
+  local sweep = get(id, 'sweep')
+  return sweep and sweep ~= '' and sweep or nil
+end
+
+-- A sweep counts its trials by their state in one word: the outcome once there is one, else the status.
+local function recount(id, was, is)
+  local sweep = sweep_of(id)
+  if sweep then
+    if was ~= '' then
+      redis.call('HINCRBY', K.sweep(sweep), was, -1)
+    end
+    redis.call('HINCRBY', K.sweep(sweep), is, 1)
+  end
+end
+
 -- The one door through which a status changes. Returns false where the move is not legal.
-local function move(id, to, reason)
-  local from = get(id, 'status')
-  if not from or not LEGAL[from .. '>' .. to] then
+-- An outcome is given where the job ends, and a new job comes from nowhere: its status is ''.
+local function move(id, to, reason, outcome)
+  local from = get(id, 'status') or ''
+  if not LEGAL[from .. '>' .. to] then
     return false
   end
-  set(id, 'status', to, 'reason', reason)
+  recount(id, from == 'finished' and get(id, 'outcome') or from, outcome or to)
+  set(id, 'status', to, 'outcome', outcome or '', 'reason', reason)
   redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
     'job', id, 'status', to, 'attempt', get(id, 'attempt'), 'reason', reason)
   return true
@@ -54,18 +73,13 @@ local function release(id)
   redis.call('ZREM', K.leases, id)
   redis.call('ZREM', K.waiting, id)
   redis.call('ZREM', K.pending(get(id, 'queue')), id)
-end
-
-local function finish(id, outcome, reason, result)
-  if not move(id, 'finished', reason) then
-    return false
+  local sweep = sweep_of(id)
+  if sweep then
+    redis.call('ZREM', K.backlog(sweep), id)
   end
-  release(id)
-  set(id, 'outcome', outcome, 'finished_at', now_ms(), 'result', result, 'stop_requested', '')
-  return true
 end
 
--- Back to the queue, at once or (due_ms > now) later.
+-- Back to the queue, at once or (due_ms > now) later. A trial keeps its turn.
 local function requeue(id, reason, due_ms)
   local to = 'queued'
   if due_ms > now_ms() then

@@ -7,4 +7,7 @@ end
 redis.call('ZREM', K.assigned, id)
 redis.call('ZADD', K.leases, now_ms() + tonumber(ARGV[3]), id)
 set(id, 'started_at', now_ms(), 'run_dir', ARGV[4], 'progress', '')
+if sweep_of(id) then
+  redis.call('HSETNX', K.sweep(sweep_of(id)), 'started_at', now_ms())
+end
 return 1

@@ -1,7 +1,7 @@
 -- A new job. ARGV: id, spec, token, then field, value, … of the record. Returns 0 where the id is taken,
 -- -1 where a blob that the record points to is gone.
 local id, token = ARGV[1], ARGV[3]
-if redis.call('EXISTS', K.job(id)) == 1 then
+if redis.call('EXISTS', K.job(id), K.sweep(id)) > 0 then
   -- The same call once more, after its first answer was lost on the way: one submission, one job.
   return get(id, 'token') == token and tonumber(get(id, 'sequence')) or 0
 end
@@ -14,12 +14,9 @@ if not use_blobs(fields, id) then
 end
 local sequence = redis.call('INCR', K.sequence)
 redis.call('SET', K.spec(id), ARGV[2])
-set(id, 'status', 'queued', 'attempt', 0, 'losses', 0, 'sequence', sequence, 'submitted_at', now_ms(),
-  'token', token, unpack(fields))
-redis.call('ZADD', K.jobs, sequence, id)
-redis.call('ZADD', K.job_ids, 0, id)
-redis.call('HSET', K.names, get(id, 'name'), id)
+set(id, 'attempt', 0, 'losses', 0, 'sequence', sequence, 'submitted_at', now_ms(), 'token', token, unpack(fields))
+add_row(id, sequence)
+list(id, get(id, 'name'), sequence)
 redis.call('SADD', K.queues, get(id, 'queue'))
-enqueue(id)
-redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*', 'job', id, 'status', 'queued', 'attempt', 0, 'reason', '')
+enter(id, '')
 return sequence

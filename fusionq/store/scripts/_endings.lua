@@ -1,0 +1,63 @@
+-- How a job ends, and what follows for others.
+
+-- The best trial stands in the record of the sweep, so that the record says it all.
+local function note_best(sweep)
+  local is_max = redis.call('HGET', K.sweep(sweep), 'mode') == 'max'
+  local best = redis.call(is_max and 'ZREVRANGE' or 'ZRANGE', K.scores(sweep), 0, 0, 'WITHSCORES')
+  redis.call('HSET', K.sweep(sweep), 'best_trial', best[1] or '', 'best_value', best[2] or '')
+end
+
+local function note_score(id, result)
+  local sweep = sweep_of(id)
+  local is_read, read = pcall(cjson.decode, result)
+  local value = is_read and type(read) == 'table' and read.best_value
+  -- A number that is neither infinite nor none at all.
+  if sweep and type(value) == 'number' and value - value == 0 then
+    local mode = read.mode == 'min' and 'min' or 'max'
+    redis.call('HSETNX', K.sweep(sweep), 'mode', mode)
+    redis.call('HSETNX', K.sweep(sweep), 'monitor', tostring(read.monitor))
+    redis.call('ZADD', K.scores(sweep), string.format('%.17g', value), id)
+    note_best(sweep)
+  end
+end
+
+local function forget_score(id)
+  local sweep = sweep_of(id)
+  if sweep and redis.call('ZREM', K.scores(sweep), id) == 1 then
+    note_best(sweep)
+  end
+end
+
+local function finish(id, outcome, reason, result)
+  if not move(id, 'finished', reason, outcome) then
+    return false
+  end
+  release(id)
+  set(id, 'finished_at', now_ms(), 'result', result, 'stop_requested', '')
+  if sweep_of(id) then
+    redis.call('HSET', K.sweep(sweep_of(id)), 'finished_at', now_ms())
+  end
+  if outcome == 'succeeded' then
+    note_score(id, result)
+  end
+  pass_turn(id)
+  return true
+end
+
+-- Returns 'cancelled', 'asked' (it runs, and its worker was told on its channel), 'finished' or 'missing'.
+local function cancel(id, reason, channels)
+  local status = get(id, 'status')
+  if not status then
+    return 'missing'
+  end
+  if status == 'finished' then
+    return 'finished'
+  end
+  if status == 'running' then
+    set(id, 'stop_requested', 'cancel')
+    redis.call('PUBLISH', channels .. get(id, 'worker'), id)
+    return 'asked'
+  end
+  finish(id, 'cancelled', reason, '')
+  return 'cancelled'
+end

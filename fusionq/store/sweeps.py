@@ -1,0 +1,121 @@
+"""Sweeps: many jobs that are submitted, shown, cancelled and tried again as one."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from fusionq.spec.record import JobRecord, SweepRecord
+from fusionq.store import finding, keys
+from fusionq.store.blobs import is_stored
+from fusionq.store.connection import Client
+from fusionq.store.jobs import Jobs
+from fusionq.store.scripts import Scripts
+
+STAGED_MS = 600_000  # what a client that died had written expires
+CHUNK = 250
+
+Fields = Mapping[str, str | int]
+
+
+class Cancelled(NamedTuple):
+    """How many trials ended at once, and how many run and were asked to stop."""
+
+    cancelled: int
+    asked: int
+
+
+class Sweeps:
+    """All sweeps in one Redis. A trial is a job: `trial_id(sweep, k)`, counted from 1."""
+
+    def __init__(self, client: Client, scripts: Scripts, jobs: Jobs) -> None:
+        self._redis = client
+        self._scripts = scripts
+        self._jobs = jobs
+
+    def submit(
+        self,
+        sweep_id: str,
+        spec: Mapping[str, Any],
+        fields: Fields,
+        trials: Sequence[tuple[str, Mapping[str, Any], Fields]],
+    ) -> bool:
+        """Queue all trials (id, spec, fields), or none of them. False where the id is taken.
+
+        The trials are written first, unseen and with an expiry; one script makes them real. Raises
+        BlobGoneError where a blob that the fields point to is not stored any more.
+        """
+        token = uuid.uuid4().hex
+        if not self._reserve(sweep_id, token):
+            return False
+        self._stage(sweep_id, trials)
+        flat = [part for pair in fields.items() for part in pair]
+        answer = self._scripts.run("submit_sweep", sweep_id, json.dumps(spec), token, len(trials), *flat)
+        return is_stored(answer)
+
+    def _reserve(self, sweep_id: str, token: str) -> bool:
+        """Nobody else may write trials of this id."""
+        if not self._redis.set(keys.staging(sweep_id), token, nx=True, px=STAGED_MS):
+            return False
+        if self._redis.exists(keys.sweep(sweep_id), keys.job(sweep_id)):
+            self._redis.delete(keys.staging(sweep_id))
+            return False
+        return True
+
+    def _stage(self, sweep_id: str, trials: Iterable[tuple[str, Mapping[str, Any], Fields]]) -> None:
+        for chunk in _chunks(trials):
+            pipe = self._redis.pipeline(transaction=False)
+            for trial_id, spec, fields in chunk:
+                pipe.hset(keys.job(trial_id), mapping={**fields, "sweep": sweep_id})
+                pipe.pexpire(keys.job(trial_id), STAGED_MS)
+                pipe.set(keys.spec(trial_id), json.dumps(spec), px=STAGED_MS)
+            pipe.execute()
+
+    def cancel(self, sweep_id: str, reason: str) -> Cancelled:
+        """Cancel every trial at one moment, so that none starts in the place of another."""
+        self._ensure_exists(sweep_id)
+        answer = self._scripts.run("cancel_sweep", sweep_id, reason, keys.stop_channel(""))
+        return Cancelled(*answer)
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def exists(self, sweep_id: str) -> bool:
+        return bool(self._redis.exists(keys.sweep(sweep_id)))
+
+    def get(self, sweep_id: str) -> SweepRecord:
+        """The record of a sweep. Raises NotFoundError."""
+        stored = self._redis.hgetall(keys.sweep(sweep_id))
+        if not stored:
+            raise finding.unknown(sweep_id)
+        return SweepRecord.from_hash(sweep_id, stored)
+
+    def trials(self, sweep_id: str) -> list[JobRecord]:
+        """The records of all trials, in their order. Raises NotFoundError."""
+        return self._jobs.get_many(self.trial_ids(sweep_id))
+
+    def trial_ids(self, sweep_id: str) -> list[str]:
+        """Raises NotFoundError."""
+        return [trial_id(sweep_id, index) for index in range(1, self.get(sweep_id).total + 1)]
+
+    def best(self, sweep_id: str) -> JobRecord | None:
+        """The trial with the best value so far, None while there is none. Raises NotFoundError."""
+        best = self.get(sweep_id).best_trial
+        return self._jobs.get(best) if best else None
+
+    def _ensure_exists(self, sweep_id: str) -> None:
+        if not self.exists(sweep_id):
+            raise finding.unknown(sweep_id)
+
+
+def trial_id(sweep_id: str, index: int) -> str:
+    """The job id of a trial; `index` counts from 1."""
+    return f"{sweep_id}-{index}"
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
