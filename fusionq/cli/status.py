@@ -52,7 +52,8 @@ def status(session: Session, job: str | None, count: int, quiet: bool, as_json: 
     if as_spec:
         _print_spec(session, rows[0])
     elif quiet:
-        _print_ids(session, rows)
+        for row_id in _ids(session, rows, has_trials=job is not None):
+            click.echo(row_id)
     elif as_json:
         reasons = _reasons(session, rows)
         shown = [_as_json(row, reasons) for row in rows]
@@ -72,21 +73,25 @@ def _find(session: Session, reference: str) -> JobRecord | SweepRecord:
     return store.sweeps.get(found) if store.sweeps.exists(found) else store.jobs.get(found)
 
 
-def _print_ids(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> None:
-    """Of a sweep that was asked for, those of its trials."""
-    is_one_sweep = len(rows) == 1 and isinstance(rows[0], SweepRecord)
-    for row_id in session.store.sweeps.trial_ids(rows[0].id) if is_one_sweep else [row.id for row in rows]:
-        click.echo(row_id)
+def _ids(session: Session, rows: Sequence[JobRecord | SweepRecord], *, has_trials: bool) -> list[str]:
+    """Those of the rows; of a sweep that was asked for, those of its trials."""
+    if has_trials and isinstance(rows[0], SweepRecord):
+        return session.store.sweeps.trial_ids(rows[0].id)
+    return [row.id for row in rows]
 
 
 def _reasons(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> dict[str, str]:
     """Why pending jobs wait: the planner says it, at the moment of asking."""
     queued = [row for row in rows if isinstance(row, JobRecord) and row.status is Status.QUEUED]
-    if not queued:
+    sweeps = {row.id for row in rows if isinstance(row, SweepRecord) and row.count(Status.QUEUED)}
+    if not queued and not sweeps:
         return {}
     pending = session.store.jobs.pending(LOOKED_AT)
     looked_at = Counter(record.queue for record in pending)
     made = plan(pending, session.store.workers.alive())
+    for record in reversed(pending):  # a sweep waits for what the next of its trials waits for
+        if record.sweep in sweeps and record.id in made.reasons:
+            made.reasons[record.sweep] = made.reasons[record.id]
     far = {r.id for r in queued if looked_at[r.queue] >= LOOKED_AT} - {a.job_id for a in made.assignments}
     return dict.fromkeys(far, f"{LOOKED_AT} jobs or more are ahead of it") | made.reasons
 
@@ -120,15 +125,16 @@ def _print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]
                 duration(row),
                 "" if is_sweep else row.worker,
                 age(row),
-                escape(_sweep_note(row) if is_sweep else _note(row, reasons)),
+                escape(_sweep_note(row, reasons) if is_sweep else _note(row, reasons)),
             ]
         )
     print_table(["ID", "NAME", "STATUS", "PROGRESS", "TIME", "WORKER", "AGE", "NOTE"], table)
 
 
-def _sweep_note(sweep: SweepRecord) -> str:
+def _sweep_note(sweep: SweepRecord, reasons: dict[str, str]) -> str:
     stops = "stopping" if sweep.stop_requested and not sweep.is_finished else ""
-    return "; ".join(part for part in (stops, counts_text(sweep), best_text(sweep)) if part)
+    waits = "" if sweep.count(Status.ASSIGNED, Status.RUNNING) else reasons.get(sweep.id, "")
+    return "; ".join(part for part in (stops, counts_text(sweep), best_text(sweep), waits) if part)
 
 
 def _print_sweep(session: Session, sweep: SweepRecord) -> None:
@@ -153,10 +159,13 @@ def _print_sweep(session: Session, sweep: SweepRecord) -> None:
         ],
     )
     _print_rows(trials, _reasons(session, trials))
-    if sweep.is_finished:
-        say(f"compare them: fusionq compare {sweep.id}    once more: fusionq retry {sweep.id}")
+    compare = f"compare them: fusionq compare {sweep.id}"
+    if not sweep.is_finished:
+        say(f"{compare}    stop them all: fusionq cancel {sweep.id}")
+    elif sweep.outcome is Outcome.SUCCEEDED:
+        say(compare)
     else:
-        say(f"compare them: fusionq compare {sweep.id}    stop them all: fusionq cancel {sweep.id}")
+        say(f"{compare}    those that failed once more: fusionq retry {sweep.id}")
 
 
 def _print_facts(title: str, facts: list[tuple[str, str]]) -> None:
