@@ -1,74 +1,103 @@
-"""Taking a model from another job: `model.from` becomes its id, and its model where none is given."""
+"""The jobs that a job refers to: those that it comes after, and the one whose model it takes."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fusionq.errors import NotFoundError, UsageError
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
-from fusionq.spec.record import JobRecord
+from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome
 from fusionq.spec.targets import FROM, TARGET
 from fusionq.store.store import Store
 
+LIST_THEM = "`fusionq status` lists the jobs"
+
 
 class Parents:
-    """The jobs that jobs of one submission refer to; each is looked up once."""
+    """Turns the references of one submission into ids; each is looked up once, for all trials."""
 
     def __init__(self, store: Store, workdir: Path) -> None:
         self._store = store
         self._workdir = workdir
-        self._sources: dict[str, JobRecord | None] = {}  # None is a file
-        self._models: dict[str, dict[str, Any]] = {}
+        self._source = cache(self._look_up_source)
+        self._parent = cache(self._look_up_parent)
+        self._spec = cache(store.jobs.spec)
 
     def resolve(self, spec: JobSpec) -> JobSpec:
-        """The spec with `model.from` resolved: a file stays as it is, a job's name or prefix becomes its id.
+        """The spec with ids in `after` and in `model.from`; there a file stays as it is.
 
-        Raises NotFoundError where there is neither, UsageError where that job has no model to give.
+        A job that is to give its model and goes on yet is one to come after, too.
+        Raises NotFoundError where a reference names nothing, UsageError where what it names is of no use.
         """
-        if FROM not in spec.model:
-            return spec
-        reference = str(spec.model[FROM])
-        source = self._source(reference)
+        after = [self._parent(f"after[{i}]", reference) for i, reference in enumerate(spec.after)]
+        source = self._source_of(spec)
         if source is not None:
-            return self._from_job(spec, source)
-        if TARGET not in spec.model:
+            spec = self._with_model(spec, source)
+            after += [] if source.is_finished else [source.id]
+        return spec.model_copy(update={"after": list(dict.fromkeys(after))})
+
+    # --- after ---------------------------------------------------------------------------------------
+
+    def _look_up_parent(self, place: str, reference: str) -> str:
+        parent = self._row(_find(place, self._store.jobs.find, reference))
+        if parent.outcome not in (None, Outcome.SUCCEEDED):
+            raise UsageError(
+                f"{place}: {parent.name} ({parent.id}) did not succeed; it is {parent.state_word}",
+                hint=f"retry it first: fusionq retry {parent.id}",
+            )
+        return parent.id
+
+    def _row(self, found: str) -> JobRecord | SweepRecord:
+        store = self._store
+        return store.sweeps.get(found) if store.sweeps.exists(found) else store.jobs.get(found)
+
+    # --- model.from ----------------------------------------------------------------------------------
+
+    def _source_of(self, spec: JobSpec) -> JobRecord | None:
+        reference = spec.model.get(FROM)
+        source = self._source(str(reference)) if reference is not None else None
+        if reference is not None and source is None and TARGET not in spec.model:
             raise UsageError(
                 f"model.from: {reference} holds weights alone", hint="say beside it which model they fit"
             )
-        return spec
+        return source
 
-    def _from_job(self, spec: JobSpec, source: JobRecord) -> JobSpec:
-        if TARGET in spec.model:
-            return spec.model_copy(update={"model": {**spec.model, FROM: source.id}})
-        model = {**self._model_of(source.id), FROM: source.id}
-        return parse_job({**spec.to_data(), "model": model}, "model.from")
-
-    def _model_of(self, job_id: str) -> dict[str, Any]:
-        if job_id not in self._models:
-            self._models[job_id] = self._store.jobs.spec(job_id)["model"]
-        return self._models[job_id]
-
-    def _source(self, reference: str) -> JobRecord | None:
-        if reference not in self._sources:
-            self._sources[reference] = self._look_up(reference)
-        return self._sources[reference]
-
-    def _look_up(self, reference: str) -> JobRecord | None:
+    def _look_up_source(self, reference: str) -> JobRecord | None:
+        """The job, or None where it is a file."""
         if (self._workdir / reference).is_file():
             return None
         try:
-            record = self._store.jobs.get(self._store.jobs.find_job(reference))
+            record = self._store.jobs.get(_find("model.from", self._store.jobs.find_job, reference))
         except NotFoundError:
             raise NotFoundError(
-                f"model.from: {reference!r} is neither a file in {self._workdir} nor a job",
-                hint="`fusionq status` lists the jobs",
+                f"model.from: {reference!r} is neither a file in {self._workdir} nor a job", hint=LIST_THEM
             ) from None
-        if record.outcome is not Outcome.SUCCEEDED or not record.result.get("best_model"):
+        if not self._has_or_will_have_model(record):
             raise UsageError(
                 f"model.from: {record.name} ({record.id}) has no model to give; it is {record.state_word}",
                 hint=f"look at it: fusionq status {record.id}",
             )
         return record
+
+    def _has_or_will_have_model(self, record: JobRecord) -> bool:
+        if record.is_finished:
+            return record.outcome is Outcome.SUCCEEDED and bool(record.result.get("best_model"))
+        return self._spec(record.id).get("task", "train") == "train"
+
+    def _with_model(self, spec: JobSpec, source: JobRecord) -> JobSpec:
+        if TARGET in spec.model:
+            return spec.model_copy(update={"model": {**spec.model, FROM: source.id}})
+        model: dict[str, Any] = {**self._spec(source.id)["model"], FROM: source.id}
+        return parse_job({**spec.to_data(), "model": model}, "model.from")
+
+
+def _find(place: str, find: Any, reference: str) -> str:
+    """The id that is meant, or the store's own words behind the place of the reference."""
+    try:
+        return find(reference)
+    except (NotFoundError, UsageError) as error:
+        raise type(error)(f"{place}: {error.message}", hint=error.hint) from None

@@ -76,6 +76,7 @@ def _fields(spec: JobSpec, workdir: Path) -> Fields:
         "tags": json.dumps(spec.tags),
         "user": _user(),
         "workdir": str(workdir.absolute()),
+        "after": ",".join(spec.after),
     }
 
 

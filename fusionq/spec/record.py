@@ -46,6 +46,7 @@ class JobRecord:
     result: dict[str, Any] = field(default_factory=dict)
     sweep: str = ""  # the id of the sweep that it is a trial of
     params: dict[str, Any] = field(default_factory=dict)  # what its sweep changed for this trial
+    after: tuple[str, ...] = ()  # ids of the jobs and sweeps that must succeed before it
 
     @classmethod
     def from_hash(cls, job_id: str, stored: Mapping[str, str]) -> JobRecord:
@@ -90,6 +91,7 @@ class JobRecord:
             result=json.loads(text("result", "{}")),
             sweep=text("sweep"),
             params=json.loads(text("params", "{}")),
+            after=tuple(parent for parent in text("after").split(",") if parent),
         )
 
     @property

@@ -11,6 +11,8 @@
 | scores       | zset   | trials of a sweep by their best value                    | until it is removed  |
 | backlog      | zset   | trials that wait for their turn, in the order they go    | while it has members |
 | turns        | set    | trials whose turn it is, where only some may run at once | while it has members |
+| parents      | set    | jobs and sweeps that a job still waits for               | while it has members |
+| children     | zset   | jobs that wait for a job or a sweep, by submission       | while it has members |
 | staging      | string | who is submitting a sweep; its trials expire with it     | minutes              |
 | jobs         | zset   | all jobs by order of submission, trials too              | always               |
 | rows         | zset   | sweeps, and jobs that are no trials, by the same order   | always               |
@@ -69,6 +71,8 @@ BY_NAME = {
         "scores",
         "backlog",
         "turns",
+        "parents",
+        "children",
         "staging",
         "pending",
         "worker",
@@ -133,6 +137,14 @@ def backlog(sweep_id: str) -> str:
 
 def turns(sweep_id: str) -> str:
     return BY_NAME["turns"] + sweep_id
+
+
+def parents(job_id: str) -> str:
+    return BY_NAME["parents"] + job_id
+
+
+def children(parent_id: str) -> str:
+    return BY_NAME["children"] + parent_id
 
 
 def staging(sweep_id: str) -> str:

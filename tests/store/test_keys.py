@@ -67,6 +67,8 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "scores": "fusionq:scores:x",
         "backlog": "fusionq:backlog:x",
         "turns": "fusionq:turns:x",
+        "parents": "fusionq:parents:x",
+        "children": "fusionq:children:x",
         "staging": "fusionq:staging:x",
         "pending": "fusionq:pending:x",
         "worker": "fusionq:worker:x",

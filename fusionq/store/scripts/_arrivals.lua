@@ -44,11 +44,6 @@ local function pass_turn(id)
   end
 end
 
--- A job that has just come, or comes again.
-local function enter(id, reason)
-  admit(id, reason)
-end
-
 -- Makes it known: in the list of all jobs, and under its name.
 local function list(id, name, sequence)
   redis.call('ZADD', K.jobs, sequence, id)

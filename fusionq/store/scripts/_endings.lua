@@ -28,7 +28,7 @@ local function forget_score(id)
   end
 end
 
-local function finish(id, outcome, reason, result)
+local function end_one(id, outcome, reason, result)
   if not move(id, 'finished', reason, outcome) then
     return false
   end
@@ -42,6 +42,54 @@ local function finish(id, outcome, reason, result)
   end
   pass_turn(id)
   return true
+end
+
+-- Those that wait for a job or a sweep that is over: they go on, or they end with it and join `ended`.
+local function tell_children(parent, ended)
+  if redis.call('EXISTS', K.children(parent)) == 0 then
+    return
+  end
+  local outcome = outcome_of(parent)
+  for _, child in ipairs(outcome and redis.call('ZRANGE', K.children(parent), 0, -1) or {}) do
+    if outcome ~= 'succeeded' then
+      end_one(child, 'failed', failed_reason(parent, outcome), '')
+      ended[#ended + 1] = child
+    elseif wait_no_more(child, parent) then
+      admit(child, '')
+    else
+      hold(child, parents_reason(child))
+    end
+  end
+end
+
+-- The job, and whatever fails because of it, all the way down. Nobody can wait for himself: a job names
+-- only jobs that were there before it, so this comes to an end.
+local function finish(id, outcome, reason, result)
+  if not end_one(id, outcome, reason, result) then
+    return false
+  end
+  local ended = {id}
+  while #ended > 0 do
+    local last = table.remove(ended)
+    tell_children(last, ended)
+    if sweep_of(last) then
+      tell_children(sweep_of(last), ended)
+    end
+  end
+  return true
+end
+
+-- A job that has just come, or comes again: it waits for the jobs before it, then for its turn.
+local function enter(id, reason)
+  local parent, outcome = note_parents(id)
+  if parent then
+    hold(id, '')
+    finish(id, 'failed', failed_reason(parent, outcome), '')
+  elseif redis.call('EXISTS', K.parents(id)) == 1 then
+    hold(id, parents_reason(id))
+  else
+    admit(id, reason)
+  end
 end
 
 -- Returns 'cancelled', 'asked' (it runs, and its worker was told on its channel), 'finished' or 'missing'.

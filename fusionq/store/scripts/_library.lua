@@ -77,6 +77,10 @@ local function release(id)
   if sweep then
     redis.call('ZREM', K.backlog(sweep), id)
   end
+  for _, parent in ipairs(redis.call('SMEMBERS', K.parents(id))) do
+    redis.call('ZREM', K.children(parent), id)
+  end
+  redis.call('DEL', K.parents(id))
 end
 
 -- Back to the queue, at once or (due_ms > now) later. A trial keeps its turn.
