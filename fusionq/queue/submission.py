@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fusionq.errors import NotFoundError
+from fusionq.errors import UsageError
 from fusionq.queue.freezing import freeze
+from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
 from fusionq.queue.submitting import submit, submit_sweep
 from fusionq.spec.job import JobSpec
@@ -35,10 +36,10 @@ def submit_all(
 ) -> Iterator[Submitted]:
     """Put each document into the queue, and yield it once it is safe there.
 
-    A job may wait for an earlier one of its file by name. Raises NotFoundError before anything is stored
-    where a job waits for one that is nowhere, and what `freeze` and `submit` raise.
+    A job may refer to an earlier one of its file by name. What `Parents` says of all other references is
+    raised before anything is stored; then what `freeze` and `submit` raise.
     """
-    check_references(store, documents, workdir)
+    _check_references(store, documents, workdir)
     ids: dict[str, str] = {}
     for one in documents:
         one = _with_ids(one, ids)
@@ -51,45 +52,36 @@ def submit_all(
         yield Submitted(job_id, one, frozen.notes)
 
 
-def check_references(store: Store, documents: Sequence[Loaded], workdir: Path) -> None:
-    """Whether every job that is referred to is an earlier one of the file, or known. Raises NotFoundError."""
-    earlier: set[str] = set()
+def _check_references(store: Store, documents: Sequence[Loaded], workdir: Path) -> None:
+    parents = Parents(store, workdir)
+    earlier: dict[str, Loaded] = {}
     for one in documents:
-        for key, reference in _references(one):
-            is_file = key == MODEL_FROM and (workdir / reference).is_file()
-            if reference not in earlier and not is_file:
-                _find(store, f"{one.source.name}: {key}", reference, workdir)
-        earlier.add(one.spec.name or "")
+        for spec in one.jobs:
+            source = earlier.get(str(spec.model.get(FROM)))
+            if source is not None and (source.trials or source.spec.task != "train"):
+                raise UsageError(
+                    f"{one.source.where(('model', FROM))}: model.from: {source.spec.name} gives no model",
+                    hint="name one job that trains",
+                )
+            parents.resolve(_without(spec, earlier))
+        earlier[one.spec.name or ""] = one
 
 
-MODEL_FROM = "model.from"
+def _without(spec: JobSpec, names: Mapping[str, object]) -> JobSpec:
+    """The spec with no reference to one of these names."""
+    model = {key: value for key, value in spec.model.items() if key != FROM or str(value) not in names}
+    return spec.model_copy(
+        update={"after": [name for name in spec.after if name not in names], "model": model}
+    )
 
 
-def _references(one: Loaded) -> Iterator[tuple[str, str]]:
-    found = {("after", name) for spec in one.jobs for name in spec.after}
-    found |= {(MODEL_FROM, str(spec.model[FROM])) for spec in one.jobs if FROM in spec.model}
-    yield from sorted(found)
-
-
-def _find(store: Store, key: str, reference: str, workdir: Path) -> None:
-    try:
-        store.jobs.find(reference)
-    except NotFoundError:
-        either = f"neither a file in {workdir} nor a job" if key.endswith(MODEL_FROM) else "no job"
-        raise NotFoundError(
-            f"{key}: {reference!r} is {either}", hint="`fusionq status` lists the jobs"
-        ) from None
-
-
-def _with_ids(one: Loaded, ids: dict[str, str]) -> Loaded:
+def _with_ids(one: Loaded, ids: Mapping[str, str]) -> Loaded:
     """With the ids of earlier jobs of the file in the place of their names."""
-    if not ids:
-        return one
     trials = tuple(replace(trial, spec=_resolved(trial.spec, ids)) for trial in one.trials)
     return replace(one, spec=_resolved(one.spec, ids), trials=trials)
 
 
-def _resolved(spec: JobSpec, ids: dict[str, str]) -> JobSpec:
+def _resolved(spec: JobSpec, ids: Mapping[str, str]) -> JobSpec:
     model = dict(spec.model)
     if FROM in model:
         model[FROM] = ids.get(str(model[FROM]), model[FROM])

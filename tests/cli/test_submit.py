@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
+
+from fusionq.spec.load import from_yaml, load_file, load_job
 from tests.cli.conftest import Cli
 from tests.cli.jobs import serving
+from tests.support import ONE_JOB
+
+DIGITS = Path(__file__).parents[2] / "jobs" / "digits.yaml"
 
 
 def test_the_id_is_all_that_is_printed_on_stdout(cli: Cli, store, job_file: Path):
@@ -34,3 +41,53 @@ def test_without_a_worker_it_says_how_to_start_one(cli: Cli, store, job_file: Pa
 def test_a_scheduling_pass_is_asked_for(cli: Cli, store, job_file: Path):
     cli("submit", job_file)
     assert store.redis.llen("fusionq:celery:schedule") == 1
+
+
+def test_each_job_of_a_file_has_its_id(cli: Cli, store, job_file: Path):
+    job_file.write_text(ONE_JOB + "---\n" + ONE_JOB.replace("tiny", "second") + "after: [tiny]\n")
+    first, second = cli("submit", job_file).out.split()
+    assert store.jobs.get(second).after == (first,)
+
+
+def test_a_dry_run_prints_the_resolved_job_and_queues_nothing(cli: Cli, job_file: Path, tmp_path: Path):
+    (tmp_path / "own.py").write_text("class Trainer: pass\n")
+    overrides = ("trainer=own.Trainer", "priority=3", "after=[someone]")
+    done = cli("submit", "--dry-run", "--redis-url", "redis://127.0.0.1:1/0", job_file, *overrides)
+    assert done.code == 0  # without a Redis
+    assert from_yaml(done.out) == load_job(job_file, overrides)
+    assert "tiny: a job for the queue 'default', priority 3" in done.err
+    assert "after       someone" in done.err
+    assert re.search(r"code        \d files, .*, [0-9a-f]{12}\n", done.err)
+    assert done.err.endswith("nothing was queued\n")
+
+
+def test_a_dry_run_of_a_sweep_lists_its_trials(cli: Cli, store, job_file: Path):
+    done = cli("submit", "--dry-run", job_file, "optimizer.lr=1e-2,1e-3")
+    assert "trial 2: optimizer.lr=0.001" in done.err
+    Path("again.yaml").write_text(done.out)
+    assert len(load_file("again.yaml")[0].trials) == 2
+    assert store.num_rows() == 0
+
+
+# --- the deep check ----------------------------------------------------------------------------------
+
+
+def test_what_cannot_work_is_refused_where_the_deep_check_is_waited_for(cli: Cli, store):
+    done = cli("submit", "--deep", DIGITS, "model._args_.1.in_features=65")
+    assert done.code == 2
+    assert "takes 65 features" in done.err
+    assert store.num_rows() == 0
+
+
+def test_a_machine_on_which_it_takes_long_is_asked_once(cli: Cli, store, job_file: Path, monkeypatch):
+    monkeypatch.setattr("fusionq.queue.deep_pace.QUICK_S", 0.0)
+    assert cli("submit", job_file).code == 0
+    monkeypatch.setattr("fusionq.queue.deep_check.DeepCheck.start", lambda *_: pytest.fail("asked again"))
+    assert cli("submit", job_file).code == 0
+
+
+def test_where_it_is_quick_a_mistake_is_refused_at_once(cli: Cli, store, monkeypatch):
+    monkeypatch.setattr("fusionq.queue.deep_pace.QUICK_S", 120.0)
+    done = cli("submit", DIGITS, "model._args_.1.in_features=65")
+    assert (done.code, store.num_rows()) == (2, 0)
+    assert "takes 65 features" in done.err

@@ -50,7 +50,7 @@ def test_where_one_trial_is_wrong_none_is_queued(cli: Cli, store: Store, job_fil
 
 
 def test_it_is_one_row_with_its_counts_and_its_best(cli: Cli, store: Store, sweep: str):
-    header, row = cli("status").out.splitlines()
+    _, row = cli("status").out.splitlines()
     assert row.split()[:5] == [sweep, "tiny", "queued", "0/3", "trials"]
     assert "0 of 3 done, 3 queued; no worker is alive; start one: fusionq worker" in row
     end(store, f"{sweep}-1", 0.5)
