@@ -35,3 +35,27 @@ def test_run_ends_with_the_exit_code_of_a_job_that_fails(installation: Installat
     assert "ValueError: these samples are odd (trainers.py, line" in done.stderr
     assert "Traceback" in done.stdout  # the job's own log
     wait_until(lambda: not installation.processes(), timeout_s=10, what="every process gone")
+
+
+def test_a_sweep_is_followed_as_one(installation: Installation) -> None:
+    done = installation.cli("run", str(JOBS / "digits.yaml"), "train.epochs=1", "optimizer.lr=1e-1,1e-2")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 done" in done.stderr
+    table = installation.cli("compare", "last", "--json")
+    first, second = json.loads(table.stdout)
+    assert first["value"] > second["value"] > 0
+    assert {first["params"]["optimizer.lr"], second["params"]["optimizer.lr"]} == {0.1, 0.01}
+
+
+def test_a_chain_trains_measures_and_predicts(installation: Installation) -> None:
+    done = installation.cli("run", str(JOBS / "digits-chain.yaml"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("succeeded in") == 3
+    assert "predictions.csv" in done.stderr
+
+
+def test_what_cannot_work_fails_before_it_trains_with_its_place(installation: Installation) -> None:
+    done = installation.cli("run", str(JOBS / "digits.yaml"), "model._args_.1.in_features=65")
+    assert done.returncode == 1
+    assert "model._args_.1: Linear(65→64) takes 65 features, but gets a 32 x 64 batch" in done.stderr
+    assert "epoch 1" not in done.stdout
