@@ -88,7 +88,7 @@ class WorkerError(FusionqError):
 
 
 class EngineError(FusionqError):
-    """Training cannot go on; the class tells what follows (see `failure_class`)."""
+    """Training cannot go on. A class that `retry.on` does not know is never tried again."""
 
     failure_class = "error"
 

@@ -27,6 +27,7 @@ from fusionq.spec.events import Event
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from workers import wire
+from workers.failure_class import IMPORT_ERROR, OUT_OF_MEMORY, failure_class
 
 _PR_SET_PDEATHSIG = 1
 
@@ -157,12 +158,15 @@ def _flush_output() -> None:
 
 def _explain(error: BaseException, code: str) -> dict[str, str]:
     """One line for the status, and the class that decides what follows."""
+    failure = failure_class(error)
+    if failure == OUT_OF_MEMORY:
+        return {"class": failure, "reason": f"out of memory: {_one_line(str(error)) or type(error).__name__}"}
     if isinstance(error, EngineError):
         return {"class": error.failure_class, "reason": _one_line(str(error))}
     if isinstance(error, FusionqError):
-        return {"class": "error", "reason": _one_line(str(error))}
-    if isinstance(error, torch.OutOfMemoryError):
-        return {"class": "out_of_memory", "reason": f"out of memory: {_one_line(str(error))}"}
+        return {"class": failure, "reason": _one_line(str(error))}
+    if failure == IMPORT_ERROR:
+        return {"class": failure, "reason": f"{type(error).__name__}: {_one_line(str(error))}"}
     text = _one_line(str(error))
     kind = type(error).__name__
     return {

@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
+from fusionq.spec.failures import backoff_s, may_retry
 from fusionq.spec.job import JobSpec
 from fusionq.spec.states import Outcome
 from fusionq.spec.units import format_duration
@@ -33,6 +34,7 @@ class Ending:
     reason: str
     result: dict[str, Any] = field(default_factory=dict)
     counts_as_loss: bool = False
+    delay_s: float = 0.0
     is_ours: bool = True
 
 
@@ -51,9 +53,13 @@ def judge(seen: Seen, spec: JobSpec) -> Ending:
 
 
 def _after_failure(seen: Seen, spec: JobSpec) -> Ending:
-    if seen.error is not None:
-        return Ending(Outcome.FAILED, seen.error["reason"])
-    return _after_death(seen, spec)
+    """It failed unasked: a lost attempt, as long as it may be tried again."""
+    failure, reason = _failure(seen)
+    if may_retry(failure, seen.losses, spec.retry):
+        return Ending(None, reason, counts_as_loss=True, delay_s=backoff_s(spec.retry, seen.losses))
+    if failure in spec.retry.on:
+        reason = f"{reason}; it was tried {seen.losses + 1} times"
+    return Ending(Outcome.FAILED, reason)
 
 
 def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
@@ -70,22 +76,19 @@ def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
     return Ending(None, f"its worker was shut down; {saved}")
 
 
-def _after_death(seen: Seen, spec: JobSpec) -> Ending:
-    """It ended without a word and unasked: a lost attempt, as long as it may be tried again."""
-    if seen.exit_code is not None and seen.exit_code >= 0 and seen.exit_code != EXIT_STOPPED:
-        return Ending(Outcome.FAILED, f"its process ended with exit code {seen.exit_code} and no result")
-    reason = _cause(seen.exit_code)
-    if seen.losses + 1 > spec.retry.max:
-        return Ending(Outcome.FAILED, f"{reason}; it was tried {seen.losses + 1} times")
-    return Ending(None, reason, counts_as_loss=True)
-
-
-def _cause(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "its process was lost together with the fork server"
-    if exit_code == EXIT_STOPPED:
-        return "its process was told to stop from outside"
-    name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else f"signal {-exit_code}"
-    if exit_code == -signal.SIGKILL:
-        return f"its process was killed ({name}), by somebody or for lack of memory"
-    return f"its process crashed ({name})"
+def _failure(seen: Seen) -> tuple[str, str]:
+    """The class of the failure, and the reason in words."""
+    code = seen.exit_code
+    if seen.error is not None:
+        return seen.error["class"], seen.error["reason"]
+    if code is None:
+        return "worker_lost", "its process was lost together with the fork server"
+    if code == EXIT_STOPPED:
+        return "worker_lost", "its process was told to stop from outside"
+    if code >= 0:
+        return "error", f"its process ended with exit code {code} and no result"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    if code == -signal.SIGKILL:
+        # The kernel's way to end a process when memory runs out; it leaves no other trace that we may read.
+        return "oom", f"its process was killed ({name}), by somebody or for lack of memory"
+    return "crash", f"its process crashed ({name})"

@@ -6,6 +6,7 @@ import logging
 import time
 
 from fusionq.errors import NotFoundError, SpecError
+from fusionq.spec.failures import backoff_s
 from fusionq.spec.job import RetrySection
 from fusionq.spec.load import parse_job
 from workers.node import Node
@@ -13,6 +14,7 @@ from workers.node import Node
 log = logging.getLogger("fusionq.worker")
 
 AFTER_OUTAGE_S = 5.0
+FAILURE = "worker_lost"
 REASON = "its worker was lost"
 
 
@@ -34,12 +36,16 @@ class Reaper:
             return 0
         if not store.passes.begin_reaping(self._node.token, lease_s / 3):
             return 0
-        return sum(self._take(job_id, attempt) for job_id, attempt, _ in expired)
+        return sum(self._take(*lost) for lost in expired)
 
-    def _take(self, job_id: str, attempt: int) -> bool:
+    def _take(self, job_id: str, attempt: int, losses: int) -> bool:
         retry = self._retry_of(job_id)
         answer = self._node.store.jobs.reap(
-            job_id, attempt, delay_s=retry.backoff, max_losses=retry.max, reason=REASON
+            job_id,
+            attempt,
+            delay_s=backoff_s(retry, losses),
+            max_losses=retry.max if FAILURE in retry.on else 0,
+            reason=REASON,
         )
         if answer:
             log.warning("job %s attempt %d: %s (%s)", job_id, attempt, REASON, answer)

@@ -259,7 +259,7 @@ class _Supervisor:
                     job_id,
                     number,
                     ending.reason,
-                    delay_s=self._backoff_s() if ending.counts_as_loss else 0.0,
+                    delay_s=ending.delay_s,
                     counts_as_loss=ending.counts_as_loss,
                 )
             )
@@ -267,9 +267,6 @@ class _Supervisor:
         outcome = ending.outcome or Outcome.CANCELLED
         self._insist(lambda: self._store.jobs.finish(job_id, number, outcome, ending.reason, ending.result))
         self._results.end(job_id, outcome, ending.reason, ending.result)
-
-    def _backoff_s(self) -> float:
-        return parse_job(self._store.jobs.spec(self._attempt.job_id)).retry.backoff
 
     def _insist(self, act: Callable[[], Any]) -> Any:
         """Do it, however long Redis is away. Our lease holds as long as nobody takes it from us.

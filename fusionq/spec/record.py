@@ -21,7 +21,7 @@ class JobRecord:
     reason: str = ""
     warning: str = ""
     attempt: int = 0
-    losses: int = 0  # attempts lost through no fault that we know of; they count against retry.max
+    losses: int = 0  # attempts that were lost or failed and were tried again; they count against retry.max
     queue: str = "default"
     priority: int = 0
     sequence: int = 0

@@ -141,3 +141,50 @@ def test_a_cancelled_job_is_cancelled_however_it_dies(seen: Seen) -> None:
     found = ending(seen)
     assert found.outcome is Outcome.CANCELLED
     assert found.reason.startswith("cancelled by the user; ")
+
+
+# --- what is tried again ---------------------------------------------------------------------------
+
+
+def error(failure: str) -> dict[str, str]:
+    return {"kind": "error", "class": failure, "reason": f"because of {failure}"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "failure"),
+    [
+        (Seen(None), "worker_lost"),
+        (Seen(EXIT_STOPPED), "worker_lost"),
+        (Seen(-signal.SIGSEGV), "crash"),
+        (Seen(-signal.SIGABRT), "crash"),
+        (Seen(-signal.SIGKILL), "oom"),
+        (Seen(EXIT_FAILED, error=error("oom")), "oom"),
+        (Seen(EXIT_FAILED, error=error("error")), "error"),
+        (Seen(7), "error"),
+        (Seen(EXIT_FAILED, error=error("data_error")), "data_error"),
+    ],
+)
+def test_a_failure_is_tried_again_exactly_where_its_class_is_asked_for(seen: Seen, failure: str):
+    classes = ["worker_lost", "crash", "oom", "error", "data_error"]
+    assert ending(seen, retry={"max": 1, "on": [failure]}).counts_as_loss
+    end = ending(seen, retry={"max": 1, "on": [other for other in classes if other != failure]})
+    assert (end.outcome, end.counts_as_loss) == (Outcome.FAILED, False)
+    assert "tried" not in end.reason
+
+
+@pytest.mark.parametrize("failure", ["import_error", "spec_error", "non_finite_loss"])
+def test_what_would_fail_again_is_never_tried_again(failure: str):
+    every = ["worker_lost", "crash", "oom", "error", "data_error"]
+    end = ending(Seen(EXIT_FAILED, error=error(failure)), retry={"max": 9, "on": every})
+    assert (end.outcome, end.reason) == (Outcome.FAILED, f"because of {failure}")
+
+
+def test_an_error_that_was_tried_again_too_often_says_how_often():
+    end = ending(Seen(EXIT_FAILED, error=error("oom"), losses=2))
+    assert (end.outcome, end.reason) == (Outcome.FAILED, "because of oom; it was tried 3 times")
+
+
+def test_each_wait_is_twice_as_long_as_the_one_before():
+    retry = {"max": 9, "backoff": 30}
+    waits = [ending(Seen(None, losses=losses), retry=retry).delay_s for losses in range(9)]
+    assert waits == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]

@@ -171,6 +171,14 @@ def test_an_import_that_fails_is_found_before_anything_is_built(start):
     assert error["reason"].startswith("trainer: there is no module 'nowhere'")
 
 
+def test_a_lack_of_memory_is_told_as_such(start):
+    attempt = start("import torch; torch.empty(2**50)")
+    assert attempt.await_end() == EXIT_FAILED
+    (error,) = attempt.of_kind("error")
+    assert error["class"] == "oom"
+    assert error["reason"].startswith("out of memory: ")
+
+
 def test_a_job_has_its_environment_its_folder_and_its_threads(start, tmp_path: Path):
     attempt = start(
         "import os, torch; print(os.environ['COLOUR'], os.getcwd(), torch.get_num_threads()); os._exit(7)",

@@ -90,6 +90,20 @@ def test_a_job_that_lost_its_worker_too_often_fails(node: Node, reaper: Reaper):
     assert (record.outcome, record.reason) == (Outcome.FAILED, "its worker was lost, 1 times")
 
 
+def test_a_job_that_wants_no_retry_of_a_lost_worker_fails(node: Node, reaper: Reaper):
+    abandoned(node, retry={"max": 9, "on": ["crash"]})
+    reaper.reap()
+    assert node.store.jobs.get("job").outcome is Outcome.FAILED
+
+
+def test_the_second_wait_is_twice_as_long_as_the_first(node: Node, reaper: Reaper):
+    abandoned(node, retry={"backoff": 60})
+    node.store.redis.hset("fusionq:job:job", "losses", 1)
+    reaper.reap()
+    record = node.store.jobs.get("job")
+    assert 110 < record.due_at - record.started_at < 130
+
+
 def test_a_job_that_was_to_be_cancelled_does_not_start_anew(node: Node, reaper: Reaper):
     abandoned(node)
     node.store.jobs.cancel("job", "")

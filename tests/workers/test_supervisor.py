@@ -291,6 +291,15 @@ def test_a_job_that_dies_waits_for_its_backoff(node: Node):
     assert 50 < record.due_at - record.started_at < 70
 
 
+def test_an_error_that_its_job_file_wants_tried_again_goes_back(node: Node):
+    def fail(process: FakeProcess) -> Iterator[Messages]:
+        yield [{"kind": "error", "class": "oom", "reason": "out of memory: 2 GiB"}]
+        return 1
+
+    record = run(node, fail)
+    assert (record.status, record.losses, record.reason) == (Status.QUEUED, 1, "out of memory: 2 GiB")
+
+
 def test_a_job_that_died_too_often_fails(node: Node):
     record = run(node, dies, retry={"max": 0})
     assert record.outcome is Outcome.FAILED
