@@ -27,7 +27,7 @@ from fusionq.spec.events import Event
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from workers import wire
-from workers.failure_class import IMPORT_ERROR, OUT_OF_MEMORY, failure_class
+from workers.failure_class import OUT_OF_MEMORY, failure_class
 
 _PR_SET_PDEATHSIG = 1
 
@@ -165,12 +165,10 @@ def _explain(error: BaseException, code: str) -> dict[str, str]:
         return {"class": error.failure_class, "reason": _one_line(str(error))}
     if isinstance(error, FusionqError):
         return {"class": failure, "reason": _one_line(str(error))}
-    if failure == IMPORT_ERROR:
-        return {"class": failure, "reason": f"{type(error).__name__}: {_one_line(str(error))}"}
     text = _one_line(str(error))
     kind = type(error).__name__
     return {
-        "class": "error",
+        "class": failure,
         "reason": f"{kind}: {text}{_place(error, code)}" if text else f"{kind}{_place(error, code)}",
     }
 
