@@ -87,6 +87,7 @@ def _prepare(orders: dict[str, Any]) -> Job:
         spec=parse_job(orders["spec"]),
         paths=RunPaths(Path(orders["run_dir"])),
         attempt=orders["attempt"],
+        fresh_after=orders["fresh_after"],
         workdir=Path.cwd(),
         data_root=Path(data_root) if data_root else None,
         provenance=orders["provenance"],

@@ -155,6 +155,7 @@ class _Supervisor:
         return {
             "spec": spec.to_data(),
             "attempt": self._attempt.number,
+            "fresh_after": record.fresh_after,
             "run_dir": str(self._paths.root),
             "output_log": str(self._paths.output_log),
             "workdir": record.workdir,

@@ -42,6 +42,7 @@ class Job:
     paths: RunPaths
     attempt: int
     workdir: Path
+    fresh_after: int = 0  # go on from no checkpoint of these attempts
     data_root: Path | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

@@ -24,9 +24,10 @@ class Checkpoints:
     neither overwrite nor remove what a newer one wrote.
     """
 
-    def __init__(self, paths: RunPaths, *, attempt: int = 1, keep: int = 2) -> None:
+    def __init__(self, paths: RunPaths, *, attempt: int = 1, fresh_after: int = 0, keep: int = 2) -> None:
         self._paths = paths
         self._attempt = attempt
+        self._fresh_after = fresh_after
         self._keep = keep
 
     def save(self, state: dict[str, Any], epoch: int, batch: int) -> Path:
@@ -45,11 +46,12 @@ class Checkpoints:
     def load_latest(self) -> dict[str, Any] | None:
         """The newest checkpoint that is whole, or None where there is none at all.
 
-        Raises CheckpointError where there are some and none can be read: starting anew would hide a loss.
+        Those up to the attempt `fresh_after` do not count. Raises CheckpointError where there are some and
+        none can be read: starting anew would hide a loss.
         """
         for part in self._paths.checkpoints.glob(".*.part"):
             part.unlink(missing_ok=True)  # what an attempt was writing when it was killed
-        paths = self._newest_first()
+        paths = self._newest_first(self._fresh_after)
         for path in paths:
             try:
                 state = _read(path)
@@ -63,10 +65,10 @@ class Checkpoints:
             )
         return None
 
-    def _newest_first(self) -> list[Path]:
+    def _newest_first(self, after: int = 0) -> list[Path]:
         found = [(_NAME.search(path.name), path) for path in self._paths.checkpoints.glob("*.pt")]
         ranked = [(tuple(map(int, match.groups())), path) for match, path in found if match]
-        return [path for rank, path in sorted(ranked, reverse=True) if rank[0] <= self._attempt]
+        return [path for rank, path in sorted(ranked, reverse=True) if after < rank[0] <= self._attempt]
 
     def _drop_oldest(self) -> None:
         for path in self._newest_first()[self._keep :]:

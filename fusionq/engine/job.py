@@ -127,7 +127,8 @@ def _callbacks(assembly: Assembly, report: Report) -> list[Callback]:
 
 
 def _checkpoints(job: Job) -> Checkpoints:
-    return Checkpoints(job.paths, attempt=job.attempt, keep=job.spec.checkpoint.keep)
+    keep = job.spec.checkpoint.keep
+    return Checkpoints(job.paths, attempt=job.attempt, fresh_after=job.fresh_after, keep=keep)
 
 
 def _result(assembly: Assembly, training: Training) -> dict[str, Any]:

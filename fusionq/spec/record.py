@@ -21,6 +21,7 @@ class JobRecord:
     reason: str = ""
     warning: str = ""
     attempt: int = 0
+    fresh_after: int = 0  # the last attempt whose state is not to be gone on from
     losses: int = 0  # attempts that were lost or failed and were tried again; they count against retry.max
     queue: str = "default"
     priority: int = 0
@@ -66,6 +67,7 @@ class JobRecord:
             reason=text("reason"),
             warning=text("warning"),
             attempt=int(text("attempt", "0")),
+            fresh_after=int(text("fresh_after", "0")),
             losses=int(text("losses", "0")),
             queue=text("queue", "default"),
             priority=int(text("priority", "0")),

@@ -35,6 +35,9 @@ LEGAL_MOVES: dict[Status, frozenset[Status]] = {
 FIRST_MOVES: dict[str, frozenset[Status]] = {"": frozenset({Status.QUEUED, Status.WAITING})}
 """How a job comes into being; only the scripts that submit make these."""
 
+RETRY_MOVES = {Status.FINISHED: frozenset({Status.QUEUED, Status.WAITING})}
+"""How a job that has ended begins again; only the scripts that retry make these."""
+
 EXIT_CODES: dict[Outcome, int] = {
     Outcome.SUCCEEDED: 0,
     Outcome.FAILED: 1,

@@ -73,3 +73,10 @@ def _exists(redis: Client, reference: str) -> bool:
 
 def unknown(reference: str) -> NotFoundError:
     return NotFoundError(f"no job answers to {reference!r}", hint="`fusionq status` lists the jobs")
+
+
+def kept_by(job_id: str, parent: str) -> UsageError:
+    return UsageError(
+        f"{job_id} comes after {parent}, which did not succeed",
+        hint=f"retry that first: fusionq retry {parent}",
+    )

@@ -71,6 +71,20 @@ class Jobs:
             raise finding.unknown(job_id)
         return answer
 
+    def retry(self, job_id: str, *, fresh: bool = False) -> str:
+        """Queue a job that has ended once more: 'retried', 'active' where it has not ended, or 'succeeded'.
+
+        It goes on from its last state; `fresh` begins anew, and does so where it had succeeded, too. Jobs
+        that failed because of it stay failed; retry them after it. Raises NotFoundError, and UsageError
+        where a job before it did not succeed.
+        """
+        answer, parent = self._scripts.run("retry", job_id, int(fresh))
+        if answer == "missing":
+            raise finding.unknown(job_id)
+        if answer == "after":
+            raise finding.kept_by(job_id, parent)
+        return answer
+
     def promote(self) -> int:
         """Move jobs whose time has come, and assigned jobs that nobody started, to their queues."""
         return self._scripts.run("promote")

@@ -8,14 +8,19 @@ from typing import Any
 
 import redis
 
-from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES
+from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES, RETRY_MOVES
 from fusionq.store import keys
 
 # What the scripts share, in the order in which it builds on itself.
-_SHARED = ("_library", "_arrivals", "_parents", "_endings")
+_SHARED = ("_library", "_arrivals", "_parents", "_endings", "_retries")
 
 # Moves that only these scripts may make.
-_MORE_MOVES = {"submit": FIRST_MOVES, "submit_sweep": FIRST_MOVES}
+_MORE_MOVES = {
+    "submit": FIRST_MOVES,
+    "submit_sweep": FIRST_MOVES,
+    "retry": RETRY_MOVES,
+    "retry_sweep": RETRY_MOVES,
+}
 
 
 class Scripts:

@@ -80,6 +80,18 @@ class Sweeps:
         answer = self._scripts.run("cancel_sweep", sweep_id, reason, keys.stop_channel(""))
         return Cancelled(*answer)
 
+    def retry(self, sweep_id: str, *, fresh: bool = False) -> int:
+        """Queue its trials that ended and did not succeed once more, as `Jobs.retry` does. Returns how many.
+
+        `fresh` takes those that succeeded, too. Raises NotFoundError, and UsageError where a job before
+        them did not succeed.
+        """
+        self._ensure_exists(sweep_id)
+        count, parent = self._scripts.run("retry_sweep", sweep_id, int(fresh))
+        if parent and not count:
+            raise finding.kept_by(sweep_id, parent)
+        return count
+
     # --- reading -------------------------------------------------------------------------------
 
     def exists(self, sweep_id: str) -> bool:

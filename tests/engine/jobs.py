@@ -62,13 +62,14 @@ def run(
     folder: Path,
     *,
     attempt: int = 1,
+    fresh_after: int = 0,
     stop: StopToken | None = None,
     report: Callable[[Event], None] = lambda event: None,
     data_root: Path | None = None,
 ) -> dict[str, Any] | None:
     """One attempt of a job in the run folder `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    job = Job(spec, RunPaths(folder), attempt, folder, data_root)
+    job = Job(spec, RunPaths(folder), attempt, folder, fresh_after, data_root)
     return run_job(job, report, stop or StopToken())
 
 

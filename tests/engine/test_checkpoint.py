@@ -46,6 +46,26 @@ def test_only_the_newest_are_kept(paths: RunPaths) -> None:
     assert [name[-5:] for name in names(paths)] == ["02.pt", "03.pt", "04.pt"]
 
 
+def test_a_fresh_start_reads_no_older_attempt_and_drops_what_it_left(paths: RunPaths) -> None:
+    for epoch in (8, 9):
+        Checkpoints(paths, attempt=1).save(state(epoch), epoch, 0)
+    fresh = Checkpoints(paths, attempt=2, fresh_after=1)
+    assert fresh.load_latest() is None
+    fresh.save(state(1), 1, 0)
+    assert fresh.load_latest()["number"] == 1
+    assert Checkpoints(paths, attempt=3, fresh_after=1).load_latest()["number"] == 1
+    fresh.save(state(2), 2, 0)
+    assert all(name.startswith("attempt-0002") for name in names(paths))
+
+
+def test_a_job_that_begins_anew_runs_as_if_it_had_never_run(tmp_path: Path) -> None:
+    spec = job_spec("train.epochs=2")
+    run(spec, tmp_path / "once")
+    run(job_spec("train.epochs=3"), tmp_path / "again")
+    run(spec, tmp_path / "again", attempt=2, fresh_after=1)
+    assert_same_run(tmp_path / "once", tmp_path / "again")
+
+
 def test_an_old_attempt_neither_harms_nor_reads_what_a_newer_one_wrote(paths: RunPaths) -> None:
     Checkpoints(paths, attempt=2).save(state(20), 1, 0)
     Checkpoints(paths, attempt=2).save(state(21), 1, 1)

@@ -76,7 +76,7 @@ class Play:
 
     def step(self) -> None:
         often = [self.submit, self.assign, self.assign, self.start, self.start, self.requeue, self.promote]
-        seldom = [self.submit_again, self.accept, self.renew, self.finish, self.cancel, self.reap]
+        seldom = [self.submit_again, self.accept, self.renew, self.finish, self.cancel, self.reap, self.retry]
         self.random.choice(2 * often + seldom)()
 
     def is_likely(self) -> bool:
@@ -169,7 +169,7 @@ class Play:
             job.is_overdue = delay_s == SOON_S
 
     def cancel(self) -> None:
-        job_id, job = self.pick(*Status)
+        job_id, job = self.pick(self.random.choice(list(Status)))
         answer = self.store.jobs.cancel(job_id, "")
         if job.status == Status.FINISHED:
             assert answer == "finished"
@@ -214,6 +214,19 @@ class Play:
             assert answer == "requeued"
             job.losses += 1
             job.go_back()
+
+    def retry(self) -> None:
+        job_id, job = self.pick(Status.FINISHED)
+        fresh = not self.is_likely()
+        answer = self.store.jobs.retry(job_id, fresh=fresh)
+        if job.status != Status.FINISHED:
+            assert answer == "active"
+        elif job.outcome == Outcome.SUCCEEDED and not fresh:
+            assert answer == "succeeded"
+        else:
+            assert answer == "retried"
+            job.go_back()
+            job.outcome, job.losses = None, 0
 
     # --- what must hold after each -------------------------------------------------------------------
 
@@ -273,4 +286,6 @@ def test_any_sequence_of_moves_keeps_every_promise(store: Store, seed: int):
         play.check_lists()
         play.check_workers()
     legal = {(start, end) for start, ends in LEGAL_MOVES.items() for end in ends}
-    assert set(moves_made(store)) == legal | {("", "queued")}, "every legal move was made, and no other"
+    assert set(moves_made(store)) == legal | {("", "queued"), ("finished", "queued")}, (
+        "every legal move was made, and no other"
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fusionq.spec.states import LEGAL_MOVES
 from fusionq.store.scripts import Scripts, source
 from fusionq.store.store import Store
+from tests.store.test_keys import SCRIPTS
 from tests.support import register, running, submit
 
 
@@ -12,6 +15,12 @@ def test_the_scripts_know_exactly_the_legal_moves():
     moves = {f"['{start}>{end}'] = true" for start, ends in LEGAL_MOVES.items() for end in ends}
     (line,) = [line for line in source("start").splitlines() if line.startswith("local LEGAL")]
     assert set(line.removeprefix("local LEGAL = {").removesuffix("}").split(", ")) == moves
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_finished_job_begins_again_by_a_retry_alone(name: str):
+    may = "['finished>queued'] = true" in source(name)
+    assert may == name.startswith("retry")
 
 
 def test_a_redis_that_forgot_the_scripts_gets_them_again(store: Store):

@@ -120,6 +120,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
         defaults = {
             "spec": from_yaml(text + more).to_data(),
             "attempt": 1,
+            "fresh_after": 0,
             "run_dir": str(paths.root),
             "output_log": str(paths.output_log),
             "workdir": str(workdir),

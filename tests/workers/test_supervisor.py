@@ -143,7 +143,7 @@ def test_a_warning_stands_in_the_record(node: Node):
 def test_a_job_is_ordered_with_all_that_it_needs(node: Node, tmp_path: Path):
     run(node, train, env={"COLOUR": "green"}, resources={"cpus": 3})
     (orders,) = node.launcher.orders
-    assert orders["attempt"] == 1
+    assert (orders["attempt"], orders["fresh_after"]) == (1, 0)
     assert orders["run_dir"] == str(tmp_path / "runs" / "job")
     assert orders["threads"] == 3
     assert orders["environ"] == {

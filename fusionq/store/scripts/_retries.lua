@@ -1,0 +1,32 @@
+-- A job that has ended, once more: the only way out of `finished`, and only retry scripts may make the move.
+
+-- Why it cannot be: 'missing', 'active', 'succeeded', or 'after' with the parent that did not succeed. nil: it can.
+local function cannot_retry(id, fresh)
+  local status = get(id, 'status')
+  if status ~= 'finished' then
+    return status and 'active' or 'missing'
+  end
+  if get(id, 'outcome') == 'succeeded' and not fresh then
+    return 'succeeded'
+  end
+  for _, parent in ipairs(parents_of(id)) do
+    local outcome = outcome_of(parent)
+    if outcome and outcome ~= 'succeeded' then
+      return 'after', parent
+    end
+  end
+end
+
+-- It keeps its place in the order of submission and goes on counting its attempts.
+local function retry(id, fresh)
+  forget_score(id)
+  if fresh then
+    set(id, 'fresh_after', get(id, 'attempt'))
+  end
+  set(id, 'losses', 0, 'result', '', 'progress', '', 'warning', '', 'worker', '', 'host', '', 'assigned_gpus', '',
+    'assigned_at', 0, 'started_at', 0, 'finished_at', 0, 'due_at', 0)
+  if sweep_of(id) then
+    redis.call('HSET', K.sweep(sweep_of(id)), 'stop_requested', '')
+  end
+  enter(id, '')
+end
