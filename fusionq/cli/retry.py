@@ -37,6 +37,8 @@ def _retry_job(session: Session, job_id: str, *, fresh: bool) -> None:
         raise FusionqError(f"{job_id} has not ended yet", hint=f"look at it: fusionq status {job_id}")
     click.echo(job_id)
     say(f"{job_id} is in the queue again; follow it: fusionq logs {job_id} -f")
+    if session.store.jobs.get(job_id).code:
+        say("it runs your code as it was submitted; submit it again to run what you changed since")
 
 
 def _retry_sweep(session: Session, sweep_id: str, *, fresh: bool) -> None:
@@ -45,7 +47,8 @@ def _retry_sweep(session: Session, sweep_id: str, *, fresh: bool) -> None:
         hint = f"do them all again: fusionq retry {sweep_id} --fresh"
         raise FusionqError(f"{sweep_id} has no trial that failed or was cancelled", hint=hint)
     click.echo(sweep_id)
-    say(f"{count} trials of {sweep_id} are in the queue again; look at them: fusionq status {sweep_id}")
+    trials = "1 trial" if count == 1 else f"{count} trials"
+    say(f"{trials} of {sweep_id} in the queue again; look at it: fusionq status {sweep_id}")
 
 
 def _ask_for_pass(session: Session) -> None:

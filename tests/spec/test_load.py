@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fusionq.errors import NotFoundError, SpecError
-from fusionq.spec.load import from_yaml, load_job, parse_job
+from fusionq.spec.load import from_yaml, load_file, load_job, parse_job
 from fusionq.spec.writer import to_yaml
 from tests.support import ONE_JOB
 
@@ -110,9 +110,10 @@ def test_overrides_and_variables_reach_the_spec(tmp_path: Path):
 
 @pytest.mark.parametrize("file", JOBS, ids=lambda file: file.name)
 def test_every_job_file_of_the_repository_comes_back_as_it_was(file: Path):
-    spec = load_job(file)
-    assert from_yaml(to_yaml(spec.to_data())) == spec
-    assert parse_job(json.loads(json.dumps(spec.to_data()))) == spec
+    for loaded in load_file(file):
+        for spec in loaded.jobs:
+            assert from_yaml(to_yaml(spec.to_data())) == spec
+            assert parse_job(json.loads(json.dumps(spec.to_data()))) == spec
 
 
 def test_an_argument_that_is_null_stays_an_argument():
