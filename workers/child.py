@@ -27,6 +27,7 @@ from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from workers import wire
 from workers.failure_class import IMPORT_ERROR, OUT_OF_MEMORY, failure_class
+from workers.gpu_share import keep_to_share
 
 _PR_SET_PDEATHSIG = 1
 
@@ -81,6 +82,7 @@ def _prepare(orders: dict[str, Any]) -> Job:
         os.chdir(orders["run_dir"])
         print(f"WARNING: {workdir} is not on this machine; working in {orders['run_dir']}", flush=True)
     torch.set_num_threads(orders["threads"])
+    keep_to_share(orders["gpu_memory"])
     data_root = orders["data_root"]
     return Job(
         spec=parse_job(orders["spec"]),

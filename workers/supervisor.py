@@ -151,6 +151,7 @@ class _Supervisor:
             "workdir": record.workdir,
             "data_root": str(node.settings.data) if node.settings.data else "",
             "threads": threads,
+            "gpu_memory": record.gpu_memory,
             "environ": {**spec.env, **identity, **visible_devices(node.gpus_of(record.assigned_gpus))},
         }
 

@@ -125,6 +125,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "workdir": str(workdir),
             "data_root": "",
             "threads": 1,
+            "gpu_memory": None,
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
         }
         attempt = Attempt(launcher.spawn({**defaults, **orders}), paths)
