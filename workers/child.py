@@ -28,6 +28,7 @@ from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from workers import wire
 from workers.failure_class import OUT_OF_MEMORY, failure_class
+from workers.gpu_share import keep_to_share
 
 _PR_SET_PDEATHSIG = 1
 
@@ -60,7 +61,9 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
 
     try:
         job = _prepare(orders)
-        result = run_job(job, report, stop, check_first(job))
+        opened = check_first(job)  # before the GPU is touched
+        keep_to_share(orders["gpu_memory"])
+        result = run_job(job, report, stop, opened)
     except BaseException as error:
         traceback.print_exc()
         wire.send(channel, {"kind": "error", **_explain(error, orders["code"])})

@@ -163,6 +163,7 @@ class _Supervisor:
             "provenance": self._read(lambda: provenance_of(node.store, record)),
             "data_root": str(node.settings.data) if node.settings.data else "",
             "threads": threads,
+            "gpu_memory": record.gpu_memory,
             "environ": {**spec.env, **identity, **visible_devices(node.gpus_of(record.assigned_gpus))},
         }
 

@@ -25,6 +25,7 @@ def cancel(session: Session, jobs: tuple[str, ...], no_wait: bool) -> None:
             _cancel_sweep(session, job_id, no_wait)
         else:
             _cancel_job(session, job_id, no_wait)
+    session.ask_for_pass()  # a trial passes its turn on, a job its place
 
 
 def _cancel_job(session: Session, job_id: str, no_wait: bool) -> None:

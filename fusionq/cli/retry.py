@@ -26,7 +26,7 @@ def retry(session: Session, jobs: tuple[str, ...], is_resumed: bool) -> None:
             _retry_sweep(session, job_id, fresh=not is_resumed)
         else:
             _retry_job(session, job_id, fresh=not is_resumed)
-    _ask_for_pass(session)
+    session.ask_for_pass()
 
 
 def _retry_job(session: Session, job_id: str, *, fresh: bool) -> None:
@@ -49,10 +49,3 @@ def _retry_sweep(session: Session, sweep_id: str, *, fresh: bool) -> None:
     click.echo(sweep_id)
     trials = "1 trial" if count == 1 else f"{count} trials"
     say(f"{trials} of {sweep_id} in the queue again; look at it: fusionq status {sweep_id}")
-
-
-def _ask_for_pass(session: Session) -> None:
-    try:
-        session.sender.ask_for_pass()
-    except FusionqError:
-        pass  # the jobs are in their queue; the workers' beat finds them

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fusionq.spec.record import JobRecord
+from fusionq.spec.units import format_bytes
 from fusionq.store.workers import WorkerRecord
 
 START_A_WORKER = "start one: fusionq worker"
@@ -37,11 +38,44 @@ class _Room:
     worker: WorkerRecord
     slots: int
     gpus: list[int]
+    shares: dict[int, int]  # bytes that are free, of each GPU that jobs share
+
+    @classmethod
+    def of(cls, worker: WorkerRecord) -> _Room:
+        memory = worker.gpu_memory
+        shares = {gpu: memory.get(gpu, 0) - taken for gpu, taken in worker.shared_gpus.items()}
+        return cls(worker, worker.free_slots, list(worker.free_gpus), shares)
+
+    def gpu_for(self, job: JobRecord) -> int | None:
+        """The GPU that the job would get. It shares the fullest one, so that others stay whole."""
+        if job.gpu_memory is None:
+            return self.gpus[0] if self.gpus else None
+        memory = self.worker.gpu_memory
+        whole = {gpu: memory[gpu] for gpu in self.gpus}
+        for free in (self.shares, whole):
+            fitting = [(size, gpu) for gpu, size in free.items() if size >= job.gpu_memory]
+            if fitting:
+                return min(fitting)[1]
+        return None
+
+    def take(self, job: JobRecord, gpu: int) -> None:
+        if gpu in self.gpus:
+            self.gpus.remove(gpu)
+        if job.gpu_memory is not None:
+            free = self.shares.get(gpu, self.worker.gpu_memory[gpu])
+            self.shares[gpu] = free - job.gpu_memory
+
+    def keep_for(self, job: JobRecord) -> None:
+        """Let nobody after it share a GPU that the job waits for: it might wait for ever."""
+        memory = self.worker.gpu_memory
+        self.shares = {
+            gpu: free for gpu, free in self.shares.items() if memory.get(gpu, 0) < (job.gpu_memory or 0)
+        }
 
 
 def plan(pending: Sequence[JobRecord], workers: Sequence[WorkerRecord]) -> Plan:
     """Assign pending jobs in their order (higher priority first, then first come) to workers with room."""
-    rooms = [_Room(w, w.free_slots, list(w.free_gpus)) for w in workers if w.is_alive and w.accepting]
+    rooms = [_Room.of(worker) for worker in workers if worker.is_alive and worker.accepting]
     result = Plan()
     ahead: Counter[str] = Counter()  # jobs that wait, by queue
     for job in sorted(pending, key=lambda job: (-job.priority, job.sequence)):
@@ -53,6 +87,8 @@ def plan(pending: Sequence[JobRecord], workers: Sequence[WorkerRecord]) -> Plan:
         else:
             result.reasons[job.id] = _why(job, serving, ahead[job.queue], workers)
             ahead[job.queue] += 1
+            for room in serving if _needed_gpus(job, serving) else ():
+                room.keep_for(job)
     return result
 
 
@@ -64,14 +100,16 @@ def _needed_gpus(job: JobRecord, serving: Sequence[_Room]) -> int:
 
 
 def _has_gpus(job: JobRecord, room: _Room, serving: Sequence[_Room]) -> bool:
-    return len(room.gpus) >= _needed_gpus(job, serving)
+    return not _needed_gpus(job, serving) or room.gpu_for(job) is not None
 
 
 def _take(job: JobRecord, room: _Room) -> Assignment:
-    count = _needed_gpus(job, [room])
-    gpus, room.gpus = tuple(room.gpus[:count]), room.gpus[count:]
     room.slots -= 1
-    return Assignment(job.id, room.worker.name, gpus)
+    gpu = room.gpu_for(job) if _needed_gpus(job, [room]) else None
+    if gpu is None:
+        return Assignment(job.id, room.worker.name, ())
+    room.take(job, gpu)
+    return Assignment(job.id, room.worker.name, (gpu,))
 
 
 def _why(job: JobRecord, serving: Sequence[_Room], ahead: int, workers: Sequence[WorkerRecord]) -> str:
@@ -85,5 +123,13 @@ def _why(job: JobRecord, serving: Sequence[_Room], ahead: int, workers: Sequence
     most = max(len(room.worker.gpus) for room in serving)
     if needed > most:
         return f"needs {needed} GPU; no worker alive has one"
+    memory = job.gpu_memory if needed else None
+    largest = max((size for room in serving for size in room.worker.gpu_memory.values()), default=0)
+    if memory is not None and memory > largest:
+        return (
+            f"needs {format_bytes(memory)} of one GPU; the largest worker alive has {format_bytes(largest)}"
+        )
     place = f"{ahead} ahead of it" if ahead else "it is next"
+    if memory is not None:
+        return f"waits for {format_bytes(memory)} of a GPU, {place}"
     return f"waits for a free {'GPU' if needed else 'slot'}, {place}"

@@ -73,6 +73,7 @@ def _fields(spec: JobSpec, workdir: Path) -> Fields:
         "queue": spec.queue,
         "priority": spec.priority,
         "gpus": str(spec.resources.gpus),
+        "gpu_memory": spec.resources.gpu_memory or "",
         "tags": json.dumps(spec.tags),
         "user": _user(),
         "workdir": str(workdir.absolute()),

@@ -128,7 +128,7 @@ class ResourcesSection(Section):
         "auto", description="auto is one GPU where there is one, else the CPU."
     )
     gpu_memory: SizeBytes | None = Field(
-        None, description="The least memory that its GPU must have, such as 20GB."
+        None, description="How much of one GPU it takes, such as 20GB, beside others; none: all of it."
     )
     cpus: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto", description="Threads to compute with; auto: the worker's cores divided by its slots."

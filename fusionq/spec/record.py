@@ -29,6 +29,7 @@ class JobRecord:
     user: str = ""
     tags: tuple[str, ...] = ()
     gpus: str = "auto"
+    gpu_memory: int | None = None  # bytes of a GPU that it shares; None: it needs a GPU to itself
     assigned_gpus: tuple[int, ...] = ()
     worker: str = ""
     host: str = ""
@@ -75,6 +76,7 @@ class JobRecord:
             user=text("user"),
             tags=tuple(json.loads(text("tags", "[]"))),
             gpus=text("gpus", "auto"),
+            gpu_memory=int(text("gpu_memory", "0")) or None,
             assigned_gpus=tuple(int(g) for g in text("assigned_gpus").split(",") if g),
             worker=text("worker"),
             host=text("host"),

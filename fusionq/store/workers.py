@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fusionq.store import keys
@@ -30,6 +30,7 @@ class WorkerRecord:
     busy_gpus: tuple[int, ...]
     seen_at: float
     is_alive: bool
+    shared_gpus: Mapping[int, int] = field(default_factory=dict)  # bytes that are taken, by GPU
 
     @property
     def free_slots(self) -> int:
@@ -38,6 +39,11 @@ class WorkerRecord:
     @property
     def free_gpus(self) -> tuple[int, ...]:
         return tuple(gpu["index"] for gpu in self.gpus if gpu["index"] not in self.busy_gpus)
+
+    @property
+    def gpu_memory(self) -> dict[int, int]:
+        """The bytes that each GPU has in all."""
+        return {gpu["index"]: gpu.get("memory_bytes", 0) for gpu in self.gpus}
 
 
 class Workers:
@@ -65,7 +71,7 @@ class Workers:
         for name, _ in names:
             pipe.hgetall(keys.worker(name))
             pipe.smembers(keys.worker_jobs(name))
-            pipe.hkeys(keys.worker_gpus(name))
+            pipe.hgetall(keys.worker_gpus(name))
         answers = pipe.execute()
         rows = zip(names, answers[0::3], answers[1::3], answers[2::3], strict=True)
         return [
@@ -85,7 +91,7 @@ class Workers:
 
 
 def _record(
-    name: str, stored: Mapping[str, str], jobs: set[str], gpus: list[str], is_alive: bool
+    name: str, stored: Mapping[str, str], jobs: set[str], gpus: Mapping[str, str], is_alive: bool
 ) -> WorkerRecord:
     return WorkerRecord(
         name=name,
@@ -100,4 +106,10 @@ def _record(
         busy_gpus=tuple(sorted(int(gpu) for gpu in gpus)),
         seen_at=int(stored.get("seen_at", 0)) / 1000,
         is_alive=is_alive,
+        shared_gpus={int(gpu): sum(held) for gpu, names in gpus.items() if (held := _shares(names))},
     )
+
+
+def _shares(holders: str) -> list[int]:
+    """The bytes of each job that shares a GPU; [] where one has it to itself."""
+    return [int(share) for holder in holders.split(",") if (share := holder.partition(":")[2])]

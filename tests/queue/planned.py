@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
@@ -10,7 +10,13 @@ from fusionq.store.workers import WorkerRecord
 
 
 def job(
-    job_id: str, *, sequence: int = 1, priority: int = 0, queue: str = "default", gpus: str = "auto"
+    job_id: str,
+    *,
+    sequence: int = 1,
+    priority: int = 0,
+    queue: str = "default",
+    gpus: str = "auto",
+    gpu_memory: int | None = None,
 ) -> JobRecord:
     return JobRecord(
         id=job_id,
@@ -20,6 +26,7 @@ def job(
         priority=priority,
         queue=queue,
         gpus=gpus,
+        gpu_memory=gpu_memory,
     )
 
 
@@ -28,12 +35,15 @@ def worker(
     *,
     slots: int = 1,
     gpus: int = 0,
+    memory: int | Sequence[int] = 80,
     busy_gpus: Sequence[int] = (),
+    shared_gpus: Mapping[int, int] | None = None,
     jobs: Sequence[str] = (),
     queues: Sequence[str] = ("default",),
     accepting: bool = True,
     is_alive: bool = True,
 ) -> WorkerRecord:
+    sizes = [memory] * gpus if isinstance(memory, int) else memory
     return WorkerRecord(
         name=name,
         host="host",
@@ -42,9 +52,10 @@ def worker(
         queues=tuple(queues),
         slots=slots,
         accepting=accepting,
-        gpus=tuple({"index": index, "name": "GPU"} for index in range(gpus)),
+        gpus=tuple({"index": index, "name": "GPU", "memory_bytes": sizes[index]} for index in range(gpus)),
         jobs=tuple(jobs),
-        busy_gpus=tuple(busy_gpus),
+        busy_gpus=tuple(sorted({*busy_gpus, *(shared_gpus or {})})),
         seen_at=0.0,
         is_alive=is_alive,
+        shared_gpus=shared_gpus or {},
     )

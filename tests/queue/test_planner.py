@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -126,6 +127,61 @@ def test_the_reason_counts_the_jobs_that_wait_before_it_in_its_queue():
     assert reasons["second"] == "waits for a free slot, 1 ahead of it"
 
 
+# --- GPUs that are shared --------------------------------------------------------------------------
+
+
+def sharing(job_id: str, gpu_memory: int, sequence: int = 1, **more):
+    return job(job_id, gpu_memory=gpu_memory, sequence=sequence, **more)
+
+
+def test_jobs_that_say_how_much_they_need_share_a_gpu_up_to_its_memory():
+    jobs = [sharing("a", 30, 1), sharing("b", 50, 2), sharing("c", 1, 3)]
+    result = plan(jobs, [worker(slots=9, gpus=1, memory=80)])
+    assert result.assignments == [Assignment("a", "w", (0,)), Assignment("b", "w", (0,))]
+    assert result.reasons == {"c": "waits for 1 B of a GPU, it is next"}
+
+
+def test_a_job_shares_the_fullest_gpu_and_leaves_others_whole():
+    here = worker(slots=9, gpus=4, memory=[80, 80, 80, 40], jobs=["x", "y"], shared_gpus={0: 10, 2: 40})
+    assert plan([sharing("a", 40)], [here]).assignments == [Assignment("a", "w", (2,))]
+    assert plan([sharing("a", 60)], [here]).assignments == [Assignment("a", "w", (0,))]
+    assert plan([sharing("a", 75)], [here]).assignments == [Assignment("a", "w", (1,))]
+    assert plan([job("a")], [here]).assignments == [Assignment("a", "w", (1,))]
+
+
+def test_a_job_that_says_nothing_gets_a_gpu_to_itself():
+    jobs = [sharing("a", 1, 1), job("b", sequence=2), sharing("c", 1, 3)]
+    result = plan(jobs, [worker(slots=9, gpus=2)])
+    assert result.assignments[:2] == [Assignment("a", "w", (0,)), Assignment("b", "w", (1,))]
+
+
+def test_a_gpu_that_a_job_has_to_itself_is_not_shared():
+    result = plan([sharing("a", 1)], [worker(slots=9, gpus=1, busy_gpus=[0], jobs=["x"])])
+    assert result.reasons == {"a": "waits for 1 B of a GPU, it is next"}
+
+
+def test_a_small_job_does_not_keep_a_larger_one_before_it_from_its_gpu_for_ever():
+    here = worker(slots=9, gpus=1, memory=80, jobs=["x"], shared_gpus={0: 50})
+    for waiting in (sharing("large", 60), job("whole")):
+        assert assigned(plan([waiting, sharing("small", 10, 2)], [here])) == []
+        assert assigned(plan([sharing("small", 10, 0), waiting], [here])) == ["small"]
+
+
+def test_a_job_that_fits_no_gpu_keeps_nobody_from_it():
+    here = worker(slots=9, gpus=1, memory=24_000_000_000, jobs=["x"], shared_gpus={0: 5})
+    result = plan([sharing("huge", 40_000_000_000), sharing("small", 10, 2)], [here])
+    assert assigned(result) == ["small"]
+    expected = "needs 40.0 GB of one GPU; the largest worker alive has 24.0 GB"
+    assert result.reasons == {"huge": expected}
+
+
+def test_memory_of_a_gpu_is_no_matter_where_auto_means_the_cpu():
+    assert plan([sharing("a", 99)], [worker()]).assignments == [Assignment("a", "w", ())]
+    assert plan([sharing("a", 99, gpus="1")], [worker()]).reasons == {
+        "a": "needs 1 GPU; no worker alive has one"
+    }
+
+
 # --- what always holds -----------------------------------------------------------------------------
 
 QUEUES = ("default", "big")
@@ -137,6 +193,7 @@ jobs_of_all_kinds = st.lists(
         priority=st.integers(-2, 2),
         queue=st.sampled_from(QUEUES),
         gpus=st.sampled_from(["auto", "0", "1"]),
+        gpu_memory=st.sampled_from([None, None, 20, 50, 90]),
     ),
     max_size=12,
 ).map(lambda jobs: [replace(job, id=f"j{i}", sequence=i) for i, job in enumerate(jobs)])
@@ -150,7 +207,9 @@ def workers_of_all_kinds(draw):
             f"w{i}",
             slots=draw(st.integers(1, 3)),
             gpus=(gpus := draw(st.integers(0, 3))),
+            memory=[draw(st.sampled_from([40, 80])) for _ in range(gpus)],
             busy_gpus=draw(st.sets(st.sampled_from(range(gpus)))) if gpus else (),
+            shared_gpus={0: draw(st.sampled_from([10, 30]))} if gpus and draw(st.booleans()) else {},
             jobs=[f"old{i}{n}" for n in range(draw(st.integers(0, 4)))],
             queues=draw(st.lists(st.sampled_from(QUEUES), unique=True)),
             accepting=draw(st.booleans()),
@@ -168,7 +227,6 @@ def test_a_plan_keeps_its_promises(jobs, workers):
     by_name = {worker.name: worker for worker in workers}
 
     assert sorted([*assigned(result), *result.reasons]) == sorted(by_id), "each job once, with an answer"
-    taken: dict[str, list[int]] = {name: [] for name in by_name}
     placed: dict[str, int] = dict.fromkeys(by_name, 0)
     for choice in result.assignments:
         target = by_name[choice.worker]
@@ -176,17 +234,29 @@ def test_a_plan_keeps_its_promises(jobs, workers):
         assert target.accepting
         assert by_id[choice.job_id].queue in target.queues
         placed[choice.worker] += 1
-        taken[choice.worker] += choice.gpus
     for name, target in by_name.items():
         assert placed[name] <= target.free_slots, "no more jobs than slots"
-        assert len(set(taken[name])) == len(taken[name]), "no GPU twice"
-        assert set(taken[name]) <= set(target.free_gpus), "no busy GPU"
+        for gpu, memory in target.gpu_memory.items():
+            there = [by_id[c.job_id] for c in result.assignments if c.worker == name and gpu in c.gpus]
+            if not there:
+                continue
+            if any(job.gpu_memory is None for job in there):
+                assert len(there) == 1, "a whole GPU is not shared"
+                assert gpu in target.free_gpus
+            else:
+                assert gpu in (*target.free_gpus, *target.shared_gpus)
+                taken = sum(job.gpu_memory or 0 for job in there) + target.shared_gpus.get(gpu, 0)
+                assert taken <= memory, "no more than its memory"
 
     for waiting in result.reasons:
         for choice in result.assignments:
             lower, higher = by_id[choice.job_id], by_id[waiting]
             goes_first = (-higher.priority, higher.sequence) < (-lower.priority, lower.sequence)
-            is_same_kind = (higher.queue, higher.gpus) == (lower.queue, lower.gpus)
+            is_same_kind = (higher.queue, higher.gpus, higher.gpu_memory) == (
+                lower.queue,
+                lower.gpus,
+                lower.gpu_memory,
+            )
             assert not (goes_first and is_same_kind), f"{choice.job_id} went before {waiting}"
 
 
@@ -195,11 +265,17 @@ def test_a_plan_keeps_its_promises(jobs, workers):
 def test_no_job_waits_where_it_would_still_fit(jobs, workers):
     """Whoever waits finds no room even after everything else was placed."""
     result = plan(jobs, workers)
+    by_id = {job.id: job for job in jobs}
     left = []
     for each in workers:
         here = [choice for choice in result.assignments if choice.worker == each.name]
         gpus = tuple(sorted({*each.busy_gpus, *(gpu for choice in here for gpu in choice.gpus)}))
-        left.append(replace(each, jobs=(*each.jobs, *(choice.job_id for choice in here)), busy_gpus=gpus))
+        shared = Counter(each.shared_gpus)
+        for choice in here:
+            shared.update(dict.fromkeys(choice.gpus, by_id[choice.job_id].gpu_memory or 0))
+        shares = {gpu: taken for gpu, taken in shared.items() if taken}
+        names = (*each.jobs, *(choice.job_id for choice in here))
+        left.append(replace(each, jobs=names, busy_gpus=gpus, shared_gpus=shares))
     assert plan([job for job in jobs if job.id in result.reasons], left).assignments == []
 
 

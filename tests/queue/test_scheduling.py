@@ -60,6 +60,15 @@ def test_the_gpus_of_the_plan_are_reserved(store: Store):
     assert [store.jobs.get(job_id).assigned_gpus for job_id in "ab"] == [(0,), (1,)]
 
 
+def test_a_gpu_is_shared_by_those_that_say_how_much_they_need(store: Store):
+    add_worker(store, slots=3, gpus='[{"index": 0, "memory_bytes": 80}]')
+    for job_id in ("a", "b", "c"):
+        submit(store, job_id)
+        store.redis.hset(f"fusionq:job:{job_id}", "gpu_memory", 40)
+    assert schedule(store, FakeSender(store)) == 2
+    assert [store.jobs.get(job_id).assigned_gpus for job_id in "abc"] == [(0,), (0,), ()]
+
+
 def test_a_pass_brings_back_what_was_never_started(store: Store):
     add_worker(store)
     submit(store, "a")

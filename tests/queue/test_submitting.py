@@ -35,10 +35,14 @@ def spec(more: str = "") -> JobSpec:
 def test_a_submission_stores_the_job_and_asks_for_a_pass(store: Store, tmp_path: Path):
     sender = FakeSender()
     job_id = submit(
-        store, sender, spec("queue: big\npriority: 7\ntags: [x, y]\nresources: {gpus: 1}"), tmp_path
+        store,
+        sender,
+        spec("queue: big\npriority: 7\ntags: [x, y]\nresources: {gpus: 1, gpu_memory: 20GB}"),
+        tmp_path,
     )
     record = store.jobs.get(job_id)
     assert (record.name, record.queue, record.priority, record.gpus) == ("tiny", "big", 7, "1")
+    assert record.gpu_memory == 20_000_000_000
     assert (record.tags, record.workdir, record.status) == (("x", "y"), str(tmp_path), "queued")
     assert record.user
     assert sender.wishes == 1

@@ -128,6 +128,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "provenance": {},
             "data_root": "",
             "threads": 1,
+            "gpu_memory": None,
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
         }
         attempt = Attempt(launcher.spawn({**defaults, **orders}), paths)

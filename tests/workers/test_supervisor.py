@@ -146,6 +146,7 @@ def test_a_job_is_ordered_with_all_that_it_needs(node: Node, tmp_path: Path):
     assert (orders["attempt"], orders["fresh_after"]) == (1, 0)
     assert orders["run_dir"] == str(tmp_path / "runs" / "job")
     assert orders["threads"] == 3
+    assert orders["gpu_memory"] is None
     assert orders["environ"] == {
         "COLOUR": "green",
         "FUSIONQ_JOB": "job",

@@ -64,9 +64,7 @@ local function release(id)
   if worker and worker ~= '' then
     redis.call('SREM', K.worker_jobs(worker), id)
     for gpu in string.gmatch(get(id, 'assigned_gpus') or '', '%d+') do
-      if redis.call('HGET', K.worker_gpus(worker), gpu) == id then
-        redis.call('HDEL', K.worker_gpus(worker), gpu)
-      end
+      free_gpu(worker, gpu, id)
     end
   end
   redis.call('ZREM', K.assigned, id)

@@ -11,8 +11,9 @@ end
 if redis.call('SCARD', K.worker_jobs(worker)) >= tonumber(redis.call('HGET', K.worker(worker), 'slots')) then
   return 0
 end
+local bytes = get(id, 'gpu_memory') or ''
 for gpu in string.gmatch(gpus, '%d+') do
-  if redis.call('HEXISTS', K.worker_gpus(worker), gpu) == 1 then
+  if not gpu_has_room(worker, gpu, bytes) then
     return 0
   end
 end
@@ -26,7 +27,7 @@ local host = redis.call('HGET', K.worker(worker), 'host') or ''
 set(id, 'worker', worker, 'host', host, 'assigned_gpus', gpus, 'assigned_at', now_ms())
 redis.call('SADD', K.worker_jobs(worker), id)
 for gpu in string.gmatch(gpus, '%d+') do
-  redis.call('HSET', K.worker_gpus(worker), gpu, id)
+  take_gpu(worker, gpu, id, bytes)
 end
 redis.call('ZADD', K.assigned, now_ms() + tonumber(ARGV[4]), id)
 return attempt
