@@ -25,7 +25,6 @@ def cancel(session: Session, jobs: tuple[str, ...], no_wait: bool) -> None:
             _cancel_sweep(session, job_id, no_wait)
         else:
             _cancel_job(session, job_id, no_wait)
-    session.ask_for_pass()  # a trial passes its turn on, a job its place
 
 
 def _cancel_job(session: Session, job_id: str, no_wait: bool) -> None:
@@ -37,6 +36,8 @@ def _cancel_job(session: Session, job_id: str, no_wait: bool) -> None:
         say(f"{job_id} saves its state and stops …")
         follow(store, job_id, Watcher())
     record = store.jobs.get(job_id)
+    if record.sweep:
+        session.ask_for_pass()  # for the trial whose turn it is now
     if answer == "finished" and record.outcome is not Outcome.CANCELLED:
         raise FusionqError(f"{job_id} has ended already: {record.state_word}")
     say(
