@@ -13,7 +13,19 @@ from fusionq.cli.app import ALIASES, VERBS
 from tests.cli.conftest import Cli
 
 # Modules of the package that are no verbs.
-HELPERS = {"__init__", "app", "deep", "follow", "follow_sweep", "live", "session", "tables", "words"}
+HELPERS = {
+    "__init__",
+    "app",
+    "deep",
+    "details",
+    "follow",
+    "follow_sweep",
+    "rows",
+    "live",
+    "session",
+    "tables",
+    "words",
+}
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,0 +1,113 @@
+"""Everything about one job, or about one sweep, on one screen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from fusionq.cli.rows import job_note, print_rows, progress_text, reasons_of
+from fusionq.cli.session import Session
+from fusionq.cli.words import best_text, coloured, counts_text, duration, end_facts, say
+from fusionq.spec.params import params_text
+from fusionq.spec.record import JobRecord, SweepRecord
+from fusionq.spec.states import Outcome
+
+LAST_LINES = 12
+
+
+def print_sweep(session: Session, sweep: SweepRecord) -> None:
+    """The sweep, and its trials beneath it."""
+    trials = session.store.sweeps.trials(sweep.id)
+    best = next((trial for trial in trials if trial.id == sweep.best_trial), None)
+    _print_facts(
+        sweep.id,
+        [
+            ("name", sweep.name),
+            ("status", coloured(sweep.state_word)),
+            ("trials", counts_text(sweep)),
+            ("best", f"{best_text(sweep)[5:]}: {params_text(best.params)}" if best else ""),
+            ("method", sweep.method + (f", {sweep.max_parallel} at once" if sweep.max_parallel else "")),
+            ("queue", f"{sweep.queue}, priority {sweep.priority}"),
+            ("user", sweep.user),
+            ("tags", ", ".join(sweep.tags)),
+            ("submitted", _time(sweep.submitted_at)),
+            ("ran", duration(sweep)),
+        ],
+    )
+    print_rows(trials, reasons_of(session, trials))
+    compare = f"compare them: fusionq compare {sweep.id}"
+    if not sweep.is_finished:
+        say(f"{compare}    stop them all: fusionq cancel {sweep.id}")
+    elif sweep.outcome is Outcome.SUCCEEDED:
+        say(compare)
+    else:
+        say(f"{compare}    those that failed once more: fusionq retry {sweep.id}")
+
+
+def print_job(session: Session, record: JobRecord) -> None:
+    """All that is known of a job, and what to do next."""
+    note = job_note(record, reasons_of(session, [record]))
+    facts = [
+        ("name", record.name),
+        ("status", coloured(record.state_word)),
+        ("sweep", f"{record.sweep}: {params_text(record.params)}" if record.sweep else ""),
+        ("why", "" if record.outcome is Outcome.SUCCEEDED else note),
+        ("warning", record.warning),
+        ("progress", progress_text(record)),
+        ("queue", f"{record.queue}, priority {record.priority}"),
+        ("attempt", f"{record.attempt}" + (f", {record.losses} lost" if record.losses else "")),
+        ("worker", f"{record.worker} on {record.host}" if record.worker else ""),
+        ("gpus", ",".join(map(str, record.assigned_gpus))),
+        ("code", _code(record)),
+        ("user", record.user),
+        ("tags", ", ".join(record.tags)),
+        ("submitted", _time(record.submitted_at)),
+        ("started", _time(record.started_at)),
+        ("finished", _time(record.finished_at)),
+        ("ran", duration(record)),
+        *end_facts(record),
+    ]
+    _print_facts(record.id, facts)
+    if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+        _print_last_lines(session, record)
+    _say_next(record)
+
+
+def _code(record: JobRecord) -> str:
+    """Which code it runs: its snapshot, and where that stood in git."""
+    known = record.provenance
+    commit = str(known.get("commit", ""))[:12] + (" with changes" if known.get("dirty") else "")
+    branch = f" on {known['branch']}" if known.get("branch") else ""
+    snapshot = f"snapshot {record.code[:12]}" if record.code else ""
+    return ", ".join(part for part in (snapshot, f"{commit}{branch}" if known.get("commit") else "") if part)
+
+
+def _print_last_lines(session: Session, record: JobRecord) -> None:
+    from fusionq.cli.follow import Once
+
+    text = "".join(chunk.text for chunk in Once().of(session.store.streams.log(record.id)))
+    lines = text.splitlines()[-LAST_LINES:]
+    if lines:
+        click.echo("  last lines of its log:")
+        for line in lines:
+            click.echo(f"    {line}")
+
+
+def _say_next(record: JobRecord) -> None:
+    if record.is_finished:
+        again = "" if record.outcome is Outcome.SUCCEEDED else f"    once more: fusionq retry {record.id}"
+        say(f"all that it printed: fusionq logs {record.id}{again}")
+    else:
+        say(f"follow it: fusionq logs {record.id} -f    stop it: fusionq cancel {record.id}")
+
+
+def _print_facts(title: str, facts: list[tuple[str, str]]) -> None:
+    click.echo(click.style(title, bold=True))
+    for name, text in facts:
+        if text:
+            click.echo(f"  {name:10} {text}")
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""

@@ -1,0 +1,93 @@
+"""Jobs and sweeps as the rows of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fusionq.cli.session import Session
+from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, share_done, values_text
+from fusionq.queue.planner import plan
+from fusionq.spec.params import params_text
+from fusionq.spec.record import JobRecord, SweepRecord
+from fusionq.spec.states import Outcome, Status
+from fusionq.spec.units import format_duration
+
+LOOKED_AT = 200  # pending jobs of each queue
+
+
+def reasons_of(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> dict[str, str]:
+    """Why pending jobs wait: the planner says it, at the moment of asking."""
+    queued = [row for row in rows if isinstance(row, JobRecord) and row.status is Status.QUEUED]
+    sweeps = {row.id for row in rows if isinstance(row, SweepRecord) and row.count(Status.QUEUED)}
+    if not queued and not sweeps:
+        return {}
+    pending = session.store.jobs.pending(LOOKED_AT)
+    looked_at = Counter(record.queue for record in pending)
+    made = plan(pending, session.store.workers.alive())
+    for record in reversed(pending):  # a sweep waits for what the next of its trials waits for
+        if record.sweep in sweeps and record.id in made.reasons:
+            made.reasons[record.sweep] = made.reasons[record.id]
+    far = {r.id for r in queued if looked_at[r.queue] >= LOOKED_AT} - {a.job_id for a in made.assignments}
+    return dict.fromkeys(far, f"{LOOKED_AT} jobs or more are ahead of it") | made.reasons
+
+
+def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> None:
+    """The table on stdout; `reasons` say what pending ones wait for."""
+    from rich.markup import escape
+
+    from fusionq.cli.tables import print_table
+
+    table = []
+    for row in rows:
+        is_sweep = isinstance(row, SweepRecord)
+        word = row.state_word
+        table.append(
+            [
+                row.id,
+                escape(row.name if is_sweep or not row.params else params_text(row.params)),
+                f"[{COLOURS[word]}]{word.replace('_', ' ')}[/]",
+                f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else progress_text(row),
+                duration(row),
+                "" if is_sweep else row.worker,
+                age(row),
+                escape(_sweep_note(row, reasons) if is_sweep else job_note(row, reasons)),
+            ]
+        )
+    print_table(["ID", "NAME", "STATUS", "PROGRESS", "TIME", "WORKER", "AGE", "NOTE"], table)
+
+
+def _sweep_note(sweep: SweepRecord, reasons: dict[str, str]) -> str:
+    stops = "stopping" if sweep.stop_requested and not sweep.is_finished else ""
+    waits = "" if sweep.count(Status.ASSIGNED, Status.RUNNING) else reasons.get(sweep.id, "")
+    return "; ".join(part for part in (stops, counts_text(sweep), best_text(sweep), waits) if part)
+
+
+def progress_text(record: JobRecord) -> str:
+    """`ep 3/20 15%`; empty where it has not begun."""
+    progress = record.progress
+    if not progress.get("num_epochs") or record.status is Status.QUEUED:
+        return ""
+    epoch = min(progress["epoch"] + (progress["kind"] == "started"), progress["num_epochs"])
+    return f"ep {epoch}/{progress['num_epochs']} {share_done(progress):.0%}"
+
+
+def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
+    """The one thing worth knowing now: why it waits, how it goes, what came of it."""
+    if record.outcome is Outcome.SUCCEEDED:
+        result = record.result
+        best = f"best {result['monitor']} {result['best_value']:.4g}" if result.get("best_epoch") else ""
+        return "; ".join(part for part in (best, record.warning) if part)
+    if record.status is Status.QUEUED:
+        waits = reasons.get(record.id, "about to start")
+        return f"{record.reason}; {waits}" if record.reason else waits
+    if record.status is Status.RUNNING:
+        stops = "stopping: " + record.stop_requested if record.stop_requested else ""
+        return "; ".join(part for part in (stops, _latest(record), record.warning) if part)
+    return record.reason
+
+
+def _latest(record: JobRecord) -> str:
+    values = values_text(record.progress.get("values", {}))
+    left = record.progress.get("eta_s")
+    return f"{values}  {format_duration(left)} left" if left else values
