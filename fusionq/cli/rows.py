@@ -77,7 +77,8 @@ def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
     if record.outcome is Outcome.SUCCEEDED:
         result = record.result
         best = f"best {result['monitor']} {result['best_value']:.4g}" if result.get("best_epoch") else ""
-        return "; ".join(part for part in (best, record.warning) if part)
+        measured = best or values_text(result.get("values", {}))
+        return "; ".join(part for part in (measured, record.warning) if part)
     if record.status is Status.QUEUED:
         waits = reasons.get(record.id, "about to start")
         return f"{record.reason}; {waits}" if record.reason else waits
