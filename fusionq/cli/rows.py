@@ -54,7 +54,8 @@ def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str])
                 escape(_sweep_note(row, reasons) if is_sweep else job_note(row, reasons)),
             ]
         )
-    print_table(["ID", "NAME", "STATUS", "PROGRESS", "TIME", "WORKER", "AGE", "NOTE"], table)
+    headers = ["ID", "NAME", "STATUS", "PROGRESS", "TIME", "WORKER", "AGE", "NOTE"]
+    print_table(headers, table, may_go=("WORKER", "AGE", "TIME", "PROGRESS"))
 
 
 def _sweep_note(sweep: SweepRecord, reasons: dict[str, str]) -> str:

@@ -4,29 +4,74 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+GAP = 2  # blanks between columns
+LEAST = 24  # of the last column, which is cut first; beneath that, columns go
+NARROWEST = 6
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Cells may hold rich markup. In a pipe nothing is cut and nothing is coloured."""
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Collection[str] = ()) -> None:
+    """Cells may hold rich markup. In a pipe nothing is cut and nothing is coloured.
+
+    A narrow terminal cuts the last column, then does without those that `may_go`, in
+    their order, then cuts the widest.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    used = [i for i in range(len(headers)) if any(row[i] for row in rows)]
+    widths = {}
+    for i, header in enumerate(headers):
+        longest = max((Text.from_markup(row[i]).cell_len for row in rows), default=0)
+        if longest:
+            widths[i] = max(longest, len(header))
+    is_terminal = sys.stdout.isatty()
+    if is_terminal:
+        order = [headers.index(header) for header in may_go]
+        _fit(widths, shutil.get_terminal_size().columns, order)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for i in used:
-        # What people copy stays whole; a narrow terminal cuts the last column alone.
-        longest = max(Text.from_markup(row[i]).cell_len for row in rows)
-        least = None if i == used[-1] else max(longest, len(headers[i]))
-        table.add_column(headers[i], no_wrap=True, overflow="ellipsis", min_width=least)
+    for i, width in widths.items():
+        table.add_column(headers[i], no_wrap=True, overflow="ellipsis", width=width)
     for row in rows:
-        table.add_row(*(row[i] for i in used))
-    if sys.stdout.isatty():
-        Console(width=shutil.get_terminal_size().columns, highlight=False).print(table)
+        table.add_row(*(row[i] for i in widths))
+    if is_terminal:
+        Console(width=max(_total(widths), 1), highlight=False).print(table)
         return
-    console = Console(width=1000, highlight=False)
+    console = Console(width=max(_total(widths), 1), highlight=False)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():
         print(line.rstrip())
+
+
+def _total(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
+
+
+def _fit(widths: dict[int, int], room: int, may_go: Sequence[int]) -> None:
+    """Make the columns fit. The first is what people copy: it stays whole to the end."""
+    last = max(widths, default=0)
+    for i in may_go:
+        if _excess(widths, room) <= max(0, widths[last] - LEAST):
+            break
+        if i != last:
+            widths.pop(i, None)
+    if (excess := _excess(widths, room)) > 0 and widths[last] > LEAST:
+        widths[last] = max(LEAST, widths[last] - excess)
+    _cut_widest(widths, room)
+    while _excess(widths, room) > 0 and len(widths) > 1:
+        widths.popitem()
+
+
+def _cut_widest(widths: dict[int, int], room: int) -> None:
+    others = list(widths)[1:]
+    while _excess(widths, room) > 0 and others:
+        widest = max(others, key=lambda i: widths[i])
+        if widths[widest] <= NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def _excess(widths: dict[int, int], room: int) -> int:
+    return _total(widths) - room

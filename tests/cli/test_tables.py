@@ -1,0 +1,49 @@
+"""Tables fit the terminal: ids stay whole, the last column is cut, and what matters least goes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import pytest
+
+from fusionq.cli import tables
+
+HEADERS = ["ID", "NAME", "AGE", "NOTE"]
+ROWS = [["abcdefgh", "digits", "1m 20s", "x" * 300], ["ijklmnop", "[red]mnist[/]", "2s", ""]]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """The lines that a terminal of so many columns shows; of a pipe for 0."""
+
+    def show(columns: int, rows=ROWS) -> list[str]:
+        if columns:
+            monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+            monkeypatch.setenv("COLUMNS", str(columns))
+        tables.print_table(HEADERS, rows, may_go=("AGE",))
+        return [click.unstyle(line) for line in capsys.readouterr().out.splitlines()]
+
+    return show
+
+
+@pytest.mark.parametrize("columns", [10, 30, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal_and_ids_stay_whole(shown, columns: int):
+    lines = shown(columns)
+    assert len(lines) == 3
+    assert all(len(line) <= columns for line in lines)
+    assert [line[:8] for line in lines[1:]] == ["abcdefgh", "ijklmnop"]
+
+
+def test_the_last_column_is_cut_before_another_goes(shown):
+    assert "AGE" in shown(60)[0]
+    assert shown(60)[1].endswith("…")
+    assert "AGE" not in shown(40)[0]
+
+
+def test_in_a_pipe_nothing_is_cut(shown):
+    assert "x" * 300 in shown(0)[1]
+
+
+def test_a_column_that_is_empty_is_left_out(shown):
+    assert shown(0, [["abcdefgh", "", "2s", ""]]) == ["ID        AGE", "abcdefgh  2s"]
