@@ -11,6 +11,7 @@ from typing import Any
 
 TIMEOUT_S = 20.0
 MOST_DIFF_BYTES = 1_000_000
+CUT = "\n[the rest of the diff is left out]\n"
 # A hook of git's own sets these for what it calls; the folder decides which repository is meant.
 _MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
@@ -67,8 +68,9 @@ def describe(folder: Path, exclude: Sequence[str] = ()) -> dict[str, Any]:
 def _diff(folder: Path, exclude: Sequence[str]) -> str:
     left_out = [f":(exclude,glob){form}" for pattern in exclude for form in _as_globs(pattern)]
     plain = ("--no-color", "--no-ext-diff", "--no-textconv")
-    diff = _run(folder, "diff", *plain, "HEAD", "--", ":/", *left_out)
-    return (diff or b"").decode(errors="replace")
+    diff = _run(folder, "diff", *plain, "HEAD", "--", ":/", *left_out) or b""
+    is_cut = len(diff) >= MOST_DIFF_BYTES
+    return diff.decode(errors="replace") + (CUT if is_cut else "")
 
 
 def _as_globs(pattern: str) -> tuple[str, ...]:

@@ -139,11 +139,13 @@ def test_a_detached_head_has_no_branch(tmp_path: Path):
     assert git.describe(repo)["branch"] == ""
 
 
-def test_a_huge_diff_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_huge_diff_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     repo = make_repository(tmp_path, "a.py")
     write(repo, "a.py", content="x = 1\n" * 1000)
     monkeypatch.setattr(git, "MOST_DIFF_BYTES", 100)
-    assert len(git.describe(repo)["diff"]) == 100
+    told = git.describe(repo)["diff"]
+    assert len(told) == 100 + len(git.CUT)
+    assert told.endswith(git.CUT)
 
 
 def test_git_that_takes_too_long_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
