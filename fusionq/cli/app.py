@@ -55,7 +55,7 @@ class Verbs(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from fusionq.spec.targets import did_you_mean
+            from fusionq.spec.near import did_you_mean
 
             raise click.UsageError(
                 error.message.rstrip(".") + did_you_mean(args[0], [*VERBS, *ALIASES]), ctx

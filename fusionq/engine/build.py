@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fusionq.errors import EngineError, TargetError
-from fusionq.spec.targets import ARGS, TARGET, did_you_mean
+from fusionq.spec.near import did_you_mean
+from fusionq.spec.targets import ARGS, TARGET
 
 
 def build(block: Mapping[str, Any], place: str, *args: Any, **kwargs: Any) -> Any:

@@ -12,9 +12,10 @@ from pydantic import BaseModel, ValidationError
 from fusionq.errors import MOST_PROBLEMS, Problem, SpecError
 from fusionq.spec.combinations import missing_in, mistakes_of
 from fusionq.spec.job import JobSpec
-from fusionq.spec.reader import Path_, Source
+from fusionq.spec.near import did_you_mean
+from fusionq.spec.reader import Path_, Source, dotted
 from fusionq.spec.section import BLOCK, OTHER
-from fusionq.spec.targets import TargetResolver, did_you_mean
+from fusionq.spec.targets import TargetResolver
 
 
 def check(source: Source) -> JobSpec:
@@ -123,10 +124,6 @@ def _shown(value: Any) -> str:
         else f"a {'block' if isinstance(value, dict) else 'list'}"
     )
     return text if len(text) <= 60 else text[:57] + "…"
-
-
-def dotted(path: Path_) -> str:
-    return ".".join(str(part) for part in path)
 
 
 def _in_file(data: Any, loc: tuple[str | int, ...]) -> Path_:

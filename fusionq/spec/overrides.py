@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from fusionq.errors import Problem, SpecError
+from fusionq.spec.near import did_you_mean
 from fusionq.spec.places import Place
 from fusionq.spec.reader import Path_, Source, read_text
 from fusionq.spec.sweep import PARAMS, SWEEP
-from fusionq.spec.targets import did_you_mean
 
 REMOVE = "~"
 

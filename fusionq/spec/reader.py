@@ -22,6 +22,7 @@ from fusionq.spec.places import Place, Text
 from fusionq.spec.syntax import MAX_DEPTH, compose
 
 Path_ = tuple[str | int, ...]
+"""Where a value is within a job file, such as ("model", "_args_", 3)."""
 
 STDIN = "-"
 MAX_FILE_BYTES = 1_000_000
@@ -35,6 +36,11 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _VARIABLE = re.compile(
     r"\$(?P<escape>\$)?\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]{0,500}))?\}"
 )
+
+
+def dotted(path: Path_) -> str:
+    """The path as people write it: `model._args_.3`."""
+    return ".".join(map(str, path))
 
 
 @dataclass(frozen=True)

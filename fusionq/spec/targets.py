@@ -15,7 +15,6 @@ from fusionq.errors import MOST_PROBLEMS, Problem
 from fusionq.spec.catalog import is_complete_for, signature_of
 from fusionq.spec.kinds import TARGET_PLACES, TargetPlace
 from fusionq.spec.names import Name
-from fusionq.spec.near import did_you_mean as did_you_mean  # for those who check blocks, too
 from fusionq.spec.reader import Path_, Source
 from fusionq.spec.signatures import Call
 from fusionq.spec.sweep import SWEEP

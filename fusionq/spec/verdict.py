@@ -8,16 +8,9 @@ from typing import Any
 
 from fusionq.errors import Problem
 from fusionq.spec.load import Loaded
+from fusionq.spec.reader import Path_, dotted
 from fusionq.spec.sweep import PARAMS, SWEEP
 from fusionq.spec.trials import Trial
-
-Place = tuple[str | int, ...]
-"""A path in the job file, such as ("model", "_args_", 3)."""
-
-
-def dotted(place: Place) -> str:
-    """The place as people write it: `model._args_.3`."""
-    return ".".join(map(str, place))
 
 
 @dataclass(frozen=True)
@@ -28,7 +21,7 @@ class Verdict:
     `checkpoint_bytes` and `memory_bytes` (with its parts), as far as they are known.
     """
 
-    problems: list[tuple[Place, str]] = field(default_factory=list)
+    problems: list[tuple[Path_, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     estimate: dict[str, Any] = field(default_factory=dict)
 
@@ -50,7 +43,7 @@ def to_problems(loaded: Loaded, verdicts: Sequence[Verdict]) -> list[Problem]:
     """
     if not loaded.trials:
         return [loaded.source.problem(place, message) for place, message in verdicts[0].problems]
-    found: dict[str, tuple[Trial, Place, int]] = {}
+    found: dict[str, tuple[Trial, Path_, int]] = {}
     for trial, verdict in zip(loaded.trials, verdicts, strict=False):
         for place, message in verdict.problems:
             first, where, count = found.get(message, (trial, _in_sweep(trial, place), 0))
@@ -61,7 +54,7 @@ def to_problems(loaded: Loaded, verdicts: Sequence[Verdict]) -> list[Problem]:
     ]
 
 
-def _in_sweep(trial: Trial, place: Place) -> Place:
+def _in_sweep(trial: Trial, place: Path_) -> Path_:
     """A value that a trial has of its own stands in the sweep."""
     name = dotted(place)
     for key in trial.params:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from fusionq.errors import MOST_PROBLEMS
+from fusionq.spec.near import did_you_mean
 from fusionq.spec.overrides import apply_overrides
 from fusionq.spec.reader import read_text
-from fusionq.spec.targets import TargetResolver, did_you_mean
+from fusionq.spec.targets import TargetResolver
 
 
 def resolved(text: str) -> Any:

@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 from fusionq.engine.checking.building import one_line
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.samples import Sample
-from fusionq.spec.verdict import Place, dotted
+from fusionq.spec.reader import Path_, dotted
 
 MOST_COLLATED_BYTES = 64_000_000
 
@@ -54,7 +54,7 @@ def batch_of(
     sample: Sample,
     batch_size: int,
     collate: Callable[[list[Any]], Any] | None,
-    place: Place,
+    place: Path_,
     findings: Findings,
 ) -> Batch | None:
     """A batch of samples like this one, or None after a problem or a note."""

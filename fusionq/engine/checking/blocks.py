@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusionq.spec.job import JobSpec, Target
+from fusionq.spec.reader import Path_
 from fusionq.spec.targets import ARGS, FROM, TARGET
-from fusionq.spec.verdict import Place
 
 DATA_KEYS = ("train", "val", "test")
 
@@ -17,7 +17,7 @@ DATA_KEYS = ("train", "val", "test")
 class Block:
     """`given` is how many positional arguments the engine passes before the block's own."""
 
-    place: Place
+    place: Path_
     data: Target
     given: int = 0
 
@@ -57,7 +57,7 @@ def _outer(spec: JobSpec) -> Iterator[Block]:
     yield from _listed(("callbacks",), spec.callbacks)
 
 
-def _listed(place: Place, blocks: Any) -> Iterator[Block]:
+def _listed(place: Path_, blocks: Any) -> Iterator[Block]:
     return (Block((*place, i), block) for i, block in enumerate(blocks))
 
 
@@ -68,7 +68,7 @@ def _metric(block: Target) -> Target:
     return {key: value for key, value in block.items() if key != "name"}
 
 
-def _inner(value: Any, place: Place) -> Iterator[Block]:
+def _inner(value: Any, place: Path_) -> Iterator[Block]:
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         if not isinstance(item, dict | list):
             continue

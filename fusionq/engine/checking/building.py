@@ -8,8 +8,8 @@ from typing import Any
 from fusionq.engine.checking.blocks import arguments_of
 from fusionq.engine.checking.targets import Targets
 from fusionq.spec.job import Target
+from fusionq.spec.reader import Path_
 from fusionq.spec.targets import ARGS, TARGET
-from fusionq.spec.verdict import Place
 
 # Arguments that would load, or download, weights; they change no shape.
 _WEIGHTS = ("weights", "weights_backbone")
@@ -18,7 +18,7 @@ _WEIGHTS = ("weights", "weights_backbone")
 class PlacedError(Exception):
     """Something went wrong at a place of the job file; `cause` is what was raised there."""
 
-    def __init__(self, place: Place, message: str, cause: BaseException) -> None:
+    def __init__(self, place: Path_, message: str, cause: BaseException) -> None:
         super().__init__(message)
         self.place = place
         self.message = message
@@ -31,9 +31,9 @@ class Builder:
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._made: list[Any] = []  # keeps the objects alive, so that no other gets the id of one
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, Path_] = {}
 
-    def build(self, block: Target, place: Place, *given: Any) -> Any:
+    def build(self, block: Target, place: Path_, *given: Any) -> Any:
         """The object of a block; `given` come before its own arguments."""
         args, kwargs = arguments_of(block)
         args = [self._value(item, (*place, ARGS, i)) for i, item in enumerate(args)]
@@ -49,11 +49,11 @@ class Builder:
         self._places.setdefault(id(made), place)
         return made
 
-    def place_of(self, made: Any) -> Place | None:
+    def place_of(self, made: Any) -> Path_ | None:
         """Where an object was asked for, or None where it was made by another."""
         return self._places.get(id(made))
 
-    def _value(self, value: Any, place: Place) -> Any:
+    def _value(self, value: Any, place: Path_) -> Any:
         if isinstance(value, list):
             return [self._value(item, (*place, i)) for i, item in enumerate(value)]
         if isinstance(value, Mapping):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from fusionq.spec.verdict import Place, dotted
+from fusionq.spec.reader import Path_, dotted
 
 
 class Findings:
     """Collects problems and notes, each once."""
 
     def __init__(self) -> None:
-        self.problems: list[tuple[Place, str]] = []
+        self.problems: list[tuple[Path_, str]] = []
         self.notes: list[str] = []
 
-    def problem(self, place: Place, text: str) -> None:
+    def problem(self, place: Path_, text: str) -> None:
         """Something that would end the job. `text` may name the place itself, as the engine's errors do."""
         name = dotted(place)
         named = text.startswith((f"{name}:", f"{name}."))

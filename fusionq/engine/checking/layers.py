@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fusionq.engine.checking.batch import shape_text
 from fusionq.engine.checking.building import PlacedError, one_line
-from fusionq.spec.verdict import Place
+from fusionq.spec.reader import Path_
 
 _ATEN = torch.ops.aten
 _PRODUCTS = {_ATEN.mm, _ATEN.addmm, _ATEN.bmm, _ATEN.baddbmm, _ATEN.mv, _ATEN.addmv, _ATEN.dot}
@@ -37,7 +37,7 @@ class SameTypes(TorchDispatchMode):
 class Layers:
     """While it is entered, knows which layers of the model are at work."""
 
-    def __init__(self, model: nn.Module, place_of: Callable[[Any], Place | None]) -> None:
+    def __init__(self, model: nn.Module, place_of: Callable[[Any], Path_ | None]) -> None:
         self._model = model
         self._place_of = place_of
         self._working: list[tuple[nn.Module, Any]] = []

@@ -14,7 +14,7 @@ from fusionq.engine.history import TEST, TRAIN, VAL, choose_best, keys_of
 from fusionq.engine.metrics import MSE, Accuracy, Metric
 from fusionq.errors import EngineError, MetricError
 from fusionq.spec.job import JobSpec, Target
-from fusionq.spec.verdict import dotted
+from fusionq.spec.reader import dotted
 
 
 class Measures:

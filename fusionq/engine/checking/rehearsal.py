@@ -26,7 +26,7 @@ from fusionq.engine.checking.losses import is_of_torch
 from fusionq.engine.checking.numberless import only_lacks_numbers
 from fusionq.engine.checking.targets import Targets
 from fusionq.spec.job import JobSpec
-from fusionq.spec.verdict import dotted
+from fusionq.spec.reader import dotted
 
 
 class _WrongKindError(Exception):

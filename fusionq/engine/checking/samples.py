@@ -22,9 +22,9 @@ from fusionq.engine.data.digits import Digits
 from fusionq.engine.data.sources import open_present
 from fusionq.errors import EngineError
 from fusionq.spec.job import JobSpec
-from fusionq.spec.verdict import Place, dotted
+from fusionq.spec.reader import Path_, dotted
 
-Steps = Sequence[tuple[Place, Any]]
+Steps = Sequence[tuple[Path_, Any]]
 """Transforms with their places, in order."""
 
 # The engine holds the pictures of these as tensors, so it needs no transform that makes them ones.
@@ -66,7 +66,7 @@ class Samples:
         value = self._transformed(sample.value, steps, self._targets.get(place))
         return None if value is None else Sample(value, sample.num_classes, sample.num_samples)
 
-    def _of_known(self, known: Known, own: Any, place: Place) -> Sample | None:
+    def _of_known(self, known: Known, own: Any, place: Path_) -> Sample | None:
         picture = known.picture
         if own is not None:
             try:
@@ -76,7 +76,7 @@ class Samples:
                 return None
         return Sample((picture, 0), known.num_classes)
 
-    def _of_opened(self, key: str, place: Place) -> Sample | None:
+    def _of_opened(self, key: str, place: Path_) -> Sample | None:
         try:
             dataset = open_present(
                 getattr(self._spec.data, key), dotted(place), self._data_root, self._spec.train.seed

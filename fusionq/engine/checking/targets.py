@@ -11,10 +11,11 @@ from fusionq.engine.checking.findings import Findings
 from fusionq.engine.randomness import derive_seed, seed_host
 from fusionq.errors import TargetError
 from fusionq.spec.job import JobSpec
-from fusionq.spec.targets import ARGS, did_you_mean
-from fusionq.spec.verdict import Place, dotted
+from fusionq.spec.near import did_you_mean
+from fusionq.spec.reader import Path_, dotted
+from fusionq.spec.targets import ARGS
 
-Targets = dict[Place, Any]
+Targets = dict[Path_, Any]
 """The object that each block names, by the block's place."""
 
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -47,7 +48,7 @@ def check_targets(spec: JobSpec, findings: Findings) -> Targets:
     return found
 
 
-def find(name: str, place: Place, findings: Findings) -> Any:
+def find(name: str, place: Path_, findings: Findings) -> Any:
     """The object at an import path, or None after a problem was noted."""
     try:
         return find_target(name, dotted(place))
