@@ -12,7 +12,7 @@ from fusionq.errors import StoreUnavailableError
 from fusionq.store import keys
 from workers.node import Node
 from workers.reaper import Reaper
-from workers.running import CANCEL, LOST
+from workers.running import LOST
 
 log = logging.getLogger("fusionq.worker")
 
@@ -74,8 +74,8 @@ class Beat:
                     "job %s attempt %d was taken from us; our copy is killed", attempt.job_id, attempt.number
                 )
                 attempt.ask_to_stop(LOST)
-            elif answer == CANCEL:
-                attempt.ask_to_stop(CANCEL)
+            elif answer != LOST:
+                attempt.obey(answer)
 
     def _see_to_things(self) -> None:
         node = self._node
@@ -107,7 +107,8 @@ class Beat:
                     while not self._ended.is_set():
                         message = channel.get_message(timeout=LISTEN_S)
                         if message:
-                            self._node.running.ask_to_stop(message["data"], CANCEL)
+                            word, _, job_id = message["data"].partition(" ")
+                            self._node.running.obey(job_id, word)
             except Exception as error:
                 log.debug("listening: %s", error)
                 self._ended.wait(LISTEN_S)

@@ -10,7 +10,7 @@ from fusionq.spec.failures import backoff_s, may_retry
 from fusionq.spec.job import JobSpec
 from fusionq.spec.states import Outcome
 from fusionq.spec.units import format_duration
-from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT
+from workers.running import CANCEL, LOST, REQUEUE, SHUTDOWN, TIMEOUT
 from workers.wire import EXIT_DONE, EXIT_STOPPED
 
 
@@ -72,6 +72,8 @@ def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
         return Ending(
             Outcome.TIMED_OUT, f"ran longer than its timeout of {format_duration(spec.timeout or 0)}; {saved}"
         )
+    if seen.stop_reason == REQUEUE:
+        return Ending(None, f"it was asked to make room; {saved}")
     assert seen.stop_reason == SHUTDOWN
     return Ending(None, f"its worker was shut down; {saved}")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 
-CANCEL = "cancel"
+from fusionq.spec.stops import CANCEL, CANCEL_NOW, REQUEUE
+
 TIMEOUT = "timeout"
 SHUTDOWN = "shutdown"
 LOST = "lost"
 
 # Where two reasons meet, the one that says more about what becomes of the job wins.
-_RANK = {"": 0, SHUTDOWN: 1, TIMEOUT: 2, CANCEL: 3, LOST: 4}
+_RANK = {"": 0, REQUEUE: 1, SHUTDOWN: 2, TIMEOUT: 3, CANCEL: 4, LOST: 5}
 
 
 class Attempt:
@@ -21,6 +22,11 @@ class Attempt:
         self.number = number
         self.stop_reason = ""
         self.hurry = False
+
+    def obey(self, word: str) -> None:
+        """What a word in the record or on the channel asks for; '' asks for nothing."""
+        if word:
+            self.ask_to_stop(CANCEL if word == CANCEL_NOW else word, hurry=word == CANCEL_NOW)
 
     def ask_to_stop(self, reason: str, *, hurry: bool = False) -> None:
         if _RANK[reason] > _RANK[self.stop_reason]:
@@ -48,10 +54,10 @@ class Running:
         with self._lock:
             return list(self._attempts.values())
 
-    def ask_to_stop(self, job_id: str, reason: str) -> None:
+    def obey(self, job_id: str, word: str) -> None:
         for attempt in self.all():
             if attempt.job_id == job_id:
-                attempt.ask_to_stop(reason)
+                attempt.obey(word)
 
     def ask_all_to_stop(self, reason: str, *, hurry: bool = False) -> None:
         for attempt in self.all():

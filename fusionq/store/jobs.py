@@ -9,6 +9,7 @@ from typing import Any
 
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
+from fusionq.spec.stops import CANCEL, CANCEL_NOW
 from fusionq.store import finding, keys
 from fusionq.store.blobs import is_stored
 from fusionq.store.connection import Client
@@ -64,9 +65,13 @@ class Jobs:
         answer = self._scripts.run("requeue", job_id, attempt, reason, _ms(delay_s), int(counts_as_loss))
         return answer == 1
 
-    def cancel(self, job_id: str, reason: str) -> str:
-        """Cancel a job: 'cancelled' at once, 'asked' where it runs, or 'finished' where it is too late."""
-        answer = self._scripts.run("cancel", job_id, reason, keys.stop_channel(""))
+    def cancel(self, job_id: str, reason: str, *, now: bool = False) -> str:
+        """Cancel a job: 'cancelled' at once, 'asked' where it runs, or 'finished' where it is too late.
+
+        One that runs saves its state first, unless it is to be gone `now`.
+        """
+        word = CANCEL_NOW if now else CANCEL
+        answer = self._scripts.run("cancel", job_id, reason, keys.stop_channel(""), word)
         if answer == "missing":
             raise finding.unknown(job_id)
         return answer

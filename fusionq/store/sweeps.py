@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from fusionq.spec.record import JobRecord, SweepRecord
+from fusionq.spec.stops import CANCEL, CANCEL_NOW
 from fusionq.store import finding, keys
 from fusionq.store.blobs import is_stored
 from fusionq.store.connection import Client
@@ -74,10 +75,11 @@ class Sweeps:
                 pipe.set(keys.spec(trial_id), json.dumps(spec), px=STAGED_MS)
             pipe.execute()
 
-    def cancel(self, sweep_id: str, reason: str) -> Cancelled:
+    def cancel(self, sweep_id: str, reason: str, *, now: bool = False) -> Cancelled:
         """Cancel every trial at one moment, so that none starts in the place of another."""
         self._ensure_exists(sweep_id)
-        answer = self._scripts.run("cancel_sweep", sweep_id, reason, keys.stop_channel(""))
+        word = CANCEL_NOW if now else CANCEL
+        answer = self._scripts.run("cancel_sweep", sweep_id, reason, keys.stop_channel(""), word)
         return Cancelled(*answer)
 
     def retry(self, sweep_id: str, *, fresh: bool = False) -> int:

@@ -47,10 +47,13 @@ def test_a_running_job_is_asked_to_stop_and_its_worker_hears_of_it(store: Store)
         channel.get_message(timeout=1)  # that we are subscribed
         assert store.jobs.cancel("j", "enough") == "asked"
         heard = wait_until(lambda: channel.get_message(timeout=0.1), what="the message to the worker")
-    assert (heard["channel"], heard["data"]) == ("fusionq:stop:worker", "j")
+    assert (heard["channel"], heard["data"]) == ("fusionq:stop:worker", "cancel j")
     assert status(store, "j") == Status.RUNNING
     assert store.jobs.renew([("j", attempt)], 60) == ["cancel"]
     assert store.jobs.cancel("j", "enough") == "asked"
+    assert store.jobs.cancel("j", "enough", now=True) == "asked"
+    assert store.jobs.cancel("j", "enough") == "asked"
+    assert store.jobs.renew([("j", attempt)], 60) == ["cancel_now"], "who is in a hurry stays so"
     assert store.jobs.finish("j", attempt, Outcome.CANCELLED, "cancelled by the user")
     assert store.jobs.get("j").stop_requested == ""
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT, Attempt, Running
+from workers.running import CANCEL, CANCEL_NOW, LOST, REQUEUE, SHUTDOWN, TIMEOUT, Attempt, Running
 
 
 def test_what_runs_is_listed_until_it_is_over():
@@ -33,12 +33,12 @@ def test_one_job_is_asked_to_stop_and_the_others_are_not():
     one, two = Attempt("a", 1), Attempt("b", 1)
     running.add(one)
     running.add(two)
-    running.ask_to_stop("a", CANCEL)
+    running.obey("a", CANCEL)
     assert (one.stop_reason, two.stop_reason) == (CANCEL, "")
 
 
 def test_a_job_that_does_not_run_here_is_asked_in_vain():
-    Running().ask_to_stop("nobody", CANCEL)
+    Running().obey("nobody", CANCEL)
 
 
 def test_a_shutdown_asks_all():
@@ -68,3 +68,12 @@ def test_a_lost_attempt_gets_no_grace():
     attempt = Attempt("a", 1)
     attempt.ask_to_stop(LOST)
     assert attempt.hurry
+
+
+def test_a_cancellation_that_cannot_wait_is_in_a_hurry():
+    attempt = Attempt("a", 1)
+    attempt.obey("")
+    attempt.obey(REQUEUE)
+    assert (attempt.stop_reason, attempt.hurry) == (REQUEUE, False)
+    attempt.obey(CANCEL_NOW)
+    assert (attempt.stop_reason, attempt.hurry) == (CANCEL, True)

@@ -213,7 +213,7 @@ def obedient(node: Node, reason: str) -> Script:
         if reason == SHUTDOWN:
             node.begin_to_stop(hurry=False)
         elif reason:
-            node.running.ask_to_stop("job", reason)
+            node.running.ask_all_to_stop(reason)
         while not process.asked:
             yield []
         yield []
@@ -225,7 +225,7 @@ def obedient(node: Node, reason: str) -> Script:
 
 def stubborn(node: Node, reason: str) -> Script:
     def script(process: FakeProcess) -> Iterator[Messages]:
-        node.running.ask_to_stop("job", reason)
+        node.running.ask_all_to_stop(reason)
         while True:
             yield []
 
@@ -308,7 +308,7 @@ def test_a_job_that_died_too_often_fails(node: Node):
 
 def test_a_job_that_dies_while_it_is_cancelled_does_not_start_anew(node: Node):
     def script(process: FakeProcess) -> Iterator[Messages]:
-        node.running.ask_to_stop("job", CANCEL)
+        node.running.ask_all_to_stop(CANCEL)
         yield []
         return -signal.SIGSEGV
 
@@ -329,7 +329,7 @@ def test_a_job_that_was_taken_from_us_is_killed_and_we_write_nothing(node: Node,
         yield [STARTED]
         take_away(node.store)
         process.say("words of the dead\n")
-        node.running.ask_to_stop("job", LOST)
+        node.running.ask_all_to_stop(LOST)
         while True:
             yield [EPOCH]
 

@@ -92,8 +92,9 @@ local function enter(id, reason)
   end
 end
 
--- Returns 'cancelled', 'asked' (it runs, and its worker was told on its channel), 'finished' or 'missing'.
-local function cancel(id, reason, channels)
+-- `word` is how one that runs is to stop. Returns 'cancelled', 'asked' (it runs, and its worker was told on its
+-- channel), 'finished' or 'missing'.
+local function cancel(id, reason, channels, word)
   local status = get(id, 'status')
   if not status then
     return 'missing'
@@ -102,8 +103,7 @@ local function cancel(id, reason, channels)
     return 'finished'
   end
   if status == 'running' then
-    set(id, 'stop_requested', 'cancel')
-    redis.call('PUBLISH', channels .. get(id, 'worker'), id)
+    ask_to_stop(id, word, channels)
     return 'asked'
   end
   finish(id, 'cancelled', reason, '')

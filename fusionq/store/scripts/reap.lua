@@ -5,7 +5,7 @@ local lease = redis.call('ZSCORE', K.leases, id)
 if not lease or tonumber(lease) > now_ms() or not holds(id, ARGV[2]) or get(id, 'status') ~= 'running' then
   return ''
 end
-if get(id, 'stop_requested') == 'cancel' then
+if is_being_cancelled(id) then
   return finish(id, 'cancelled', 'cancelled by the user; its worker was lost', '') and 'failed' or ''
 end
 local losses = redis.call('HINCRBY', K.job(id), 'losses', 1)

@@ -7,8 +7,7 @@ local from = get(id, 'status')
 if from ~= 'assigned' and from ~= 'running' then
   return 0
 end
--- A job that was to be cancelled must not start anew.
-if get(id, 'stop_requested') == 'cancel' then
+if is_being_cancelled(id) then
   return finish(id, 'cancelled', 'cancelled by the user', '') and 1 or 0
 end
 if not requeue(id, ARGV[3], now_ms() + tonumber(ARGV[4])) then
