@@ -96,7 +96,7 @@ class Jobs:
         return answer
 
     def hold(self, reference: str, reason: str) -> Counter[str]:
-        """Keep a job, or all trials of a sweep, from running until it is let go; one that runs saves its state.
+        """Keep a job, or all trials of a sweep, from running until it is let go. One that runs stops first.
 
         Counts 'held', 'asked' (it runs, and was told), 'already' and 'finished'. Raises NotFoundError.
         """
@@ -117,7 +117,7 @@ class Jobs:
         return answers
 
     def promote(self) -> int:
-        """Let jobs go on whose time has come or is over; those that nobody started go back to their queues."""
+        """Let jobs go on whose time has come, or end where it is over; those that nobody started go back."""
         return self._scripts.run("promote")
 
     def expired(self) -> list[tuple[str, int, int]]:

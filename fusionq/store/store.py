@@ -60,6 +60,11 @@ class Store:
         # Without rows there are only jobs of the time before there were sweeps.
         return keys.ROWS if self.redis.exists(keys.ROWS) else keys.JOBS
 
+    def now(self) -> float:
+        """Redis's clock, which alone counts: seconds since 1970."""
+        seconds, micros = self.redis.time()
+        return seconds + micros / 1e6
+
     def uptime_s(self) -> float:
         """How long Redis has been up."""
         return float(self.redis.info("server")["uptime_in_seconds"])

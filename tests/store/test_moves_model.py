@@ -197,9 +197,8 @@ class Play:
             job.go_back()
 
     def waiting_for_a_time(self) -> list[str]:
-        return [
-            job_id for job_id in self.model.in_status(Status.WAITING) if not self.model.jobs[job_id].is_held
-        ]
+        waiting = self.model.in_status(Status.WAITING)
+        return [job_id for job_id in waiting if not self.model.jobs[job_id].is_held]
 
     def hold(self) -> None:
         job_id, job = self.pick(self.random.choice(list(Status)))
