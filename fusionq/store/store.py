@@ -11,6 +11,7 @@ from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.jobs import Jobs
 from fusionq.store.passes import Passes
 from fusionq.store.scripts import Scripts
+from fusionq.store.selection import Selection
 from fusionq.store.streams import Streams
 from fusionq.store.sweeps import Sweeps
 from fusionq.store.workers import Workers
@@ -29,6 +30,7 @@ class Store:
         self.streams = Streams(client)
         self.workers = Workers(client, scripts)
         self.passes = Passes(client, scripts)
+        self.selection = Selection(client, scripts)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
