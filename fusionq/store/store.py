@@ -6,6 +6,7 @@ from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.settings import Settings
 from fusionq.store import keys
 from fusionq.store.blobs import Blobs
+from fusionq.store.bulk import Bulk
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.jobs import Jobs
@@ -31,6 +32,7 @@ class Store:
         self.workers = Workers(client, scripts)
         self.passes = Passes(client, scripts)
         self.selection = Selection(client, scripts)
+        self.bulk = Bulk(client, scripts)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
