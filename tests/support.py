@@ -92,3 +92,14 @@ def events_of(store: Store, job_id: str) -> list[str]:
 def await_lease_end(store: Store, job_id: str) -> None:
     """Wait until the lease of a running job ran out."""
     wait_until(lambda: any(job_id == found[0] for found in store.jobs.expired()), what="the end of the lease")
+
+
+def now_ms(store: Store) -> int:
+    """Redis's clock."""
+    seconds, micros = store.redis.time()
+    return seconds * 1000 + micros // 1000
+
+
+def end_of_time(store: Store, key: str, job_id: str) -> None:
+    """The time until which a job stands in this list is over."""
+    store.redis.zadd(key, {job_id: now_ms(store) - 1})

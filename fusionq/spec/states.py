@@ -8,7 +8,7 @@ from enum import StrEnum
 class Status(StrEnum):
     """Where a job is."""
 
-    WAITING = "waiting"  # for a time to come, for its turn in a sweep, or for the jobs before it
+    WAITING = "waiting"  # for a time to come, its turn in a sweep, the jobs before it, or whoever holds it
     QUEUED = "queued"
     ASSIGNED = "assigned"  # to a worker that has not started it yet
     RUNNING = "running"
@@ -26,8 +26,8 @@ class Outcome(StrEnum):
 
 LEGAL_MOVES: dict[Status, frozenset[Status]] = {
     Status.WAITING: frozenset({Status.QUEUED, Status.FINISHED}),
-    Status.QUEUED: frozenset({Status.ASSIGNED, Status.FINISHED}),
-    Status.ASSIGNED: frozenset({Status.RUNNING, Status.QUEUED, Status.FINISHED}),
+    Status.QUEUED: frozenset({Status.ASSIGNED, Status.WAITING, Status.FINISHED}),
+    Status.ASSIGNED: frozenset({Status.RUNNING, Status.QUEUED, Status.WAITING, Status.FINISHED}),
     Status.RUNNING: frozenset({Status.QUEUED, Status.WAITING, Status.FINISHED}),
     Status.FINISHED: frozenset(),
 }

@@ -11,7 +11,8 @@
 | scores       | zset   | trials of a sweep by their best value                    | until it is removed  |
 | backlog      | zset   | trials that wait for their turn, in the order they go    | while it has members |
 | turns        | set    | trials whose turn it is, where only some may run at once | while it has members |
-| parents      | set    | jobs and sweeps that a job still waits for               | while it has members |
+| parents      | set    | jobs and sweeps that a job comes after, until it goes    | while it has members |
+| same         | set    | jobs and sweeps of one digest that have not ended        | while it has members |
 | children     | zset   | jobs that wait for a job or a sweep, by submission       | while it has members |
 | staging      | string | who is submitting a sweep; its trials expire with it     | minutes              |
 | jobs         | zset   | all jobs by order of submission, trials too              | always               |
@@ -22,6 +23,7 @@
 | queues       | set    | queues that ever held a job                              | always               |
 | pending      | zset   | queued jobs of a queue, in the order in which they go    | while it has members |
 | waiting      | zset   | jobs that wait for a time, by that time                  | while it has members |
+| overdue      | zset   | queued jobs, by the time until which they may wait       | while it has members |
 | assigned     | zset   | assigned jobs, by the time until which they must start   | while it has members |
 | leases       | zset   | running jobs, by the time until which their lease holds  | while it has members |
 | workers      | zset   | workers, by the time until which their heartbeat holds   | while it has members |
@@ -48,6 +50,7 @@ SINGLE = {
         "sequence",
         "queues",
         "waiting",
+        "overdue",
         "assigned",
         "leases",
         "workers",
@@ -73,6 +76,7 @@ BY_NAME = {
         "turns",
         "parents",
         "children",
+        "same",
         "staging",
         "pending",
         "worker",
@@ -89,6 +93,7 @@ JOB_IDS = SINGLE["job_ids"]
 NAMES = SINGLE["names"]
 QUEUES = SINGLE["queues"]
 WAITING = SINGLE["waiting"]
+OVERDUE = SINGLE["overdue"]
 ASSIGNED = SINGLE["assigned"]
 LEASES = SINGLE["leases"]
 WORKERS = SINGLE["workers"]
@@ -145,6 +150,10 @@ def parents(job_id: str) -> str:
 
 def children(parent_id: str) -> str:
     return BY_NAME["children"] + parent_id
+
+
+def same(digest: str) -> str:
+    return BY_NAME["same"] + digest
 
 
 def staging(sweep_id: str) -> str:

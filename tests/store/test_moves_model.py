@@ -15,7 +15,7 @@ from fusionq.store import keys
 from fusionq.store.store import Store
 from tests.support import register, submit, wait_until
 
-NUM_STEPS = 400
+NUM_STEPS = 700
 MAX_JOBS = 12
 MAX_LOSSES = 1
 FAR_S = 1000.0
@@ -36,15 +36,20 @@ class Job:
     gpus: tuple[int, ...] = ()
     is_overdue: bool = False  # its lease, its assignment or its waiting has run out
     stop: str = ""
+    is_held: bool = False
+    is_delayed: bool = False  # it waits for a time that does not come in this test
 
     def holds(self) -> bool:
         return self.status in (Status.ASSIGNED, Status.RUNNING)
 
     def end(self, outcome: Outcome) -> None:
-        self.status, self.outcome, self.stop = Status.FINISHED, outcome, ""
+        self.status, self.outcome, self.stop, self.is_held = Status.FINISHED, outcome, "", False
 
     def go_back(self, to: Status = Status.QUEUED) -> None:
         self.status, self.worker, self.gpus, self.stop = to, "", (), ""
+        self.is_delayed = False
+        if self.is_held:
+            self.status = Status.WAITING
 
 
 @dataclass
@@ -77,6 +82,7 @@ class Play:
     def step(self) -> None:
         often = [self.submit, self.assign, self.assign, self.start, self.start, self.requeue, self.promote]
         seldom = [self.submit_again, self.accept, self.renew, self.finish, self.cancel, self.reap, self.retry]
+        seldom += [self.hold, self.release]
         self.random.choice(2 * often + seldom)()
 
     def is_likely(self) -> bool:
@@ -156,17 +162,18 @@ class Play:
     def requeue(self) -> None:
         delay_s = self.random.choice([0, SOON_S, FAR_S])
         is_loss = not self.is_likely()
-        # Only a job that ran may be told to wait: assigned > waiting is no legal move.
-        places = (Status.RUNNING,) if delay_s else (Status.ASSIGNED, Status.RUNNING)
+        places = (Status.ASSIGNED, Status.RUNNING)
         job_id, job, attempt, is_legal = self.pick_attempt(*places)
+        delay_s = FAR_S if job.is_held and delay_s else delay_s
         answer = self.store.jobs.requeue(job_id, attempt, "", delay_s=delay_s, counts_as_loss=is_loss)
         assert answer == is_legal
-        if is_legal and job.stop:
+        if is_legal and job.stop == "cancel":
             job.end(Outcome.CANCELLED)
         elif is_legal:
             job.go_back(Status.WAITING if delay_s else Status.QUEUED)
             job.losses += is_loss
             job.is_overdue = delay_s == SOON_S
+            job.is_delayed = delay_s == FAR_S
 
     def cancel(self) -> None:
         job_id, job = self.pick(self.random.choice(list(Status)))
@@ -181,13 +188,49 @@ class Play:
             job.end(Outcome.CANCELLED)
 
     def promote(self) -> None:
-        waiting = [self.model.jobs[job_id] for job_id in self.model.in_status(Status.WAITING)]
+        waiting = [self.model.jobs[job_id] for job_id in self.waiting_for_a_time()]
         placed = [self.model.jobs[job_id] for job_id in self.model.in_status(Status.ASSIGNED)]
         self.await_delays(sum(job.is_overdue for job in waiting))
         due = [job for job in waiting + placed if job.is_overdue]
         assert self.store.jobs.promote() == len(due)
         for job in due:
             job.go_back()
+
+    def waiting_for_a_time(self) -> list[str]:
+        return [
+            job_id for job_id in self.model.in_status(Status.WAITING) if not self.model.jobs[job_id].is_held
+        ]
+
+    def hold(self) -> None:
+        job_id, job = self.pick(self.random.choice(list(Status)))
+        if job.status == Status.WAITING and job.is_overdue:
+            return  # its time may come before it is released
+        [answer] = self.store.jobs.hold(job_id, "held")
+        if job.status == Status.FINISHED or job.is_held:
+            assert answer == ("finished" if job.status == Status.FINISHED else "already")
+            return
+        job.is_held = True
+        if job.status == Status.RUNNING:
+            assert answer == "asked"
+            job.stop = job.stop or "requeue"
+        else:
+            assert answer == "held"
+            is_delayed = job.status == Status.WAITING and job.is_delayed
+            job.go_back()
+            job.is_delayed = is_delayed
+
+    def release(self) -> None:
+        held = [job_id for job_id, job in self.model.jobs.items() if job.is_held]
+        job_id = self.random.choice(held or list(self.model.jobs))
+        job = self.model.jobs[job_id]
+        [answer] = self.store.jobs.release(job_id)
+        if job.status == Status.FINISHED or not job.is_held:
+            assert answer == ("finished" if job.status == Status.FINISHED else "free")
+            return
+        assert answer == "released"
+        job.is_held = False
+        if job.status == Status.WAITING:
+            job.status = Status.WAITING if job.is_delayed else Status.QUEUED
 
     def await_delays(self, count: int) -> None:
         """Delays are a few milliseconds by Redis's clock, and the model knows no time."""
@@ -203,7 +246,7 @@ class Play:
         answer = self.store.jobs.reap(job_id, attempt, delay_s=0, max_losses=MAX_LOSSES, reason="lost")
         if not is_legal or not job.is_overdue:
             assert answer == ""
-        elif job.stop:
+        elif job.stop == "cancel":
             assert answer == "failed"
             job.end(Outcome.CANCELLED)
         elif job.losses >= MAX_LOSSES:
@@ -246,11 +289,11 @@ class Play:
 
     def check_lists(self) -> None:
         for key, status in (
-            (keys.WAITING, Status.WAITING),
             (keys.ASSIGNED, Status.ASSIGNED),
             (keys.LEASES, Status.RUNNING),
         ):
             assert sorted(self.store.redis.zrange(key, 0, -1)) == sorted(self.model.in_status(status))
+        assert sorted(self.store.redis.zrange(keys.WAITING, 0, -1)) == sorted(self.waiting_for_a_time())
         queued = [(job_id, self.model.jobs[job_id]) for job_id in self.model.in_status(Status.QUEUED)]
         in_order = sorted(queued, key=lambda pair: (-pair[1].priority, pair[1].sequence))
         assert [record.id for record in self.store.jobs.pending()] == [job_id for job_id, _ in in_order]

@@ -75,29 +75,6 @@ local function release(id)
   if sweep then
     redis.call('ZREM', K.backlog(sweep), id)
   end
-  for _, parent in ipairs(redis.call('SMEMBERS', K.parents(id))) do
-    redis.call('ZREM', K.children(parent), id)
-  end
-  redis.call('DEL', K.parents(id))
-end
-
--- Back to the queue, at once or (due_ms > now) later. A trial keeps its turn.
-local function requeue(id, reason, due_ms)
-  local to = 'queued'
-  if due_ms > now_ms() then
-    to = 'waiting'
-  end
-  if not move(id, to, reason) then
-    return false
-  end
-  release(id)
-  set(id, 'worker', '', 'host', '', 'assigned_gpus', '', 'stop_requested', '', 'due_at', due_ms)
-  if to == 'queued' then
-    enqueue(id)
-  else
-    redis.call('ZADD', K.waiting, due_ms, id)
-  end
-  return true
 end
 
 -- What a record (field, value, …) points to stays from now on for as long as `user`, a job or a sweep, does.
