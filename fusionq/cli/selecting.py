@@ -56,7 +56,7 @@ class Chosen:
 
 
 def filter_options(*, all_help: str = "") -> Callable[..., Any]:
-    """Adds the options to a verb, which gets them as its argument `chosen`; `--all` too where it has a help."""
+    """Adds the options to a verb, which gets them as its argument `chosen`; `--all` where that has a help."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)

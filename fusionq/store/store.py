@@ -11,6 +11,7 @@ from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.jobs import Jobs
 from fusionq.store.passes import Passes
+from fusionq.store.removal import Removal
 from fusionq.store.scripts import Scripts
 from fusionq.store.selection import Selection
 from fusionq.store.streams import Streams
@@ -33,6 +34,7 @@ class Store:
         self.passes = Passes(client, scripts)
         self.selection = Selection(client, scripts)
         self.bulk = Bulk(client, scripts)
+        self.removal = Removal(client, scripts)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:

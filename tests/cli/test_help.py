@@ -18,6 +18,7 @@ HELPERS = {
     "app",
     "deep",
     "details",
+    "disposal",
     "follow",
     "follow_sweep",
     "gone",
