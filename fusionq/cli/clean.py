@@ -66,29 +66,30 @@ def clean(
             raise UsageError("--orphans stands alone", hint="only --older-than and --larger-than go with it")
         disposal.clean_orphans(session, older_than or 0.0, larger_than or 0, is_real=yes)
         return
-    found = disposal.look(session, _meant(session, jobs, chosen, older_than, larger_than)[keep:], larger_than)
+    is_default = chosen.is_empty and older_than is None and larger_than is None and not keep
+    if is_default and not jobs:
+        older_than = _retention(session)
+    found = disposal.look(session, _meant(session, jobs, chosen, older_than)[keep:], larger_than)
     if yes:
         disposal.remove(session, found, keeps_files=keep_files)
     else:
         disposal.show(session, found, keeps_files=keep_files)
 
 
-def _meant(
-    session: Session,
-    jobs: Sequence[str],
-    chosen: Chosen,
-    older_than: float | None,
-    larger_than: int | None,
-) -> list[str]:
+def _retention(session: Session) -> float:
+    """Raises UsageError where jobs are kept for ever."""
+    older_than = session.settings.retention_s
+    if older_than is None:
+        raise UsageError("finished jobs are kept for ever", hint="say which: --older-than 30d, or --all")
+    say(f"jobs that ended more than {format_duration(older_than)} ago:")
+    return older_than
+
+
+def _meant(session: Session, jobs: Sequence[str], chosen: Chosen, older_than: float | None) -> list[str]:
     """The jobs that are meant and have ended, the newest first."""
     if jobs:
         check_reference(jobs, chosen, "clean")
         return [job_id for job in jobs for job_id in _trials_or_job(session, job)]
-    if older_than is None and larger_than is None and chosen.is_empty:
-        older_than = session.settings.retention_s
-        if older_than is None:
-            raise UsageError("finished jobs are kept for ever", hint="say which: --older-than 30d, or --all")
-        say(f"jobs that ended more than {format_duration(older_than)} ago:")
     return replace(chosen, filters=replace(chosen.filters, older_s=older_than)).ids(session, among=ENDED)
 
 

@@ -17,7 +17,7 @@ _NODES = node_queue("")
 
 
 def forget_leftovers(store: Store, home: Path) -> None:
-    """Workers that stayed away for a day, queues of absent ones, and old lines of the embedded Redis's log."""
+    """Workers that stayed away for a day, queues of absent ones, old lines of the embedded Redis's log."""
     store.workers.forget_silent()
     forget_queues_of_absent_workers(store)
     EmbeddedRedis(home).trim_log()
