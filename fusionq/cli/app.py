@@ -25,6 +25,7 @@ VERBS = {
     "compare": ("compare", "Compare the trials of a sweep, or jobs, best first."),
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
     "retry": ("retry", "Queue a job that has ended once more."),
+    "clean": ("clean", "Show or remove jobs that have ended, with their run folders."),
     "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
     "workers": ("workers", "Show the workers and what they have."),
     "schema": ("schema", "Print the JSON Schema of the job file, for editors."),

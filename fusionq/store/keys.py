@@ -14,6 +14,7 @@
 | parents      | set    | jobs and sweeps that a job comes after, until it goes    | while it has members |
 | same         | set    | jobs and sweeps of one digest that have not ended        | while it has members |
 | children     | zset   | jobs that wait for a job or a sweep, by submission       | while it has members |
+| takers       | set    | jobs that have not ended and take the model of a job     | while it has members |
 | staging      | string | who is submitting a sweep; its trials expire with it     | minutes              |
 | jobs         | zset   | all jobs by order of submission, trials too              | always               |
 | rows         | zset   | sweeps, and jobs that are no trials, by the same order   | always               |
@@ -34,6 +35,7 @@
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |
 | pass_lock, reap_lock | string | who runs a pass, who reaps                       | seconds              |
+| clean_lock   | string | which worker of a host takes away old jobs               | minutes              |
 """
 
 from __future__ import annotations
@@ -77,11 +79,13 @@ BY_NAME = {
         "parents",
         "children",
         "same",
+        "takers",
         "staging",
         "pending",
         "worker",
         "worker_jobs",
         "worker_gpus",
+        "clean_lock",
     )
 }
 
@@ -156,6 +160,10 @@ def same(digest: str) -> str:
     return BY_NAME["same"] + digest
 
 
+def takers(source_id: str) -> str:
+    return BY_NAME["takers"] + source_id
+
+
 def staging(sweep_id: str) -> str:
     return BY_NAME["staging"] + sweep_id
 
@@ -174,6 +182,15 @@ def worker_jobs(name: str) -> str:
 
 def worker_gpus(name: str) -> str:
     return BY_NAME["worker_gpus"] + name
+
+
+def clean_lock(host: str) -> str:
+    return BY_NAME["clean_lock"] + host
+
+
+def result(job_id: str) -> str:
+    """What Celery's result backend shows of a job; it expires, and goes with the job."""
+    return f"{CELERY_PREFIX}celery-task-meta-{job_id}"
 
 
 def stop_channel(worker_name: str) -> str:

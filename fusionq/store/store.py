@@ -6,11 +6,14 @@ from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.settings import Settings
 from fusionq.store import keys
 from fusionq.store.blobs import Blobs
+from fusionq.store.bulk import Bulk
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.jobs import Jobs
 from fusionq.store.passes import Passes
+from fusionq.store.removal import Removal
 from fusionq.store.scripts import Scripts
+from fusionq.store.selection import Selection
 from fusionq.store.streams import Streams
 from fusionq.store.sweeps import Sweeps
 from fusionq.store.workers import Workers
@@ -29,6 +32,9 @@ class Store:
         self.streams = Streams(client)
         self.workers = Workers(client, scripts)
         self.passes = Passes(client, scripts)
+        self.selection = Selection(client, scripts)
+        self.bulk = Bulk(client, scripts)
+        self.removal = Removal(client, scripts)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:

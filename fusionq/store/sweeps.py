@@ -117,9 +117,9 @@ class Sweeps:
         return [trial_id(sweep_id, index) for index in range(1, self.get(sweep_id).total + 1)]
 
     def best(self, sweep_id: str) -> JobRecord | None:
-        """The trial with the best value so far, None while there is none. Raises NotFoundError."""
+        """The trial with the best value so far, None where there is none (any more). Raises NotFoundError."""
         best = self.get(sweep_id).best_trial
-        return self._jobs.get(best) if best else None
+        return next(iter(self._jobs.get_many([best] if best else [])), None)
 
     def _ensure_exists(self, sweep_id: str) -> None:
         if not self.exists(sweep_id):

@@ -72,13 +72,16 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "parents": "fusionq:parents:x",
         "children": "fusionq:children:x",
         "same": "fusionq:same:x",
+        "takers": "fusionq:takers:x",
         "staging": "fusionq:staging:x",
         "pending": "fusionq:pending:x",
         "worker": "fusionq:worker:x",
         "worker_jobs": "fusionq:worker_jobs:x",
         "worker_gpus": "fusionq:worker_gpus:x",
+        "clean_lock": "fusionq:clean_lock:x",
     }
     assert keys.stop_channel("w") == "fusionq:stop:w"
+    assert keys.result("x") == "fusionq:celery:celery-task-meta-x"
 
 
 def test_the_scripts_get_the_same_spellings():

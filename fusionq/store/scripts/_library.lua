@@ -30,6 +30,14 @@ local function recount(id, was, is)
   end
 end
 
+-- A job whose model another one takes that has not ended must stay.
+local function note_taker(id, to)
+  local source = get(id, 'model_from')
+  if source and source ~= '' then
+    redis.call(to == 'finished' and 'SREM' or 'SADD', K.takers(source), id)
+  end
+end
+
 -- The one door through which a status changes. Returns false where the move is not legal.
 -- An outcome is given where the job ends, and a new job comes from nowhere: its status is ''.
 local function move(id, to, reason, outcome)
@@ -39,6 +47,7 @@ local function move(id, to, reason, outcome)
   end
   recount(id, from == 'finished' and get(id, 'outcome') or from, outcome or to)
   set(id, 'status', to, 'outcome', outcome or '', 'reason', reason)
+  note_taker(id, to)
   redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
     'job', id, 'status', to, 'attempt', get(id, 'attempt'), 'reason', reason)
   return true
