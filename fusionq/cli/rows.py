@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fusionq.cli.session import Session
-from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, share_done, values_text
+from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, share_done, values_text, when
 from fusionq.queue.planner import plan
 from fusionq.spec.params import params_text
 from fusionq.spec.record import JobRecord, SweepRecord
@@ -80,6 +80,8 @@ def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
         best = f"best {result['monitor']} {result['best_value']:.4g}" if result.get("best_epoch") else ""
         measured = best or values_text(result.get("values", {}))
         return "; ".join(part for part in (measured, record.warning) if part)
+    if record.status is Status.WAITING and record.due_at and not record.held:
+        return f"{record.reason}, {when(record.due_at)}"
     if record.status is Status.QUEUED:
         waits = reasons.get(record.id, "about to start")
         return f"{record.reason}; {waits}" if record.reason else waits

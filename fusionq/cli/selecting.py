@@ -74,6 +74,27 @@ def filter_options(*, all_help: str = "") -> Callable[..., Any]:
     return add
 
 
+def active_jobs(
+    session: Session,
+    jobs: Sequence[str],
+    chosen: Chosen,
+    deed: str,
+    *,
+    is_sure: bool,
+    held_only: bool = False,
+) -> list[str]:
+    """The jobs and sweeps that are named, or those that have not ended and that the options mean."""
+    if jobs:
+        return list(dict.fromkeys(session.store.jobs.find(job) for job in jobs))
+    found = chosen.ids(session, oldest_first=True, among=ACTIVE)
+    if held_only:
+        found = [record.id for record in session.store.jobs.get_many(found) if record.held]
+    if not found:
+        say(f"there is no job like that to {deed}")
+    ask_first(session, found, deed, is_sure=is_sure)
+    return found
+
+
 def check_reference(jobs: Sequence[str], chosen: Chosen, verb: str) -> None:
     """Either jobs are named, or options say which. Raises UsageError."""
     if not jobs and chosen.is_empty:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from fusionq.spec.after import section_of
 from fusionq.spec.job import JobSpec
 from fusionq.spec.times import parse_time
 from fusionq.spec.trials import Trial
+from fusionq.spec.users import user_name
 from fusionq.store.store import Store
 from fusionq.store.sweeps import trial_id
 
@@ -113,7 +113,7 @@ def _fields(spec: JobSpec, workdir: Path, source_id: str = "") -> Fields:
         "gpus": str(spec.resources.gpus),
         "gpu_memory": spec.resources.gpu_memory or "",
         "tags": json.dumps(spec.tags),
-        "user": _user(),
+        "user": user_name(),
         "workdir": str(workdir.absolute()),
         **_gates(spec, source_id),
     }
@@ -160,11 +160,3 @@ def _ask_for_pass(sender: Sender) -> None:
 
 def _new_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-
-
-@cache
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fusionq.spec.after import After
+from fusionq.spec.record import MOST_PRIORITY
 from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 from fusionq.spec.sweep import SweepSection
 from fusionq.spec.targets import FROM
@@ -195,7 +196,10 @@ class JobSpec(Section):
         "default", description="The queue to wait in; workers serve one or more of them."
     )
     priority: int = Field(
-        0, ge=-1000, le=1000, description="Higher goes first; first come first served within one."
+        0,
+        ge=-MOST_PRIORITY,
+        le=MOST_PRIORITY,
+        description="Higher goes first; first come first served within one.",
     )
     retry: RetrySection = RetrySection()
     timeout: PositiveDurationS | None = Field(

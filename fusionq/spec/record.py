@@ -9,6 +9,8 @@ from typing import Any
 
 from fusionq.spec.states import Outcome, Status
 
+MOST_PRIORITY = 1000  # and as many below zero
+
 
 @dataclass(frozen=True)
 class JobRecord:
