@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from itertools import islice
 from typing import Any
 
 import click
@@ -44,15 +45,22 @@ class Chosen:
         """Whether no option was given at all."""
         return self.filters == Filters() and not self.is_all
 
-    def ids(self, session: Session, *, oldest_first: bool = False, among: Sequence[str] = WORDS) -> list[str]:
-        """The jobs that are meant, of those in one of the states `among`.
+    def ids(
+        self,
+        session: Session,
+        *,
+        oldest_first: bool = False,
+        among: Sequence[str] = WORDS,
+        most: int | None = None,
+    ) -> list[str]:
+        """The jobs that are meant, of those in one of the states `among`; no more than `most` are looked for.
 
         Raises UsageError for a state that no job can be in, or none that is among them.
         """
         states = _states(self.filters.states, among) or tuple(among)
         sweeps = tuple(session.store.jobs.find(sweep) for sweep in self.filters.sweeps)
         filters = replace(self.filters, states=states, sweeps=sweeps)
-        return list(session.store.selection.ids(filters, oldest_first=oldest_first))
+        return list(islice(session.store.selection.ids(filters, oldest_first=oldest_first), most))
 
 
 def filter_options(*, all_help: str = "") -> Callable[..., Any]:
