@@ -19,7 +19,7 @@ TEXT = "x" * 1000
 
 
 def live_through(store: Store, settings: Settings, round_: int) -> None:
-    """A day of a busy queue: jobs, a sweep, a chain, code, a worker with a name of its own, then retention."""
+    """A day of a busy queue: jobs, a sweep, a chain, code, a worker of its own, then retention."""
     worker = register(store, f"worker-{round_}", slots=1000)
     for k in range(JOBS):
         put(store, f"{round_}j{k}")
