@@ -1,4 +1,4 @@
-"""Many clients at once, each doing whatever it likes: no move is illegal, nothing is left between two places."""
+"""Many clients at once, each doing whatever it likes: every move is legal, and every job is in one place."""
 
 from __future__ import annotations
 
