@@ -179,21 +179,16 @@ class Jobs:
         return finding.find_job(self._redis, reference)
 
     def pending(self, limit: int = 200) -> list[JobRecord]:
-        """Queued jobs in the order in which they go, at most `limit` of each queue."""
+        """Queued jobs by priority and submission, at most `limit` of each lane."""
         pipe = self._redis.pipeline(transaction=False)
-        for queue in sorted(self._redis.smembers(keys.QUEUES)):
-            pipe.zrange(keys.pending(queue), 0, limit - 1)
+        for lane in self._redis.smembers(keys.LANES):
+            pipe.zrange(keys.pending(lane), 0, limit - 1)
         records = self.get_many(job_id for ids in pipe.execute() for job_id in ids)
         return sorted(records, key=lambda record: (-record.priority, record.sequence))
 
     def has_pending(self) -> bool:
         """Whether anything waits to be planned or to be started."""
-        pipe = self._redis.pipeline(transaction=False)
-        for queue in self._redis.smembers(keys.QUEUES):
-            pipe.zcard(keys.pending(queue))
-        pipe.zcard(keys.WAITING)
-        pipe.zcard(keys.ASSIGNED)
-        return any(pipe.execute())
+        return bool(self._redis.exists(keys.LANES, keys.WAITING, keys.ASSIGNED))
 
 
 def _ms(seconds: float) -> int:

@@ -22,7 +22,11 @@
 | names        | hash   | the last job or sweep of each name                       | always               |
 | sequence     | string | the number of the last submission                        | always               |
 | queues       | set    | queues that ever held a job                              | always               |
-| pending      | zset   | queued jobs of a queue, in the order in which they go    | while it has members |
+| pending      | zset   | queued jobs of a lane, in the order in which they go     | while it has members |
+| lanes        | set    | lanes with queued jobs: queue, user, need, as JSON       | while it has members |
+| usage        | hash   | how many jobs each user has assigned or running          | while it has fields  |
+| paused       | hash   | queues that start no job, and why                        | while it has fields  |
+| policy       | hash   | how the queue as a whole goes about things               | always               |
 | waiting      | zset   | jobs that wait for a time, by that time                  | while it has members |
 | overdue      | zset   | queued jobs, by the time until which they may wait       | while it has members |
 | assigned     | zset   | assigned jobs, by the time until which they must start   | while it has members |
@@ -51,6 +55,10 @@ SINGLE = {
         "names",
         "sequence",
         "queues",
+        "lanes",
+        "usage",
+        "paused",
+        "policy",
         "waiting",
         "overdue",
         "assigned",
@@ -96,6 +104,10 @@ ROWS = SINGLE["rows"]
 JOB_IDS = SINGLE["job_ids"]
 NAMES = SINGLE["names"]
 QUEUES = SINGLE["queues"]
+LANES = SINGLE["lanes"]
+USAGE = SINGLE["usage"]
+PAUSED = SINGLE["paused"]
+POLICY = SINGLE["policy"]
 WAITING = SINGLE["waiting"]
 OVERDUE = SINGLE["overdue"]
 ASSIGNED = SINGLE["assigned"]
@@ -168,8 +180,8 @@ def staging(sweep_id: str) -> str:
     return BY_NAME["staging"] + sweep_id
 
 
-def pending(queue: str) -> str:
-    return BY_NAME["pending"] + queue
+def pending(lane: str) -> str:
+    return BY_NAME["pending"] + lane
 
 
 def worker(name: str) -> str:

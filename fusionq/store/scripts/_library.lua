@@ -58,34 +58,6 @@ local function holds(id, attempt)
   return get(id, 'attempt') == tostring(attempt)
 end
 
--- Exact in a double: a thousand priorities times ten billion submissions.
-local function place_in_queue(id)
-  return -tonumber(get(id, 'priority')) * 10000000000 + tonumber(get(id, 'sequence'))
-end
-
-local function enqueue(id)
-  redis.call('ZADD', K.pending(get(id, 'queue')), place_in_queue(id), id)
-end
-
--- Gives back whatever the job holds of its worker, and takes it off every list of things to come.
-local function release(id)
-  local worker = get(id, 'worker')
-  if worker and worker ~= '' then
-    redis.call('SREM', K.worker_jobs(worker), id)
-    for gpu in string.gmatch(get(id, 'assigned_gpus') or '', '%d+') do
-      free_gpu(worker, gpu, id)
-    end
-  end
-  redis.call('ZREM', K.assigned, id)
-  redis.call('ZREM', K.leases, id)
-  redis.call('ZREM', K.waiting, id)
-  redis.call('ZREM', K.pending(get(id, 'queue')), id)
-  local sweep = sweep_of(id)
-  if sweep then
-    redis.call('ZREM', K.backlog(sweep), id)
-  end
-end
-
 -- What a record (field, value, …) points to stays from now on for as long as `user`, a job or a sweep, does.
 -- Returns false, with nothing changed, where some of it is gone.
 local function use_blobs(fields, user)
