@@ -41,9 +41,17 @@ def end_server(server: EmbeddedRedis) -> None:
         shutil.rmtree(server.socket.parent, ignore_errors=True)
 
 
-def submit(store: Store, job_id: str, *, name: str = "", queue: str = "default", priority: int = 0) -> str:
+def submit(
+    store: Store,
+    job_id: str,
+    *,
+    name: str = "",
+    queue: str = "default",
+    priority: int = 0,
+    **more: str | int,
+) -> str:
     """A new job with as little in its record as the store needs."""
-    fields = {"name": name or f"name-of-{job_id}", "queue": queue, "priority": priority}
+    fields = {"name": name or f"name-of-{job_id}", "queue": queue, "priority": priority, **more}
     assert store.jobs.submit(job_id, {"name": name}, fields)
     return job_id
 

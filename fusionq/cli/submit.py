@@ -127,7 +127,7 @@ class QuickCheck:
 
 
 def _say_what_is_next(session: Session, submitted: Submitted) -> None:
-    from fusionq.queue.planner import START_A_WORKER
+    from fusionq.queue.reasons import START_A_WORKER
 
     spec, job_id = submitted.spec, submitted.id
     for note in submitted.notes:

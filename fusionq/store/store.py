@@ -11,19 +11,22 @@ from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.jobs import Jobs
 from fusionq.store.passes import Passes
+from fusionq.store.queues import Queues
 from fusionq.store.removal import Removal
 from fusionq.store.scripts import Scripts
 from fusionq.store.selection import Selection
 from fusionq.store.streams import Streams
 from fusionq.store.sweeps import Sweeps
+from fusionq.store.view import View, read_view
 from fusionq.store.workers import Workers
 
 
 class Store:
-    """Jobs, sweeps, blobs, streams, workers and passes in one Redis."""
+    """Jobs, sweeps, blobs, streams, workers, queues and passes in one Redis."""
 
     def __init__(self, client: Client, url: str = "") -> None:
         scripts = Scripts(client)
+        self._scripts = scripts
         self.redis = client
         self.url = url
         self.jobs = Jobs(client, scripts)
@@ -31,6 +34,7 @@ class Store:
         self.blobs = Blobs(client, scripts)
         self.streams = Streams(client)
         self.workers = Workers(client, scripts)
+        self.queues = Queues(client, scripts)
         self.passes = Passes(client, scripts)
         self.selection = Selection(client, scripts)
         self.bulk = Bulk(client, scripts)
@@ -41,6 +45,10 @@ class Store:
         """Connect to the Redis of the settings, starting the embedded one where none is named."""
         url = redis_url(settings)
         return cls(connect(url), url)
+
+    def view(self) -> View:
+        """What the planner looks at."""
+        return read_view(self._scripts)
 
     def rows(self, count: int) -> list[JobRecord | SweepRecord]:
         """The last `count` rows of the overview, the newest last: sweeps, and jobs that are no trials."""
