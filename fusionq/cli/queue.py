@@ -85,7 +85,7 @@ def order(session: Session, word: str | None) -> None:
 def _known(session: Session, names: tuple[str, ...]) -> tuple[str, ...]:
     """Queues that jobs stand in or workers serve. Raises NotFoundError for one that nobody knows."""
     store = session.store
-    known = {*store.queues.counts(), *store.queues.paused()}
+    known = {"default", *store.queues.counts(), *store.queues.paused()}
     known |= {name for worker in store.workers.alive() for name in worker.queues}
     for name in names:
         if name not in known:
