@@ -74,9 +74,13 @@ class NotFoundError(FusionqError):
 
 
 class StoreUnavailableError(FusionqError):
-    """Redis cannot be reached, or refuses us."""
+    """Redis cannot be reached, or refuses us.
+
+    `is_for_all`: the same holds for everybody, so nobody can change anything meanwhile.
+    """
 
     exit_code = 6
+    is_for_all = False
 
 
 class BlobGoneError(FusionqError):

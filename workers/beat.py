@@ -10,6 +10,7 @@ import time
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.store import keys
+from workers import leash
 from workers.node import Node
 from workers.reaper import Reaper
 from workers.retention import Retention
@@ -52,12 +53,20 @@ class Beat:
                 self._renew()
                 self._see_to_things()
             except StoreUnavailableError as error:
-                log.warning("%s; training goes on", error)
+                log.warning("%s; %s", error, self._during_outage(error))
                 self._reaper.note_outage()
             except Exception:
                 log.exception("the beat stumbled; it goes on")
             if self._ended.wait(interval):
                 return
+
+    def _during_outage(self, error: StoreUnavailableError) -> str:
+        """What becomes of our jobs, in words. Where nobody can take them from us, they train on."""
+        if not error.is_for_all:
+            return "jobs train on up to the end of their lease, and stand still from there"
+        for attempt in self._node.running.all():
+            attempt.held_until = leash.moment_after(leash.now(), self._node.settings.lease_s)
+        return "training goes on"
 
     def _interval(self) -> float:
         interval = self._node.settings.lease_s / BEATS_PER_LEASE
@@ -69,6 +78,7 @@ class Beat:
         if not node.register():
             log.error("another worker took the name %s; this one takes nothing more", node.name)
             node.is_accepting = False
+        begun_at = leash.now()
         answers = node.store.jobs.renew([(a.job_id, a.number) for a in attempts], node.settings.lease_s)
         for attempt, answer in zip(attempts, answers, strict=True):
             if answer == LOST and attempt in node.running.all():
@@ -77,6 +87,7 @@ class Beat:
                 )
                 attempt.ask_to_stop(LOST)
             elif answer != LOST:
+                attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
                 attempt.obey(answer)
 
     def _see_to_things(self) -> None:

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 import traceback
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,7 +25,7 @@ from fusionq.errors import EngineError, FusionqError
 from fusionq.spec.events import Event
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
-from workers import wire
+from workers import leash, wire
 from workers.failure_class import OUT_OF_MEMORY, failure_class
 from workers.gpu_share import keep_to_share
 
@@ -39,9 +38,10 @@ def run(channel: socket.socket) -> NoReturn:
     try:
         os.setsid()  # a session of its own: what the job leaves behind is found by it
         _die_with_parent()
-        orders = _receive_orders(channel)
+        receiver = wire.Receiver(channel)
+        orders = _receive_orders(receiver)
         _redirect_output(Path(orders["output_log"]))
-        _watch_supervisor(channel)
+        leash.obey(receiver, orders[leash.UNTIL])
         code = _run_job(orders, channel)
     except BaseException:
         traceback.print_exc()
@@ -110,8 +110,7 @@ def _set_import_path(code: str, workdir: Path) -> None:
         sys.path.insert(0, str(workdir))
 
 
-def _receive_orders(channel: socket.socket) -> dict[str, Any]:
-    receiver = wire.Receiver(channel)
+def _receive_orders(receiver: wire.Receiver) -> dict[str, Any]:
     while not receiver.is_closed:
         for message in receiver.receive(None):
             return message
@@ -125,16 +124,6 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked
             os._exit(wire.EXIT_FAILED)
-
-
-def _watch_supervisor(channel: socket.socket) -> None:
-    """Without a supervisor there is no lease: nobody may go on training."""
-
-    def watch() -> None:
-        if not channel.recv(1):
-            os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=watch, name="watch-supervisor", daemon=True).start()
 
 
 def _redirect_output(path: Path) -> None:

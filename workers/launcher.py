@@ -13,6 +13,7 @@ from typing import Any
 
 from fusionq.errors import WorkerError
 from workers import wire
+from workers.leash import UNTIL, Leash
 from workers.processes import kill_session, session_members
 
 READY_TIMEOUT_S = 120.0
@@ -25,8 +26,9 @@ _ENVIRON = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 class JobProcess:
     """A job process as its supervisor sees it."""
 
-    def __init__(self, channel: socket.socket, server: subprocess.Popen[bytes]) -> None:
+    def __init__(self, channel: socket.socket, server: subprocess.Popen[bytes], until: float) -> None:
         self._channel = channel
+        self._leash = Leash(channel, until)
         self._server = server
         self._receiver = wire.Receiver(channel)
         self._early: list[dict[str, Any]] = []
@@ -60,6 +62,10 @@ class JobProcess:
             else:
                 said.append(message)
         return said
+
+    def lengthen_leash(self, until: float) -> None:
+        """Its lease is sure to hold up to this moment."""
+        self._leash.lengthen(until, self.pid)
 
     def ask_to_stop(self) -> None:
         """SIGTERM to the leader alone: its data-loading processes must live until the state is saved."""
@@ -116,7 +122,7 @@ class Launcher:
                     self._discard()
                     self._ensure_running()
                     socket.send_fds(self._control, [wire.REQUEST], [theirs.fileno()])
-            process = JobProcess(ours, self._server)
+            process = JobProcess(ours, self._server, orders[UNTIL])
         try:
             wire.send(ours, orders)
             process.await_pid(READY_TIMEOUT_S)

@@ -22,6 +22,7 @@ from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
 from fusionq.spec.writer import to_yaml
+from workers import leash
 from workers.code_cache import code_folder
 from workers.endings import Ending, Seen, judge
 from workers.gpus import visible_devices
@@ -52,8 +53,10 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
         return
     try:
         run_dir = RunPaths.of_job(node.settings.runs, job_id).root
+        begun_at = leash.now()
         if not node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir)):
             return
+        attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
         _run(node, results, attempt)
     finally:
         node.free_slot.release()
@@ -164,6 +167,7 @@ class _Supervisor:
             "data_root": str(node.settings.data) if node.settings.data else "",
             "threads": threads,
             "gpu_memory": record.gpu_memory,
+            leash.UNTIL: self._attempt.held_until,
             "environ": {**spec.env, **identity, **visible_devices(node.gpus_of(record.assigned_gpus))},
         }
 
@@ -194,6 +198,7 @@ class _Supervisor:
             if not self._is_lost:
                 self._log.pump()
                 self._pass_on()
+            process.lengthen_leash(self._attempt.held_until)
             if deadline and time.monotonic() > deadline:
                 self._attempt.ask_to_stop(TIMEOUT)
             if self._attempt.stop_reason:

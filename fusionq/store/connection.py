@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis.client import Pipeline
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
+    BusyLoadingError,
     ConnectionError,
     NoPermissionError,
     OutOfMemoryError,
@@ -25,6 +28,8 @@ REPLY_TIMEOUT_S = 5.0
 LONGEST_BLOCK_S = 2.0  # a blocking read must end well before the reply is overdue
 
 _REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
+_NOT_THERE = (ConnectionRefusedError, FileNotFoundError)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OUTAGES = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, NoPermissionError)
 
 
@@ -74,6 +79,34 @@ def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S) -> Client:
 
 def unavailable(shown_url: str, error: Exception) -> StoreUnavailableError:
     """The outage in one line, with the next step."""
+    outage = _outage(shown_url, error)
+    outage.is_for_all = _is_for_all(shown_url, error)
+    return outage
+
+
+def _is_for_all(shown_url: str, error: Exception) -> bool:
+    """True where nobody else gets more from this Redis than we do.
+
+    A server elsewhere that is silent may answer others; one that refuses the connection is not there.
+    """
+    if isinstance(error, _REFUSALS):
+        return False
+    is_down = isinstance(error, (ReadOnlyError, BusyLoadingError)) or _is_full(error)
+    return is_down or _is_local(shown_url) or any(isinstance(link, _NOT_THERE) for link in _chain(error))
+
+
+def _is_local(shown_url: str) -> bool:
+    url = urlsplit(shown_url)
+    return url.scheme == "unix" or url.hostname in _LOOPBACK
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _outage(shown_url: str, error: Exception) -> StoreUnavailableError:
     if isinstance(error, _REFUSALS):
         return StoreUnavailableError(
             f"Redis at {shown_url} refuses us: {error}", hint="check the user and the password in the URL"

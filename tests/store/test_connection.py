@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from fusionq.errors import StoreUnavailableError
-from fusionq.store.connection import LONGEST_BLOCK_S, REPLY_TIMEOUT_S, Client, connect
+from fusionq.store.connection import LONGEST_BLOCK_S, REPLY_TIMEOUT_S, Client, connect, unavailable
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.store import Store
 from tests.support import submit
@@ -145,3 +145,30 @@ def test_a_blocking_read_ends_well_before_its_reply_is_overdue():
 def test_text_comes_back_as_text(store: Store):
     store.redis.set("x", "é🙂")
     assert store.redis.get("x") == "é🙂"
+
+
+# --- whom an outage concerns -----------------------------------------------------------------------
+
+
+def test_where_no_server_listens_nobody_gets_more_than_we_do(clients, closed_port, tmp_path: Path):
+    for url in (f"redis://127.0.0.1:{closed_port}", f"unix://{tmp_path}/none.sock"):
+        clients.append(connect(url))
+        assert outage(clients[-1]).is_for_all
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "is_for_all"),
+    [
+        ("redis://gpu.example:6379", redis.TimeoutError("timed out"), False),
+        ("redis://gpu.example:6379", redis.ConnectionError("no route to host"), False),
+        ("redis://gpu.example:6379", redis.AuthenticationError("wrong password"), False),
+        ("unix:///run/redis.sock", redis.AuthenticationError("wrong password"), False),
+        ("redis://gpu.example:6379", redis.BusyLoadingError("loading"), True),
+        ("redis://gpu.example:6379", redis.ReadOnlyError("a replica"), True),
+        ("redis://gpu.example:6379", redis.OutOfMemoryError("full"), True),
+        ("redis://:x@127.0.0.1:6379", redis.TimeoutError("timed out"), True),
+        ("unix:///run/redis.sock", redis.TimeoutError("timed out"), True),
+    ],
+)
+def test_only_what_holds_for_all_is_told_as_such(url, error, is_for_all):
+    assert unavailable(url, error).is_for_all is is_for_all

@@ -47,6 +47,7 @@ class FakeProcess:
         self.is_over = False
         self.asked = 0
         self.kills = 0
+        self.held_until = 0.0
         self.is_closed = False
         self.output_log = output_log
         self._play = script(self)
@@ -62,6 +63,9 @@ class FakeProcess:
             self.is_over = True
             self.exit_code = end.value
             return []
+
+    def lengthen_leash(self, until: float) -> None:
+        self.held_until = until
 
     def ask_to_stop(self) -> None:
         self.asked += 1

@@ -13,6 +13,7 @@ from fusionq.store import keys
 from tests.support import register, wait_until
 from tests.workers.fakes import give, put
 from workers import beat as beat_module
+from workers import leash
 from workers.beat import Beat, say
 from workers.node import Node
 from workers.running import CANCEL, LOST, SHUTDOWN, Attempt
@@ -141,6 +142,37 @@ def test_an_outage_stops_neither_the_beat_nor_the_jobs(make_node, make_beat, mon
     make_beat(node)
     wait_until(lambda: lease_of(node) > before + 600, what="the beat after the outage")
     assert attempt.stop_reason == ""
+
+
+@pytest.mark.parametrize("is_for_all", [True, False])
+def test_jobs_train_on_through_an_outage_only_where_nobody_can_take_them(make_node, make_beat, is_for_all):
+    node = make_node(name="w", lease_s=1.0)
+    node.is_accepting = True
+    node.register()
+    attempt = runs(node, lease_s=1.0)
+    outages = []
+
+    def gone(*args):
+        outages.append(1)
+        error = StoreUnavailableError("gone")
+        error.is_for_all = is_for_all
+        raise error
+
+    node.store.jobs.renew = gone
+    make_beat(node)
+    wait_until(lambda: len(outages) == 2, what="an outage")
+    assert (attempt.held_until > leash.now()) is is_for_all
+    assert attempt.stop_reason == ""
+
+
+def test_a_renewed_lease_lengthens_the_leash(make_node, make_beat):
+    node = make_node(name="w", lease_s=2.0)
+    node.is_accepting = True
+    node.register()
+    attempt = runs(node)
+    make_beat(node)
+    wait_until(lambda: attempt.held_until > leash.now() + 1, what="the leash lengthened")
+    assert attempt.held_until < leash.now() + 2, "it ends before the lease"
 
 
 # --- seeing to things ------------------------------------------------------------------------------

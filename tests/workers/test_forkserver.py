@@ -16,7 +16,7 @@ import pytest
 from fusionq.spec.load import from_yaml
 from fusionq.spec.paths import RunPaths
 from tests.support import wait_until
-from workers import wire
+from workers import leash, wire
 from workers.launcher import JobProcess, Launcher
 from workers.wire import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 
@@ -129,6 +129,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "data_root": "",
             "threads": 1,
             "gpu_memory": None,
+            leash.UNTIL: leash.now() + 3600,
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
         }
         attempt = Attempt(launcher.spawn({**defaults, **orders}), paths)
@@ -139,6 +140,54 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
     for attempt in begun:
         attempt.process.kill_tree()
         attempt.process.close()
+
+
+# --- the leash -------------------------------------------------------------------------------------
+
+
+def stands_still(attempt: Attempt) -> bool:
+    return psutil.Process(attempt.process.pid).status() == psutil.STATUS_STOPPED
+
+
+def test_a_job_stands_still_at_the_end_of_its_lease_and_goes_on_when_that_is_renewed(start):
+    attempt = start("import time; time.sleep(0.1)", **{leash.UNTIL: leash.now() + 0.5})
+    wait_until(lambda: stands_still(attempt), what="the job standing still")
+
+    def goes_on() -> bool:
+        attempt.process.lengthen_leash(leash.now() + 3600)
+        attempt.listen()
+        return attempt.process.is_over
+
+    wait_until(goes_on, timeout_s=LONG_S, what="the end of the job")
+    assert attempt.process.exit_code == EXIT_DONE, attempt.output
+
+
+def test_a_job_whose_lease_is_renewed_in_time_never_stands_still(start):
+    attempt = start(WITHOUT_END, **{leash.UNTIL: leash.now() + 1})
+    ends = leash.now() + 3
+    while leash.now() < ends:
+        attempt.process.lengthen_leash(leash.now() + 1)
+        assert not stands_still(attempt)
+        attempt.listen()
+    wait_until(lambda: stands_still(attempt), what="the job standing still")
+
+
+def test_processes_of_a_job_stand_still_with_it(start):
+    attempt = start(
+        "import subprocess, time; print('of', subprocess.Popen(['sleep', '600']).pid, flush=True); "
+        "self.do = lambda: time.sleep(0.5)",
+        **{leash.UNTIL: leash.now() + 2},
+    )
+    attempt.await_text("of ")
+    child = psutil.Process(int(attempt.output.split("of ")[1].split()[0]))
+    wait_until(lambda: child.status() == psutil.STATUS_STOPPED, what="its process standing still")
+
+
+def test_a_job_that_stands_still_is_killed_like_any_other(start):
+    attempt = start(WITHOUT_END, **{leash.UNTIL: leash.now()})
+    wait_until(lambda: stands_still(attempt), what="the job standing still")
+    attempt.process.kill_tree()
+    assert attempt.await_end(timeout_s=5) == -signal.SIGKILL
 
 
 # --- what a job does -------------------------------------------------------------------------------
@@ -256,7 +305,7 @@ def test_what_a_quick_job_says_before_its_number_is_known_is_not_lost(launcher: 
     with ours, theirs:
         for message in ({"kind": "error"}, {"pid": 1_000_000}, {"exit": 1}):
             wire.send(theirs, message)
-        process = JobProcess(ours, launcher._server)
+        process = JobProcess(ours, launcher._server, leash.now())
         process.await_pid(5)
         assert process.receive(0) == [{"kind": "error"}]
         assert (process.pid, process.exit_code) == (1_000_000, 1)
