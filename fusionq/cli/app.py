@@ -29,6 +29,7 @@ VERBS = {
     "hold": ("hold", "Keep a job from running until it is released."),
     "release": ("release", "Let a job go that was held."),
     "priority": ("priority", "Change the place of a job in its queue."),
+    "queue": ("queue", "Show the queues; pause and resume them."),
     "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
     "workers": ("workers", "Show the workers and what they have."),
     "schema": ("schema", "Print the JSON Schema of the job file, for editors."),

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import say
+from fusionq.cli.words import say, when
 from fusionq.errors import SpecError, UsageError
-from fusionq.spec.times import check_time
+from fusionq.spec.times import check_time, parse_time
 from fusionq.spec.units import parse_duration
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ def _say_what_is_next(session: Session, submitted: Submitted) -> None:
         say(f"  look at it  fusionq status {job_id}")
     say(f"  stop it     fusionq cancel {job_id}")
     if spec.not_before:
-        say(f"it starts no earlier than {spec.not_before}")
+        moment = parse_time(spec.not_before, datetime.now(UTC)).timestamp()
+        say(f"it starts at the earliest {when(moment)}")
     if not any(spec.queue in worker.queues for worker in session.store.workers.alive()):
         queues = "" if spec.queue == "default" else f" --queues {spec.queue}"
         say(f"no worker that serves this queue is alive; {START_A_WORKER}{queues}")

@@ -42,6 +42,10 @@ class Queues:
         """Start no job of this queue from now on. Those that run go on."""
         self._redis.hset(keys.PAUSED, queue, reason)
 
+    def clear(self, queue: str) -> int:
+        """Ask its running jobs to save their state and go back to it. Returns how many."""
+        return self._scripts.run("clear_queue", queue, keys.stop_channel(""))
+
     def resume(self, queue: str) -> bool:
         """Start its jobs again. False where it was not paused."""
         return bool(self._redis.hdel(keys.PAUSED, queue))

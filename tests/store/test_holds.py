@@ -7,7 +7,6 @@ import pytest
 from fusionq.errors import NotFoundError
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
-from fusionq.store.scripts import Scripts
 from fusionq.store.store import Store
 from tests.store.swept import end, statuses, submit_sweep
 from tests.store.test_after import submit_after
@@ -155,7 +154,7 @@ def test_a_queue_is_cleared_of_its_jobs_that_run_or_are_about_to(any_store: Stor
     attempt = running(any_store, "a")
     assigned(any_store, "b")
     other = running(any_store, "c")
-    assert Scripts(any_store.redis).run("clear_queue", "small", keys.stop_channel("")) == 2
+    assert any_store.queues.clear("small") == 2
     assert any_store.jobs.renew([("a", attempt), ("c", other)], 60) == ["requeue", ""]
     assert status(any_store, "b") == Status.QUEUED
     assert any_store.redis.zrange(keys.ASSIGNED, 0, -1) == []
