@@ -13,7 +13,7 @@ from fusionq.store.scripts import Scripts
 from fusionq.store.view import FAIR, FIFO, Need, need_of
 
 ORDERS = (FAIR, FIFO)
-CHUNK = 500
+CHUNK = 20  # jobs that are looked up in one go, so that nobody waits for Redis meanwhile
 
 
 class Counts(NamedTuple):

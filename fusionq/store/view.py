@@ -35,11 +35,10 @@ class QueuedJob(NamedTuple):
 
 @dataclass(frozen=True)
 class Lane:
-    """Queued jobs of one need, by priority and submission: the first of them, and how many there are."""
+    """Queued jobs of one need: the first of them, by priority and submission."""
 
     need: Need
     jobs: tuple[QueuedJob, ...]
-    length: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class WorkerView:
 
 @dataclass(frozen=True)
 class View:
-    """Living workers by name, and of each lane as many jobs as could start now."""
+    """Living workers by name, and of each lane that may go as many jobs as could start now."""
 
     lanes: Sequence[Lane] = ()
     workers: Sequence[WorkerView] = ()
@@ -74,7 +73,7 @@ def read_view(scripts: Scripts) -> View:
         workers=sorted((_worker(*worker) for worker in seen["workers"]), key=lambda worker: worker.name),
         usage={user: int(count) for user, count in _pairs(seen["usage"]).items()},
         paused=_pairs(seen["paused"]),
-        is_fair=seen["order"] != FIFO,
+        is_fair=seen["is_fair"],
     )
 
 
@@ -85,8 +84,8 @@ def need_of(lane: str) -> Need:
     return Need(queue, user, gpus or "auto", int(gpu_memory or 0) or None)
 
 
-def _lane(lane: str, length: int, jobs: Sequence[str]) -> Lane:
-    return Lane(need_of(lane), tuple(_job(*pair) for pair in _pairs(jobs).items()), length)
+def _lane(lane: str, jobs: Sequence[str]) -> Lane:
+    return Lane(need_of(lane), tuple(_job(*pair) for pair in _pairs(jobs).items()))
 
 
 def _job(job_id: str, score: str) -> QueuedJob:

@@ -96,7 +96,7 @@ def view(
     for each in sorted(jobs, key=lambda record: (-record.priority, record.sequence)):
         lanes.setdefault(need_of(each), []).append(QueuedJob(each.id, each.priority, each.sequence))
     return View(
-        lanes=[Lane(need, tuple(there[:most]), len(there)) for need, there in lanes.items()],
+        lanes=[Lane(need, tuple(there[:most])) for need, there in lanes.items()],
         workers=[seen(each) for each in workers if each.is_alive],
         usage=usage or {},
         paused=paused or {},
