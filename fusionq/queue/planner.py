@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
 
-from fusionq.queue.room import Room, needed_gpus, rooms_of
-from fusionq.store.view import Lane, View
+from fusionq.queue.room import Room, needed_gpus, queues_with_gpus, rooms_of
+from fusionq.store.view import Lane, QueuedJob, View
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,30 @@ class Assignment:
 
 @dataclass
 class _Progress:
-    """How many jobs of a lane have been placed."""
+    """How many jobs of a lane have been placed, and where others of it could be."""
 
     lane: Lane
     num_gpus: int
+    rooms: Sequence[Room]
     done: int = 0
+    is_over: bool = False
 
     @property
-    def is_over(self) -> bool:
-        return self.done >= len(self.lane.jobs)
+    def job(self) -> QueuedJob:
+        return self.lane.jobs[self.done]
+
+    def take(self, room: Room) -> Assignment:
+        job = self.job
+        self.done += 1
+        self.is_over = self.done == len(self.lane.jobs)
+        return Assignment(job.id, room.worker.name, room.take(self.lane.need, self.num_gpus))
+
+    def give_up(self) -> None:
+        """Where there is no room on any worker, there is none for the jobs behind it in its lane either."""
+        if not any(room.fits(self.lane.need, self.num_gpus) for room in self.rooms):
+            self.is_over = True
+            for room in self.rooms if self.num_gpus else ():
+                room.keep_for(self.lane.need)
 
 
 @dataclass
@@ -44,26 +59,14 @@ class _Claim:
 
     def key(self, usage: Mapping[str, int] | None) -> tuple[int, ...]:
         """Which claim goes first. It only ever grows while a plan is made."""
-        lane = self.progress.lane
-        job = lane.jobs[self.progress.done]
-        active = usage[lane.need.user] if usage is not None else 0
+        job = self.progress.job
+        active = usage[self.progress.lane.need.user] if usage is not None else 0
         return (-job.priority, self.rank, active, job.sequence)
 
     def room(self) -> Room | None:
         """The emptiest one that has room: jobs spread, and each gets more of its machine."""
         fitting = [room for room in self.rooms if room.fits(self.progress.lane.need, self.progress.num_gpus)]
         return max(fitting, key=lambda room: (len(room.gpus), room.slots), default=None)
-
-    def take(self, room: Room) -> Assignment:
-        progress = self.progress
-        job = progress.lane.jobs[progress.done]
-        progress.done += 1
-        return Assignment(job.id, room.worker.name, room.take(progress.lane.need, progress.num_gpus))
-
-    def keep_rooms(self) -> None:
-        if self.progress.num_gpus:
-            for room in self.rooms:
-                room.keep_for(self.progress.lane.need)
 
 
 def plan(view: View) -> list[Assignment]:
@@ -74,29 +77,31 @@ def plan(view: View) -> list[Assignment]:
     """
     usage = Counter(view.usage)
     in_order = usage if view.is_fair else None
+    slots = sum(worker.free_slots for worker in view.workers if worker.accepting)
     heap = [(claim.key(in_order), number, claim) for number, claim in enumerate(_claims(view))]
     heapify(heap)
-    made = []
-    while heap:
+    made: list[Assignment] = []
+    while heap and len(made) < slots:
         key, number, claim = heap[0]
-        if claim.progress.is_over:
+        progress = claim.progress
+        if progress.is_over:
             heappop(heap)
         elif (now := claim.key(in_order)) != key:  # others went on since: look again at its turn
             heapreplace(heap, (now, number, claim))
         elif room := claim.room():
-            made.append(claim.take(room))
-            usage[claim.progress.lane.need.user] += 1
-        else:  # nor will any job behind it in its lane find room
-            claim.keep_rooms()
+            made.append(progress.take(room))
+            usage[progress.lane.need.user] += 1
+        else:
+            progress.give_up()
             heappop(heap)
     return made
 
 
 def _claims(view: View) -> Iterator[_Claim]:
-    rooms = rooms_of(view.workers)
+    rooms, with_gpus = rooms_of(view.workers), queues_with_gpus(view.workers)
     for lane in view.lanes:
-        if lane.jobs and lane.need.queue not in view.paused:
-            ranked = rooms.get(lane.need.queue, {})
-            serving = [room.worker for there in ranked.values() for room in there]
-            progress = _Progress(lane, needed_gpus(lane.need, serving))
-            yield from (_Claim(progress, rank, there) for rank, there in ranked.items())
+        queue = lane.need.queue
+        if lane.jobs and queue in rooms and queue not in view.paused:
+            serving = [room for there in rooms[queue].values() for room in there]
+            progress = _Progress(lane, needed_gpus(lane.need, with_gpus), serving)
+            yield from (_Claim(progress, rank, there) for rank, there in rooms[queue].items())

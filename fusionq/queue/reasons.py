@@ -1,4 +1,4 @@
-"""Why a queued job waits, in words. Nobody writes it down: it is worked out for those who ask, when they ask."""
+"""Why a queued job waits, in words. It is written down nowhere, but worked out when somebody asks."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from fusionq.queue.planner import plan
-from fusionq.queue.room import needed_gpus
+from fusionq.queue.room import needed_gpus, queues_with_gpus
 from fusionq.spec.units import format_bytes
 from fusionq.store.store import Store
-from fusionq.store.view import Need, View
-from fusionq.store.workers import WorkerRecord
+from fusionq.store.view import Need, View, WorkerView
 
 START_A_WORKER = "start one: fusionq worker"
 
 
 def why_each(store: Store, ids: Iterable[str]) -> dict[str, str]:
-    """Why jobs wait, or the next job of a sweep. Left out are those that are about to start, or are not queued."""
+    """Why jobs wait, or the next job of a sweep. Left out is what is about to start, or is not queued."""
     view = store.view()
     starting = {choice.job_id for choice in plan(view)}
     places = store.queues.places([*ids, *starting])
@@ -40,7 +39,7 @@ def why(need: Need, view: View, ahead: int) -> str:
     return _why_nowhere(need, view.workers, serving) or _what_for(need, serving, ahead)
 
 
-def _why_nowhere(need: Need, workers: Sequence[WorkerRecord], serving: Sequence[WorkerRecord]) -> str:
+def _why_nowhere(need: Need, workers: Sequence[WorkerView], serving: Sequence[WorkerView]) -> str:
     """Why no worker could ever take it; empty where one could."""
     if not workers:
         return f"no worker is alive; {START_A_WORKER}"
@@ -48,8 +47,8 @@ def _why_nowhere(need: Need, workers: Sequence[WorkerRecord], serving: Sequence[
         if any(need.queue in worker.queues for worker in workers):
             return f"the workers of the queue {need.queue!r} are starting or stopping"
         return f"no worker serves the queue {need.queue!r}; {START_A_WORKER} --queues {need.queue}"
-    needed = needed_gpus(need, serving)
-    if needed > max(len(worker.gpus) for worker in serving):
+    needed = needed_gpus(need, queues_with_gpus(serving))
+    if needed > max(len(worker.gpu_memory) for worker in serving):
         return f"needs {needed} GPU; no worker alive has one"
     largest = max((size for worker in serving for size in worker.gpu_memory.values()), default=0)
     if needed and need.gpu_memory is not None and need.gpu_memory > largest:
@@ -58,9 +57,9 @@ def _why_nowhere(need: Need, workers: Sequence[WorkerRecord], serving: Sequence[
     return ""
 
 
-def _what_for(need: Need, serving: Sequence[WorkerRecord], ahead: int) -> str:
+def _what_for(need: Need, serving: Sequence[WorkerView], ahead: int) -> str:
     place = f"{ahead} ahead of it" if ahead else "it is next"
-    if not needed_gpus(need, serving):
+    if not needed_gpus(need, queues_with_gpus(serving)):
         return f"waits for a free slot, {place}"
     if need.gpu_memory is not None:
         return f"waits for {format_bytes(need.gpu_memory)} of a GPU, {place}"

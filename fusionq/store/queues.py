@@ -10,10 +10,10 @@ from fusionq.store import keys
 from fusionq.store.bulk import chunks
 from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
-from fusionq.store.view import FAIR, FIFO, Need
+from fusionq.store.view import FAIR, FIFO, Need, need_of
 
 ORDERS = (FAIR, FIFO)
-CHUNK = 500
+CHUNK = 20  # jobs that are looked up in one go, so that nobody waits for Redis meanwhile
 
 
 class Counts(NamedTuple):
@@ -81,5 +81,5 @@ class Queues:
             for asked, answer in zip(chunk, self._scripts.run("places", *chunk), strict=True):
                 if answer:
                     job_id, lane, ahead = answer
-                    found[asked] = Place(job_id, Need.of_lane(lane), ahead)
+                    found[asked] = Place(job_id, need_of(lane), ahead)
         return found

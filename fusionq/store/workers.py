@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,7 @@ class Workers:
         answers = pipe.execute()
         rows = zip(names, answers[0::3], answers[1::3], answers[2::3], strict=True)
         return [
-            worker_record(name, stored, jobs, gpus, is_alive=alive_until >= now_ms)
+            _record(name, stored, jobs, gpus, alive_until >= now_ms)
             for (name, alive_until), stored, jobs, gpus in rows
             if stored
         ]
@@ -90,10 +90,9 @@ class Workers:
         return seconds * 1000 + micros // 1000
 
 
-def worker_record(
-    name: str, stored: Mapping[str, str], jobs: Iterable[str], gpus: Mapping[str, str], *, is_alive: bool
+def _record(
+    name: str, stored: Mapping[str, str], jobs: set[str], gpus: Mapping[str, str], is_alive: bool
 ) -> WorkerRecord:
-    """Read what Redis holds of a worker, the jobs that it has and who holds its GPUs."""
     return WorkerRecord(
         name=name,
         host=stored.get("host", ""),
@@ -107,10 +106,10 @@ def worker_record(
         busy_gpus=tuple(sorted(int(gpu) for gpu in gpus)),
         seen_at=int(stored.get("seen_at", 0)) / 1000,
         is_alive=is_alive,
-        shared_gpus={int(gpu): sum(held) for gpu, names in gpus.items() if (held := _shares(names))},
+        shared_gpus={int(gpu): sum(held) for gpu, names in gpus.items() if (held := shares(names))},
     )
 
 
-def _shares(holders: str) -> list[int]:
+def shares(holders: str) -> list[int]:
     """The bytes of each job that shares a GPU; [] where one has it to itself."""
     return [int(share) for holder in holders.split(",") if (share := holder.partition(":")[2])]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
-from fusionq.store.view import Lane, Need, QueuedJob, View
+from fusionq.store.view import Lane, Need, QueuedJob, View, WorkerView
 from fusionq.store.workers import WorkerRecord
 
 
@@ -68,6 +68,20 @@ def need_of(record: JobRecord) -> Need:
     return Need(record.queue, record.user, record.gpus, record.gpu_memory)
 
 
+def seen(record: WorkerRecord) -> WorkerView:
+    memory = record.gpu_memory
+    is_open = record.accepting and record.free_slots > 0
+    return WorkerView(
+        name=record.name,
+        accepting=record.accepting,
+        queues=record.queues,
+        gpu_memory=memory,
+        free_slots=record.free_slots,
+        free_gpus=record.free_gpus if is_open else (),
+        shares={gpu: memory[gpu] - taken for gpu, taken in record.shared_gpus.items()} if is_open else {},
+    )
+
+
 def view(
     jobs: Iterable[JobRecord],
     workers: Sequence[WorkerRecord],
@@ -82,8 +96,8 @@ def view(
     for each in sorted(jobs, key=lambda record: (-record.priority, record.sequence)):
         lanes.setdefault(need_of(each), []).append(QueuedJob(each.id, each.priority, each.sequence))
     return View(
-        lanes=[Lane(need, tuple(there[:most]), len(there)) for need, there in lanes.items()],
-        workers=[each for each in workers if each.is_alive],
+        lanes=[Lane(need, tuple(there[:most])) for need, there in lanes.items()],
+        workers=[seen(each) for each in workers if each.is_alive],
         usage=usage or {},
         paused=paused or {},
         is_fair=is_fair,

@@ -1,4 +1,4 @@
-"""Lanes: jobs that are the same to the planner stand together, and every way in and out goes through two doors."""
+"""Lanes: jobs that are the same to the planner stand together, and all come and go by two doors."""
 
 from __future__ import annotations
 

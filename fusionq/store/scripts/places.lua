@@ -2,6 +2,11 @@
 -- sweep that is the first of its trials that is queued, and {} where nothing is.
 local is_fair = redis.call('HGET', K.policy, 'order') ~= 'fifo'
 
+local usage, active = {}, redis.call('HGETALL', K.usage)
+for i = 1, #active, 2 do
+  usage[active[i]] = active[i + 1]
+end
+
 local lanes_of = {}  -- by queue, then by user
 for _, lane in ipairs(redis.call('SMEMBERS', K.lanes)) do
   local what = cjson.decode(lane)
@@ -20,24 +25,36 @@ local function count(lanes, from, to)
   return sum
 end
 
+-- Of every user the jobs of a higher priority than the one that begins at `top`, and those of this priority.
+local counted = {}
+local function counts_at(queue, top)
+  local key = queue .. string.format(' %.0f', top)
+  if not counted[key] then
+    counted[key] = {}
+    for user, lanes in pairs(lanes_of[queue]) do
+      local all = count(lanes, string.format('%.0f', top), top + SUBMISSIONS)
+      counted[key][user] = {higher = count(lanes, '-inf', top), all = all}
+    end
+  end
+  return counted[key]
+end
+
 -- Every user's jobs of one priority stand at levels, one job each: the jobs that he has then, those of a higher
 -- priority already among them. Whoever stands at a lower level goes first, and at the same level who came first.
-local function ahead_if_fair(users, user, place)
+local function ahead_if_fair(queue, user, place)
   local top = math.floor(place / SUBMISSIONS) * SUBMISSIONS  -- where its priority begins
-  local function stands(who)
-    local higher = count(users[who], '-inf', top)
-    local has = tonumber(redis.call('HGET', K.usage, who) or 0) + higher
-    return higher, has, count(users[who], string.format('%.0f', top), place)
+  local at = counts_at(queue, top)
+  local function first_level(who)
+    return tonumber(usage[who] or 0) + at[who].higher
   end
-  local _, has, before = stands(user)
-  local level = has + before
-  local ahead = 0
-  for who, lanes in pairs(users) do
-    local higher, first_level, came_before = stands(who)
-    local lower = math.max(0, level - first_level)
-    local all = count(lanes, string.format('%.0f', top), top + SUBMISSIONS)
-    ahead = ahead + higher + math.min(all, lower)
-    if who ~= user and level >= first_level and came_before > lower then
+  local function came_before(who)
+    return count(lanes_of[queue][who], string.format('%.0f', top), place)
+  end
+  local level, ahead = first_level(user) + came_before(user), 0
+  for who, has in pairs(at) do
+    local lower = math.max(0, level - first_level(who))
+    ahead = ahead + has.higher + math.min(has.all, lower)
+    if who ~= user and has.all > lower and level >= first_level(who) and came_before(who) > lower then
       ahead = ahead + 1  -- his job at this very level came before
     end
   end
@@ -46,11 +63,11 @@ end
 
 local function ahead_of(lane, place)
   local what = cjson.decode(lane)
-  local users, ahead = lanes_of[what[1]], 0
   if is_fair then
-    return ahead_if_fair(users, what[2], place)
+    return ahead_if_fair(what[1], what[2], place)
   end
-  for _, lanes in pairs(users) do
+  local ahead = 0
+  for _, lanes in pairs(lanes_of[what[1]]) do
     ahead = ahead + count(lanes, '-inf', place)
   end
   return ahead

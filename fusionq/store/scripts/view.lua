@@ -1,38 +1,78 @@
--- All that the planner looks at, as JSON: living workers with what they have and hold, and of each lane its length
--- and as many of its first jobs as there are free slots for them.
+-- All that the planner looks at, as JSON: what living workers have and what of it is free, and as many of the first
+-- jobs of each lane as there are free slots for them. Of lanes that differ in their user alone, the best are enough:
+-- one for each free slot.
 local free = {}  -- slots, by queue
+local usage = {}
+local is_fair = redis.call('HGET', K.policy, 'order') ~= 'fifo'
 
-local function look_at_worker(name)
-  local fields, has = redis.call('HGETALL', K.worker(name)), {}
-  for i = 1, #fields, 2 do
-    has[fields[i]] = fields[i + 1]
+local function note_slots(queues, slots)
+  for _, queue in ipairs(cjson.decode(queues)) do
+    free[queue] = (free[queue] or 0) + slots
   end
-  local jobs = redis.call('SMEMBERS', K.worker_jobs(name))
-  if has.accepting == '1' then
-    for _, queue in ipairs(cjson.decode(has.queues or '[]')) do
-      free[queue] = (free[queue] or 0) + math.max(0, tonumber(has.slots) - #jobs)
-    end
-  end
-  return {name = name, fields = fields, jobs = jobs, gpus = redis.call('HGETALL', K.worker_gpus(name))}
 end
 
-local function look_at_lane(lane)
-  local queue = cjson.decode(lane)[1]
-  local most = redis.call('HEXISTS', K.paused, queue) == 1 and 0 or free[queue] or 0
-  local jobs = most > 0 and redis.call('ZRANGE', K.pending(lane), 0, most - 1, 'WITHSCORES') or {}
-  return {lane = lane, jobs = jobs, length = redis.call('ZCARD', K.pending(lane))}
+-- Who holds which of its GPUs matters only as long as it has a free slot. nil where its record is gone.
+local function look_at_worker(name)
+  local has = redis.call('HMGET', K.worker(name), 'slots', 'accepting', 'queues', 'gpus')
+  if has[1] then
+    local slots = math.max(0, tonumber(has[1]) - redis.call('SCARD', K.worker_jobs(name)))
+    local is_open = has[2] == '1' and slots > 0
+    local queues = has[3] or '[]'
+    if is_open then
+      note_slots(queues, slots)
+    end
+    return {name, has[2] == '1', queues, has[4] or '[]', slots, is_open and redis.call('HGETALL', K.worker_gpus(name))}
+  end
+end
+
+-- Where a lane stands among those of its queue: the priority of its first job, how many jobs its user has, its place.
+local function standing_of(lane, user)
+  local place = tonumber(redis.call('ZRANGE', K.pending(lane), 0, 0, 'WITHSCORES')[2])
+  return {lane, math.floor(place / SUBMISSIONS), is_fair and tonumber(usage[user] or 0) or 0, place}
+end
+
+local function goes_before(a, b)
+  for i = 2, 4 do
+    if a[i] ~= b[i] then
+      return a[i] < b[i]
+    end
+  end
+  return false
+end
+
+-- The lanes for which there is a slot, by what their jobs need.
+local function open_lanes()
+  local kinds = {}
+  for _, lane in ipairs(redis.call('SMEMBERS', K.lanes)) do
+    local what = cjson.decode(lane)
+    if free[what[1]] then
+      local kind = table.concat({what[1], what[3], what[4]}, ' ')
+      kinds[kind] = kinds[kind] or {most = free[what[1]]}
+      table.insert(kinds[kind], standing_of(lane, what[2]))
+    end
+  end
+  return kinds
+end
+
+local function look_at_lane(lane, most)
+  return {lane, redis.call('ZRANGE', K.pending(lane), 0, most - 1, 'WITHSCORES')}
 end
 
 local workers, lanes = {}, {}
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', K.workers, now_ms(), '+inf')) do
-  if redis.call('EXISTS', K.worker(name)) == 1 then
-    workers[#workers + 1] = look_at_worker(name)
+  workers[#workers + 1] = look_at_worker(name)
+end
+local paused, active = redis.call('HGETALL', K.paused), redis.call('HGETALL', K.usage)
+for i = 1, #paused, 2 do
+  free[paused[i]] = nil
+end
+for i = 1, #active, 2 do
+  usage[active[i]] = active[i + 1]
+end
+for _, kind in pairs(open_lanes()) do
+  table.sort(kind, goes_before)
+  for i = 1, math.min(kind.most, #kind) do
+    lanes[#lanes + 1] = look_at_lane(kind[i][1], kind.most)
   end
 end
-for _, lane in ipairs(redis.call('SMEMBERS', K.lanes)) do
-  lanes[#lanes + 1] = look_at_lane(lane)
-end
-return cjson.encode({
-  workers = workers, lanes = lanes, usage = redis.call('HGETALL', K.usage), paused = redis.call('HGETALL', K.paused),
-  order = redis.call('HGET', K.policy, 'order') or '',
-})
+return cjson.encode({workers = workers, lanes = lanes, usage = active, paused = paused, is_fair = is_fair})
