@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.peers import Peers
 from benchmarks.queueing.driver import Driver
-from benchmarks.queueing.installation import Installation, end, environ_of, start
+from benchmarks.queueing.installation import Installation, end, environ_of, start, wait_until
 from fusionq.queue.celery_app import celery_url
 from fusionq.store.embedded import EmbeddedRedis
 
@@ -128,8 +128,6 @@ def _free_port() -> int:
 
 
 def _await_port(port: int) -> None:
-    from benchmarks.queueing.installation import wait_until
-
     def is_open() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -14,7 +14,6 @@ from fusionq.queue.scheduling import schedule
 from fusionq.queue.submitting import submit
 from fusionq.store import keys
 
-JOBS = ("jobs", "rows", "job_ids")
 HOLDS_S = 3600.0
 SLOTS = 2
 
@@ -27,6 +26,10 @@ class Size:
     pending: tuple[int, ...] = (10, 10_000, 100_000)
     workers: tuple[int, ...] = (1, 10, 100)
     repeats: int = 15
+
+
+SMALL = Size(submits=20, pending=(10, 50), workers=(1, 3), repeats=3)
+NOT_OF_THE_RECORD = ("log", "metrics")
 
 
 def measure(own: Installation, size: Size) -> Iterator[Row]:
@@ -55,7 +58,7 @@ def _submits(own: Installation, simulated: _Simulated, size: Size) -> Iterator[R
     yield Row("c", f"{size.submits:,} submits from one Python client", seconds, "s", bar=10.0)
     with_freezing = [_timed(lambda: simulated.submit(1, anew=True)) for _ in range(size.repeats)]
     yield Row("c", "one submit from Python, its code frozen", statistics.median(with_freezing) * 1e3, "ms")
-    yield Row("f", "Redis per queued job", used / size.submits / 1000, "KB", bar=4.0)
+    yield Row("f", "Redis per queued job, all told", used / size.submits / 1000, "KB", bar=4.0)
 
 
 def _looks(own: Installation, size: Size) -> Iterator[Row]:
@@ -68,6 +71,19 @@ def _looks(own: Installation, size: Size) -> Iterator[Row]:
         part = "c" if verb[0] == "submit" else "e"
         beside = f"{own.store.jobs.count():,} jobs"
         yield Row(part, f"{what}, {beside}", statistics.median(seconds), "s", bar=bar, note=_worst(seconds))
+
+
+def finished(own: Installation) -> Row:
+    """What Redis holds of a job that has succeeded: every key with its id, and its share of the indexes."""
+    redis = own.store.redis
+    record = next(r for r in own.store.jobs.newest(20) if r.outcome == "succeeded")
+    left_out = {getattr(keys, name)(record.id) for name in NOT_OF_THE_RECORD}
+    of_job = [key for key in redis.scan_iter(f"*{record.id}", count=1000) if key not in left_out]
+    shared = (keys.JOBS, keys.ROWS, keys.JOB_IDS, keys.blob_users(record.code))
+    share = sum(redis.memory_usage(key, samples=0) or 0 for key in shared) / own.store.jobs.count()
+    used = sum(redis.memory_usage(key, samples=0) or 0 for key in of_job) + share
+    note = "without log and metrics: " + ", ".join(sorted(key.rpartition(":")[0] for key in of_job))
+    return Row("f", "Redis per job that has succeeded", used / 1000, "KB", bar=4.0, note=note)
 
 
 class _Simulated:

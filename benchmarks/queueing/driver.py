@@ -74,7 +74,7 @@ def first_step(stamp: Path) -> float:
 
 
 def serve(submit: Callable[[list[str]], Callable[[], None] | None], timeout_s: float = 180.0) -> None:
-    """The client's side. `submit` may return how to wait for the end; else it is the models that are awaited."""
+    """The client's side. `submit` may return how to wait for the end; else the models are awaited."""
     _tell({})
     for line in sys.stdin:
         stamps = json.loads(line)

@@ -36,6 +36,7 @@ class Installation:
         self.stamps = root / "stamps"
         self.stamps.mkdir(parents=True)
         shutil.copytree(PROJECT, self.workdir, ignore=shutil.ignore_patterns("__pycache__"))
+        _commit(self.workdir)
         self.settings = Settings(home=self.home, runs=self.home / "runs")
         self.environ = environ_of({ENV_HOME: str(self.home)})
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -77,6 +78,13 @@ class Installation:
         server.stop()
         if server.socket.parent != server.folder:
             shutil.rmtree(server.socket.parent, ignore_errors=True)
+
+
+def _commit(folder: Path) -> None:
+    """A user's folder is mostly under git, and then a record says where it stood."""
+    identity = ("-c", "user.name=u", "-c", "user.email=u@localhost", "-c", "commit.gpgsign=false")
+    for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "as it is")):
+        subprocess.run(["git", *command], cwd=folder, check=False, capture_output=True)
 
 
 def environ_of(more: dict[str, str]) -> dict[str, str]:

@@ -23,6 +23,9 @@ class Length:
     few: int = 12
 
 
+SMALL = Length(rounds=2, many=4, few=2)
+
+
 @dataclass
 class Measured:
     first_step_ms: list[float] = field(default_factory=list)

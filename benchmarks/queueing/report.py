@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-HEAD = "| | what | figure | times fusionq | bar | |\n|---|---|---|---|---|---|"
+HEAD = "| | what | figure | times fusionq's | bar | |\n|---|---|---|---|---|---|"
 _FORMS = {"s": "{:,.2f} s", "ms": "{:,.1f} ms", "%": "{:.2f} %", "KB": "{:.2f} KB"}
 
 
