@@ -41,9 +41,17 @@ def end_server(server: EmbeddedRedis) -> None:
         shutil.rmtree(server.socket.parent, ignore_errors=True)
 
 
-def submit(store: Store, job_id: str, *, name: str = "", queue: str = "default", priority: int = 0) -> str:
+def submit(
+    store: Store,
+    job_id: str,
+    *,
+    name: str = "",
+    queue: str = "default",
+    priority: int = 0,
+    **more: str | int,
+) -> str:
     """A new job with as little in its record as the store needs."""
-    fields = {"name": name or f"name-of-{job_id}", "queue": queue, "priority": priority}
+    fields = {"name": name or f"name-of-{job_id}", "queue": queue, "priority": priority, **more}
     assert store.jobs.submit(job_id, {"name": name}, fields)
     return job_id
 
@@ -92,3 +100,14 @@ def events_of(store: Store, job_id: str) -> list[str]:
 def await_lease_end(store: Store, job_id: str) -> None:
     """Wait until the lease of a running job ran out."""
     wait_until(lambda: any(job_id == found[0] for found in store.jobs.expired()), what="the end of the lease")
+
+
+def now_ms(store: Store) -> int:
+    """Redis's clock."""
+    seconds, micros = store.redis.time()
+    return seconds * 1000 + micros // 1000
+
+
+def end_of_time(store: Store, key: str, job_id: str) -> None:
+    """The time until which a job stands in this list is over."""
+    store.redis.zadd(key, {job_id: now_ms(store) - 1})

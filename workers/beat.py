@@ -12,6 +12,7 @@ from fusionq.errors import StoreUnavailableError
 from fusionq.store import keys
 from workers.node import Node
 from workers.reaper import Reaper
+from workers.retention import Retention
 from workers.running import LOST
 
 log = logging.getLogger("fusionq.worker")
@@ -27,6 +28,7 @@ class Beat:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._reaper = Reaper(node)
+        self._retention = Retention(node)
         self._ended = threading.Event()
         self._idle_since: float | None = None
         self._threads = [
@@ -83,6 +85,7 @@ class Beat:
             return
         node.store.jobs.promote()
         self._reaper.reap()
+        self._retention.see_to_it()
         has_pending = node.store.jobs.has_pending()
         if has_pending:
             node.sender.ask_for_pass()  # the net under lost messages

@@ -1,63 +1,133 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from fusionq.cli.selecting import ACTIVE, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import coloured, counts_text, say
 from fusionq.errors import FusionqError
+from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
+
+REASON = "cancelled by the user before it ran"
+TOLD = 20  # jobs that ended at once and have a line each; more are counted
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
-@click.option("--no-wait", is_flag=True, help="Do not wait until it is really gone.")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@filter_options(all_help="Every job that has not ended, whoever submitted it.")
+@click.option(
+    "--now", is_flag=True, help="Kill them at once: what they did since their last checkpoint is lost."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, also where options hit many jobs.")
+@click.option("--no-wait", is_flag=True, help="Do not wait until they are really gone.")
 @verb
-def cancel(session: Session, jobs: tuple[str, ...], no_wait: bool) -> None:
+def cancel(
+    session: Session, jobs: tuple[str, ...], chosen: Chosen, now: bool, yes: bool, no_wait: bool
+) -> None:
     """Stop each JOB for good; a sweep means all its trials. The command returns when they are gone.
 
-    A running one saves its state first.
+    A running one saves its state first, and is killed with all its processes where that takes longer than the
+    job's `grace`. Later it can go on from there: fusionq retry JOB.
+
+    Options choose among all jobs that have not ended. Where they hit several you are asked; a script, which
+    nobody can ask, says -y.
 
     \b
     fusionq cancel last
+    fusionq cancel --tag lr-search --state queued
+    fusionq cancel --all --now -y
     """
-    for job_id in [session.store.jobs.find(job) for job in jobs]:
-        if session.store.sweeps.exists(job_id):
-            _cancel_sweep(session, job_id, no_wait)
+    check_reference(jobs, chosen, "cancel")
+    named = list(dict.fromkeys(session.store.jobs.find(job) for job in jobs))
+    selected = [] if jobs else chosen.ids(session, among=ACTIVE)
+    if not named and not selected:
+        say("no job that has not ended is like that")
+        return
+    ask_first(session, selected, "cancel", is_sure=yes)
+    _Cancelling(session, named, now=now).run(selected, is_waiting=not no_wait)
+
+
+class _Cancelling:
+    """One call: asks all of them to stop, then tells of each that is gone."""
+
+    def __init__(self, session: Session, named: Sequence[str], *, now: bool) -> None:
+        self._session = session
+        self._store = session.store
+        self._now = now
+        self._named = named
+        self._too_late: list[str] = []
+        self._sweeps: list[str] = []
+
+    def run(self, selected: Sequence[str], *, is_waiting: bool) -> None:
+        """Raises FusionqError where something that was named had ended already, the others being gone."""
+        from fusionq.cli.gone import await_ends
+
+        seen = self._store.streams.last_event()  # before anything can end
+        asked = self._ask(selected)
+        self._session.ask_for_pass()  # turns and places are free now
+        if asked and is_waiting:
+            how = "stop" if self._now else "save their state and stop"
+            say(
+                f"{len(asked):,} jobs {how} …"
+                if len(asked) > 1
+                else f"{asked[0]} {how.replace('their', 'its')} …"
+            )
+            await_ends(self._store, asked, seen, _tell)
+        elif asked:
+            say(f"{_jobs(len(asked))} asked to stop")
+        for sweep_id in self._sweeps:
+            _tell(self._store.sweeps.get(sweep_id))
+        if self._too_late:
+            raise FusionqError("; ".join(self._too_late))
+
+    def _ask(self, selected: Sequence[str]) -> list[str]:
+        """Returns those that run, and have been told."""
+        asked: list[str] = []
+        for found in self._named:
+            asked += self._ask_sweep(found) if self._store.sweeps.exists(found) else self._ask_job(found)
+        answers = self._store.bulk.cancel(selected, REASON, now=self._now)
+        self._tell_ended([job_id for job_id, answer in answers.items() if answer == "cancelled"])
+        return asked + [job_id for job_id, answer in answers.items() if answer == "asked"]
+
+    def _ask_job(self, job_id: str) -> list[str]:
+        answer = self._store.jobs.cancel(job_id, REASON, now=self._now)
+        if answer == "asked":
+            return [job_id]
+        record = self._store.jobs.get(job_id)
+        if answer == "finished" and record.outcome is not Outcome.CANCELLED:
+            self._too_late.append(f"{job_id} has ended already: {record.state_word}")
         else:
-            _cancel_job(session, job_id, no_wait)
+            _tell(record)
+        return []
+
+    def _ask_sweep(self, sweep_id: str) -> list[str]:
+        done = self._store.sweeps.cancel(sweep_id, REASON, now=self._now)
+        if not done.cancelled and not done.asked:
+            self._too_late.append(
+                f"{sweep_id} has ended already: {counts_text(self._store.sweeps.get(sweep_id))}"
+            )
+            return []
+        self._sweeps.append(sweep_id)
+        trials = self._store.sweeps.trials(sweep_id) if done.asked else []
+        return [trial.id for trial in trials if trial.status is Status.RUNNING]
+
+    def _tell_ended(self, job_ids: Sequence[str]) -> None:
+        for record in self._store.jobs.get_many(job_ids) if len(job_ids) <= TOLD else ():
+            _tell(record)
+        if len(job_ids) > TOLD:
+            say(f"{len(job_ids):,} jobs {coloured('cancelled')} before they ran")
 
 
-def _cancel_job(session: Session, job_id: str, no_wait: bool) -> None:
-    from fusionq.cli.follow import Watcher, follow
-
-    store = session.store
-    answer = store.jobs.cancel(job_id, "cancelled by the user before it ran")
-    if answer == "asked" and not no_wait:
-        say(f"{job_id} saves its state and stops …")
-        follow(store, job_id, Watcher())
-    record = store.jobs.get(job_id)
-    if record.sweep:
-        session.ask_for_pass()  # for the trial whose turn it is now
-    if answer == "finished" and record.outcome is not Outcome.CANCELLED:
-        raise FusionqError(f"{job_id} has ended already: {record.state_word}")
-    say(
-        f"{record.name} ({job_id}) {coloured(record.state_word)}"
-        + (f": {record.reason}" if record.reason else "")
-    )
+def _tell(record: JobRecord | SweepRecord) -> None:
+    if isinstance(record, SweepRecord):
+        why = counts_text(record)
+    else:
+        why = record.reason
+    say(f"{record.name} ({record.id}) {coloured(record.state_word)}" + (f": {why}" if why else ""))
 
 
-def _cancel_sweep(session: Session, sweep_id: str, no_wait: bool) -> None:
-    from fusionq.cli.follow import Watcher, follow
-
-    store = session.store
-    done = store.sweeps.cancel(sweep_id, "cancelled by the user before it ran")
-    if not done.cancelled and not done.asked:
-        record = store.sweeps.get(sweep_id)
-        raise FusionqError(f"{sweep_id} has ended already: {counts_text(record)}")
-    if done.asked and not no_wait:
-        say(f"{done.asked} trials save their state and stop …")
-        running = [trial for trial in store.sweeps.trials(sweep_id) if trial.status is Status.RUNNING]
-        for trial in running:
-            follow(store, trial.id, Watcher())
-    record = store.sweeps.get(sweep_id)
-    say(f"{record.name} ({sweep_id}) {coloured(record.state_word)}: {counts_text(record)}")
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"

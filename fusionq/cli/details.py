@@ -56,6 +56,7 @@ def print_job(session: Session, record: JobRecord) -> None:
         ("warning", record.warning),
         ("progress", progress_text(record)),
         ("queue", f"{record.queue}, priority {record.priority}"),
+        ("after", _after(record)),
         ("attempt", f"{record.attempt}" + (f", {record.losses} lost" if record.losses else "")),
         ("worker", f"{record.worker} on {record.host}" if record.worker else ""),
         ("gpus", ",".join(map(str, record.assigned_gpus))),
@@ -72,6 +73,14 @@ def print_job(session: Session, record: JobRecord) -> None:
     if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
         _print_last_lines(session, record)
     _say_next(record)
+
+
+def _after(record: JobRecord) -> str:
+    """What it comes after, and what that must have come to."""
+    jobs = (f" {'or' if record.after_need == 'any' else 'and'} ").join(record.after)
+    words = {"cancel": ", else cancelled", "run": ", however they end"}.get(record.after_failure, "")
+    model = f"takes the model of {record.model_from}" if record.model_from else ""
+    return "; ".join(part for part in (jobs and jobs + words, model) if part)
 
 
 def _code(record: JobRecord) -> str:

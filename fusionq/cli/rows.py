@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from fusionq.cli.session import Session
-from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, share_done, values_text
-from fusionq.queue.planner import plan
+from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, share_done, values_text, when
+from fusionq.queue.reasons import why_each
 from fusionq.spec.params import params_text
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.spec.units import format_duration
 
-LOOKED_AT = 200  # pending jobs of each queue
-
 
 def reasons_of(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> dict[str, str]:
-    """Why pending jobs wait: the planner says it, at the moment of asking."""
-    queued = [row for row in rows if isinstance(row, JobRecord) and row.status is Status.QUEUED]
-    sweeps = {row.id for row in rows if isinstance(row, SweepRecord) and row.count(Status.QUEUED)}
-    if not queued and not sweeps:
-        return {}
-    pending = session.store.jobs.pending(LOOKED_AT)
-    looked_at = Counter(record.queue for record in pending)
-    made = plan(pending, session.store.workers.alive())
-    for record in reversed(pending):  # a sweep waits for what the next of its trials waits for
-        if record.sweep in sweeps and record.id in made.reasons:
-            made.reasons[record.sweep] = made.reasons[record.id]
-    far = {r.id for r in queued if looked_at[r.queue] >= LOOKED_AT} - {a.job_id for a in made.assignments}
-    return dict.fromkeys(far, f"{LOOKED_AT} jobs or more are ahead of it") | made.reasons
+    """Why pending jobs wait, and sweeps for whose trials there is no room, at the moment of asking."""
+    waiting = [row.id for row in rows if _is_queued(row)]
+    return why_each(session.store, waiting) if waiting else {}
+
+
+def _is_queued(row: JobRecord | SweepRecord) -> bool:
+    if isinstance(row, SweepRecord):
+        return bool(row.count(Status.QUEUED))
+    return row.status is Status.QUEUED
 
 
 def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> None:
@@ -80,6 +73,8 @@ def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
         best = f"best {result['monitor']} {result['best_value']:.4g}" if result.get("best_epoch") else ""
         measured = best or values_text(result.get("values", {}))
         return "; ".join(part for part in (measured, record.warning) if part)
+    if record.status is Status.WAITING and record.due_at and not record.held:
+        return f"{record.reason}, {when(record.due_at)}"
     if record.status is Status.QUEUED:
         waits = reasons.get(record.id, "about to start")
         return f"{record.reason}; {waits}" if record.reason else waits

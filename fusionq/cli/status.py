@@ -10,6 +10,7 @@ import click
 
 from fusionq.cli.details import print_job, print_sweep
 from fusionq.cli.rows import print_rows, reasons_of
+from fusionq.cli.selecting import Chosen, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.spec.record import JobRecord, SweepRecord
@@ -23,18 +24,35 @@ TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 @click.option(
     "-n", "count", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest."
 )
+@filter_options()
 @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--spec", "as_spec", is_flag=True, help="Print the resolved job file of JOB.")
 @verb
-def status(session: Session, job: str | None, count: int, quiet: bool, as_json: bool, as_spec: bool) -> None:
+def status(
+    session: Session,
+    job: str | None,
+    chosen: Chosen,
+    count: int,
+    quiet: bool,
+    as_json: bool,
+    as_spec: bool,
+) -> None:
     """Show the newest jobs, or everything about one.
 
     JOB is an id, the beginning of one, a name, or `last`. A sweep is one row; name it to see its trials.
+    Options choose among all jobs, trials too.
+
+    \b
+    fusionq status
+    fusionq status last
+    fusionq status --state failed --tag lr-search
     """
+    if job is not None and not chosen.is_empty:
+        raise click.UsageError("name a job or say what jobs are like, not both")
     if as_spec and job is None:
         raise click.UsageError("--spec needs a job, such as: fusionq status last --spec")
-    rows = session.store.rows(count) if job is None else [_find(session, job)]
+    rows = _rows(session, chosen, count) if job is None else [_find(session, job)]
     if as_spec:
         _print_spec(session, rows[0])
     elif quiet:
@@ -45,11 +63,18 @@ def status(session: Session, job: str | None, count: int, quiet: bool, as_json: 
         shown = [_as_json(row, reasons) for row in rows]
         click.echo(json.dumps(shown[0] if job else shown, indent=2))
     elif job is None:
-        _print_all(session, rows, count)
+        _print_all(session, rows, chosen, count)
     elif isinstance(rows[0], SweepRecord):
         print_sweep(session, rows[0])
     else:
         print_job(session, rows[0])
+
+
+def _rows(session: Session, chosen: Chosen, count: int) -> list[JobRecord | SweepRecord]:
+    """The newest last. Where options choose, each trial is a row of its own."""
+    if chosen.is_empty:
+        return session.store.rows(count)
+    return [*session.store.jobs.get_many(reversed(chosen.ids(session, most=count)))]
 
 
 def _find(session: Session, reference: str) -> JobRecord | SweepRecord:
@@ -66,7 +91,10 @@ def _ids(session: Session, rows: Sequence[JobRecord | SweepRecord], *, has_trial
     return [row.id for row in rows]
 
 
-def _print_all(session: Session, rows: Sequence[JobRecord | SweepRecord], count: int) -> None:
+def _print_all(session: Session, rows: Sequence[JobRecord | SweepRecord], chosen: Chosen, count: int) -> None:
+    if not chosen.is_empty:
+        _print_chosen(session, rows, count)
+        return
     if not rows:
         say("no jobs yet; submit one: fusionq submit jobs/mnist.yaml")
         return
@@ -74,6 +102,15 @@ def _print_all(session: Session, rows: Sequence[JobRecord | SweepRecord], count:
     total = session.store.num_rows()
     if total > len(rows):
         say(f"the newest {count} of {total} jobs; -n shows more")
+
+
+def _print_chosen(session: Session, rows: Sequence[JobRecord | SweepRecord], count: int) -> None:
+    if not rows:
+        say("no job is like that")
+        return
+    print_rows(rows, reasons_of(session, rows))
+    if len(rows) == count:
+        say(f"the newest {count} like that; -n shows more, if there are any")
 
 
 def _print_spec(session: Session, record: JobRecord | SweepRecord) -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import say
-from fusionq.errors import SpecError
+from fusionq.cli.words import say, when
+from fusionq.errors import SpecError, UsageError
+from fusionq.spec.times import check_time, parse_time
+from fusionq.spec.units import parse_duration
 
 if TYPE_CHECKING:
     from fusionq.cli.deep import Deep
@@ -23,21 +26,35 @@ SHOWN_TRIALS = 10
 @click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
 @click.option("--dry-run", is_flag=True, help="Print what would be queued, and queue nothing.")
 @click.option("--deep", "is_deep", is_flag=True, help="Wait for the deep check, however long it takes.")
+@click.option("--at", "not_before", metavar="TIME", help="Start no earlier: 22:00 or 2026-12-01 22:00.")
+@click.option("--in", "delay", metavar="DURATION", help="Start no earlier than so much later, such as 2h.")
+@click.option("--unique", is_flag=True, help="Where the same job is queued or runs, take that one.")
 @verb
-def submit(session: Session, file: Path, overrides: tuple[str, ...], dry_run: bool, is_deep: bool) -> None:
+def submit(
+    session: Session,
+    file: Path,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    is_deep: bool,
+    not_before: str | None,
+    delay: str | None,
+    unique: bool,
+) -> None:
     """Check a job FILE, put its jobs into the queue, and print their ids.
 
-    Several values for one key make a sweep: one row, one id, a job for every combination.
+    Several values for one key make a sweep: one row, one id, a job for every combination. --at, --in and
+    --unique say what the keys `not_before` and `unique` say.
 
     \b
     fusionq submit jobs/mnist.yaml
     fusionq submit jobs/mnist.yaml optimizer.lr=1e-2 train.epochs=5
     fusionq submit jobs/digits.yaml optimizer.lr=1e-2,1e-3 train.seed=1,2
+    fusionq submit jobs/mnist.yaml --at 22:00
     """
     from fusionq.queue.submission import submit_all
     from fusionq.spec.load import load_file
 
-    loaded = load_file(file, overrides)
+    loaded = load_file(file, [*overrides, *_as_overrides(not_before, delay, unique)])
     if dry_run:
         _print_all(session, loaded, is_deep)
         return
@@ -47,6 +64,24 @@ def submit(session: Session, file: Path, overrides: tuple[str, ...], dry_run: bo
     for submitted in submit_all(store, session.sender, session.settings, loaded, Path.cwd()):
         click.echo(submitted.id)
         _say_what_is_next(session, submitted)
+
+
+def _as_overrides(not_before: str | None, delay: str | None, unique: bool) -> list[str]:
+    """The keys that the options stand for. Raises UsageError where they are no times."""
+    if not_before is not None and delay is not None:
+        raise UsageError("--at and --in both say when; give one of them")
+    if delay is not None:
+        try:
+            parse_duration(delay)
+        except ValueError as error:
+            raise UsageError(f"--in: {error}") from None
+    if not_before is not None:
+        try:
+            check_time(not_before)
+        except ValueError as error:
+            raise UsageError(f"--at: {error}") from None
+    when = f"+{delay}" if delay is not None else not_before
+    return [*([f"not_before={when!r}"] if when else []), *(["unique=true"] if unique else [])]
 
 
 class QuickCheck:
@@ -93,11 +128,15 @@ class QuickCheck:
 
 
 def _say_what_is_next(session: Session, submitted: Submitted) -> None:
-    from fusionq.queue.planner import START_A_WORKER
+    from fusionq.queue.reasons import START_A_WORKER
 
     spec, job_id = submitted.spec, submitted.id
     for note in submitted.notes:
         say(f"  {note}")
+    if submitted.is_twin:
+        say(f"{spec.name} is there already: nothing new was queued")
+        say(f"  look at it  fusionq status {job_id}")
+        return
     if trials := submitted.loaded.trials:
         say(f"{spec.name} is a sweep of {len(trials)} trials in the queue {spec.queue!r}")
         say(f"  look at it  fusionq status {job_id}")
@@ -107,6 +146,9 @@ def _say_what_is_next(session: Session, submitted: Submitted) -> None:
         say(f"  follow it   fusionq logs {job_id} -f")
         say(f"  look at it  fusionq status {job_id}")
     say(f"  stop it     fusionq cancel {job_id}")
+    if spec.not_before:
+        moment = parse_time(spec.not_before, datetime.now(UTC)).timestamp()
+        say(f"it starts at the earliest {when(moment)}")
     if not any(spec.queue in worker.queues for worker in session.store.workers.alive()):
         queues = "" if spec.queue == "default" else f" --queues {spec.queue}"
         say(f"no worker that serves this queue is alive; {START_A_WORKER}{queues}")
@@ -130,11 +172,15 @@ def _print_all(session: Session, loaded: list[Loaded], is_deep: bool) -> None:
 
 
 def _say_what_would_be(one: Loaded, code: list[str]) -> None:
+    from fusionq.spec.after import jobs_of
+
     spec = one.spec
     what = f"a sweep of {len(one.trials)} trials" if one.trials else "a job"
     say(f"{spec.name}: {what} for the queue {spec.queue!r}, priority {spec.priority}")
     if spec.after:
-        say(f"  after       {', '.join(spec.after)}")
+        say(f"  after       {', '.join(jobs_of(spec.after))}")
+    if spec.not_before:
+        say(f"  starts      no earlier than {spec.not_before}")
     for line in code:
         say(f"  code        {line}")
     for trial in one.trials[:SHOWN_TRIALS]:

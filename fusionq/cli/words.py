@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import click
@@ -32,8 +34,22 @@ def coloured(word: str) -> str:
     return click.style(word.replace("_", " "), fg=COLOURS.get(word))
 
 
+def of_trials(answers: Counter[str], word: str) -> str:
+    """For how many of its trials an answer was `word`, where it is a sweep that was asked for."""
+    return f" ({answers[word]} of {answers.total()} trials)" if answers.total() > 1 else ""
+
+
 def age(record: JobRecord | SweepRecord) -> str:
     return format_duration(max(0.0, time.time() - record.submitted_at))
+
+
+def when(seconds: float) -> str:
+    """A moment to come: `in 2h 05m, at 22:00`."""
+    moment, left = datetime.fromtimestamp(seconds), seconds - time.time()
+    if left <= 0:
+        return "any moment now"
+    day = "" if moment.date() == datetime.now().date() else f"{moment:%Y-%m-%d} "
+    return f"in {format_duration(left)}, at {day}{moment:%H:%M}"
 
 
 def duration(record: JobRecord | SweepRecord) -> str:

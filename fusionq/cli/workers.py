@@ -8,7 +8,7 @@ import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.queue.planner import START_A_WORKER
+from fusionq.queue.reasons import START_A_WORKER
 from fusionq.spec.units import format_duration
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from fusionq.errors import FusionqError
 from fusionq.queue.snapshot import Snapshot
 from fusionq.spec.paths import artifact_file
+from fusionq.store.blobs import UNUSED_MS
 from fusionq.store.store import Store
 
 MOST_IN_REDIS = 8_000_000
+UNUSED_S = 2 * UNUSED_MS / 1000  # one that is younger may belong to a job that is being submitted
 _ELSEWHERE = b""  # what Redis holds of an archive in the artifact folder: its users are counted all the same
 
 
@@ -51,7 +55,22 @@ def fetch(store: Store, runs: Path, digest: str) -> bytes:
 def forget(store: Store, runs: Path, digest: str, user: str) -> None:
     """A job or a sweep is gone; the code that it alone used goes with it."""
     if store.blobs.release(digest, user):
+        discard(runs, digest)
+
+
+def discard(runs: Path, digest: str) -> None:
+    """The code is stored no more: what was too large for Redis goes from the artifact folder, too."""
+    with suppress(OSError):  # another host's folder
         artifact_file(runs, digest).unlink(missing_ok=True)
+
+
+def orphans(store: Store, runs: Path, *, older_s: float = 0.0) -> Iterator[tuple[Path, int]]:
+    """Archives in the artifact folder that no record points to any more, with their sizes."""
+    settled_at = time.time() - max(older_s, UNUSED_S)
+    with suppress(OSError):
+        for path in sorted(artifact_file(runs, "x").parent.iterdir()):
+            if path.stat().st_mtime <= settled_at and not store.blobs.exists(path.name):
+                yield path, path.stat().st_size
 
 
 def _write(path: Path, content: bytes) -> None:

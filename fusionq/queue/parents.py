@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionq.errors import NotFoundError, UsageError
+from fusionq.spec.after import AfterSection, jobs_of, with_jobs
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.record import JobRecord, SweepRecord
@@ -30,26 +31,31 @@ class Parents:
     def resolve(self, spec: JobSpec) -> JobSpec:
         """The spec with ids in `after` and in `model.from`; there a file stays as it is.
 
-        A job that is to give its model and goes on yet is one to come after, too.
         Raises NotFoundError where a reference names nothing, UsageError where what it names is of no use.
         """
-        after = [self._parent(f"after[{i}]", reference) for i, reference in enumerate(spec.after)]
         source = self._source_of(spec)
         if source is not None:
             spec = self._with_model(spec, source)
-            after += [] if source.is_finished else [source.id]
-        return spec.model_copy(update={"after": list(dict.fromkeys(after))})
+        return spec.model_copy(update={"after": self._after(spec.after)})
+
+    def source_id(self, spec: JobSpec) -> str:
+        """The id of the job whose model a resolved spec takes; '' where it takes none, or that of a file."""
+        source = self._source_of(spec)
+        return source.id if source is not None else ""
 
     # --- after ---------------------------------------------------------------------------------------
 
-    def _look_up_parent(self, place: str, reference: str) -> str:
-        parent = self._row(_find(place, self._store.jobs.find, reference))
-        if parent.outcome not in (None, Outcome.SUCCEEDED):
-            raise UsageError(
-                f"{place}: {parent.name} ({parent.id}) did not succeed; it is {parent.state_word}",
-                hint=f"retry it first: fusionq retry {parent.id}",
-            )
-        return parent.id
+    def _after(self, after: AfterSection | list[str]) -> AfterSection | list[str]:
+        is_block = isinstance(after, AfterSection)
+        place = "after.jobs" if is_block else "after"
+        found = [self._parent(f"{place}[{i}]", name) for i, name in enumerate(jobs_of(after))]
+        if not is_block or (after.need, after.on_failure) == ("all", "fail"):
+            for i, parent in enumerate(found):
+                _refuse_failed(f"{place}[{i}]", parent)
+        return with_jobs(after, list(dict.fromkeys(parent.id for parent in found)))
+
+    def _look_up_parent(self, place: str, reference: str) -> JobRecord | SweepRecord:
+        return self._row(_find(place, self._store.jobs.find, reference))
 
     def _row(self, found: str) -> JobRecord | SweepRecord:
         store = self._store
@@ -93,6 +99,14 @@ class Parents:
             return spec.model_copy(update={"model": {**spec.model, FROM: source.id}})
         model: dict[str, Any] = {**self._spec(source.id)["model"], FROM: source.id}
         return parse_job({**spec.to_data(), "model": model}, "model.from")
+
+
+def _refuse_failed(place: str, parent: JobRecord | SweepRecord) -> None:
+    if parent.outcome not in (None, Outcome.SUCCEEDED):
+        raise UsageError(
+            f"{place}: {parent.name} ({parent.id}) did not succeed; it is {parent.state_word}",
+            hint=f"retry it first: fusionq retry {parent.id}",
+        )
 
 
 def _find(place: str, find: Any, reference: str) -> str:

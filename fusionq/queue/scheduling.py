@@ -30,7 +30,7 @@ def schedule(store: Store, sender: Sender) -> int:
 def _one_pass(store: Store, sender: Sender) -> int:
     store.jobs.promote()
     assigned = 0
-    for choice in plan(store.jobs.pending(), store.workers.alive()).assignments:
+    for choice in plan(store.view()):
         # The plan may be out of date by now; the script looks again and answers 0.
         attempt = store.jobs.assign(choice.job_id, choice.worker, choice.gpus, START_WITHIN_S)
         if attempt:

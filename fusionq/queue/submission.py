@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from fusionq.queue.freezing import freeze
 from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
 from fusionq.queue.submitting import submit, submit_sweep
+from fusionq.spec.after import jobs_of, with_jobs
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import Loaded
 from fusionq.spec.settings import Settings
@@ -20,10 +21,14 @@ from fusionq.store.store import Store
 
 @dataclass(frozen=True)
 class Submitted:
-    """One document that is in the queue now. `notes` are words for the user."""
+    """One document that is in the queue now. `notes` are words for the user.
+
+    Where it `is_twin`, the same job was there already, and nothing new was stored.
+    """
 
     id: str
     loaded: Loaded
+    is_twin: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -45,18 +50,21 @@ def submit_all(
         one = _with_ids(one, ids)
         frozen = freeze(store, settings, one.jobs, workdir)
         if one.trials:
-            job_id = submit_sweep(store, sender, one.spec, one.trials, workdir, frozen)
+            placed = submit_sweep(store, sender, one.spec, one.trials, workdir, frozen)
         else:
-            job_id = submit(store, sender, one.spec, workdir, frozen)
-        ids[one.spec.name or ""] = job_id
-        yield Submitted(job_id, one, frozen.notes)
+            placed = submit(store, sender, one.spec, workdir, frozen)
+        ids[one.spec.name or ""] = placed.id
+        yield Submitted(placed.id, one, placed.is_twin, frozen.notes)
 
 
 def _check_references(store: Store, documents: Sequence[Loaded], workdir: Path) -> None:
     parents = Parents(store, workdir)
+    later = {one.spec.name for one in documents}
     earlier: dict[str, Loaded] = {}
     for one in documents:
+        later.discard(one.spec.name)
         for spec in one.jobs:
+            _refuse_later(one, spec, later - earlier.keys())
             source = earlier.get(str(spec.model.get(FROM)))
             if source is not None and (source.trials or source.spec.task != "train"):
                 raise UsageError(
@@ -67,12 +75,23 @@ def _check_references(store: Store, documents: Sequence[Loaded], workdir: Path) 
         earlier[one.spec.name or ""] = one
 
 
+def _refuse_later(one: Loaded, spec: JobSpec, later: Collection[str | None]) -> None:
+    """A job comes after those before it in the file, so that none can wait for itself."""
+    for place, name in [(("after",), name) for name in jobs_of(spec.after)] + [
+        (("model", FROM), spec.model.get(FROM))
+    ]:
+        if name in later:
+            raise UsageError(
+                f"{one.source.where(place)}: {'.'.join(place)}: {name} stands later in this file",
+                hint="a job comes after those before it; put that one first",
+            )
+
+
 def _without(spec: JobSpec, names: Mapping[str, object]) -> JobSpec:
     """The spec with no reference to one of these names."""
     model = {key: value for key, value in spec.model.items() if key != FROM or str(value) not in names}
-    return spec.model_copy(
-        update={"after": [name for name in spec.after if name not in names], "model": model}
-    )
+    after = [name for name in jobs_of(spec.after) if name not in names]
+    return spec.model_copy(update={"after": with_jobs(spec.after, after), "model": model})
 
 
 def _with_ids(one: Loaded, ids: Mapping[str, str]) -> Loaded:
@@ -85,4 +104,5 @@ def _resolved(spec: JobSpec, ids: Mapping[str, str]) -> JobSpec:
     model = dict(spec.model)
     if FROM in model:
         model[FROM] = ids.get(str(model[FROM]), model[FROM])
-    return spec.model_copy(update={"after": [ids.get(name, name) for name in spec.after], "model": model})
+    after = with_jobs(spec.after, [ids.get(name, name) for name in jobs_of(spec.after)])
+    return spec.model_copy(update={"after": after, "model": model})

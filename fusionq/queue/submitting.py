@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import getpass
+import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fusionq.errors import FusionqError
 from fusionq.queue.freezing import Frozen
 from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
+from fusionq.spec.after import section_of
 from fusionq.spec.job import JobSpec
+from fusionq.spec.times import parse_time
 from fusionq.spec.trials import Trial
+from fusionq.spec.users import user_name
 from fusionq.store.store import Store
 from fusionq.store.sweeps import trial_id
 
@@ -26,17 +30,33 @@ _LENGTH = 8
 Fields = dict[str, str | int]
 
 
-def submit(store: Store, sender: Sender, spec: JobSpec, workdir: Path, frozen: Frozen | None = None) -> str:
+class Placed(NamedTuple):
+    """Where a submission is now. A twin was there before it, and nothing new was stored."""
+
+    id: str
+    is_twin: bool = False
+
+
+def submit(
+    store: Store, sender: Sender, spec: JobSpec, workdir: Path, frozen: Frozen | None = None
+) -> Placed:
     """Store the job, ask for a scheduling pass, and return its id. Raises StoreUnavailableError.
 
     Once this returned the job is safe: it stands in Redis, and a lost message only delays it.
     """
     frozen = frozen or Frozen()
-    spec = Parents(store, workdir).resolve(spec)
-    data, fields = spec.to_data(), {**_fields(spec, workdir), **frozen.fields}
-    job_id = _under_new_id(lambda new_id: frozen.insist(partial(store.jobs.submit, new_id, data, fields)))
+    parents = Parents(store, workdir)
+    spec = _at_its_moment(store, parents.resolve(spec))
+    data = spec.to_data()
+    fields = {**_fields(spec, workdir, parents.source_id(spec)), **frozen.fields}
+    fields["digest"] = _digest(data, fields)
+
+    def put(job_id: str) -> str:
+        return frozen.insist(partial(store.jobs.submit, job_id, data, fields, unique=spec.unique))
+
+    placed = _under_new_id(put)
     _ask_for_pass(sender)
-    return job_id
+    return placed
 
 
 def submit_sweep(
@@ -46,28 +66,46 @@ def submit_sweep(
     trials: Sequence[Trial],
     workdir: Path,
     frozen: Frozen | None = None,
-) -> str:
+) -> Placed:
     """The same for all trials of a sweep, or for none of them; `spec` is the job with its sweep."""
     frozen = frozen or Frozen()
     parents = Parents(store, workdir)
     ready: list[tuple[int, dict[str, Any], Fields]] = []
     for trial in trials:
-        resolved = parents.resolve(trial.spec)
+        resolved = _at_its_moment(store, parents.resolve(trial.spec))
+        fields = _fields(resolved, workdir, parents.source_id(resolved))
         own: Fields = {"params": json.dumps(trial.params), **frozen.fields}
-        ready.append((trial.index, resolved.to_data(), {**_fields(resolved, workdir), **own}))
+        ready.append((trial.index, resolved.to_data(), {**fields, **own}))
     data = parents.resolve(spec).to_data()
     fields = {**_sweep_fields(spec, trials, workdir), **frozen.fields}
+    fields["digest"] = _digest(data, fields)
 
-    def put(sweep_id: str) -> bool:
+    def put(sweep_id: str) -> str:
         named = [(trial_id(sweep_id, index), spec, fields) for index, spec, fields in ready]
-        return frozen.insist(partial(store.sweeps.submit, sweep_id, data, fields, named))
+        return frozen.insist(partial(store.sweeps.submit, sweep_id, data, fields, named, unique=spec.unique))
 
-    sweep_id = _under_new_id(put)
+    placed = _under_new_id(put)
     _ask_for_pass(sender)
-    return sweep_id
+    return placed
 
 
-def _fields(spec: JobSpec, workdir: Path) -> Fields:
+def _at_its_moment(store: Store, spec: JobSpec) -> JobSpec:
+    """What `not_before` says is a moment from now on, whenever the spec is read again."""
+    if spec.not_before is None:
+        return spec
+    now = datetime.fromtimestamp(store.now(), UTC)
+    moment = parse_time(spec.not_before, now).isoformat(timespec="milliseconds")
+    return spec.model_copy(update={"not_before": moment})
+
+
+def _digest(data: Mapping[str, Any], fields: Fields) -> str:
+    """What two submissions of the same work have in common, whoever makes them and when."""
+    spec = {key: value for key, value in data.items() if key not in ("unique", "not_before")}
+    work = json.dumps([spec, fields["workdir"], fields.get("code", "")], sort_keys=True)
+    return hashlib.sha256(work.encode()).hexdigest()[:32]
+
+
+def _fields(spec: JobSpec, workdir: Path, source_id: str = "") -> Fields:
     return {
         "name": spec.name or "job",
         "queue": spec.queue,
@@ -75,10 +113,24 @@ def _fields(spec: JobSpec, workdir: Path) -> Fields:
         "gpus": str(spec.resources.gpus),
         "gpu_memory": spec.resources.gpu_memory or "",
         "tags": json.dumps(spec.tags),
-        "user": _user(),
+        "user": user_name(),
         "workdir": str(workdir.absolute()),
-        "after": ",".join(spec.after),
+        **_gates(spec, source_id),
     }
+
+
+def _gates(spec: JobSpec, source_id: str) -> Fields:
+    """What keeps a job back; nothing of it stands in the record of one that goes at once."""
+    fields: Fields = {}
+    if after := section_of(spec.after):
+        fields |= {"after": ",".join(after.jobs), "after_need": after.need, "after_failure": after.on_failure}
+    if source_id:
+        fields["model_from"] = source_id
+    if spec.not_before is not None:
+        fields["due_at"] = round(parse_time(spec.not_before, datetime.now(UTC)).timestamp() * 1000)
+    if spec.wait_timeout is not None:
+        fields["wait_timeout"] = round(spec.wait_timeout * 1000)
+    return fields
 
 
 def _sweep_fields(spec: JobSpec, trials: Sequence[Trial], workdir: Path) -> Fields:
@@ -92,11 +144,11 @@ def _sweep_fields(spec: JobSpec, trials: Sequence[Trial], workdir: Path) -> Fiel
     }
 
 
-def _under_new_id(put: Callable[[str], bool]) -> str:
+def _under_new_id(put: Callable[[str], str]) -> Placed:
     job_id = _new_id()
-    while not put(job_id):
+    while not (placed := put(job_id)):
         job_id = _new_id()
-    return job_id
+    return Placed(placed, is_twin=placed != job_id)
 
 
 def _ask_for_pass(sender: Sender) -> None:
@@ -108,11 +160,3 @@ def _ask_for_pass(sender: Sender) -> None:
 
 def _new_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-
-
-@cache
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

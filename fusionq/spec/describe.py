@@ -13,13 +13,18 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fusionq.spec.examples import EXAMPLES
-from fusionq.spec.job import DurationS, IntervalText, JobSpec, SizeBytes, Target
+from fusionq.spec.job import DurationS, IntervalText, JobSpec, SizeBytes, Target, TimeText
 from fusionq.spec.targets import TARGET
 
 ANY_NAME = "*"  # stands in a path for a name that the person chooses
 _UNITS = {
     typing.get_args(alias)[1]: word
-    for alias, word in ((DurationS, "duration"), (SizeBytes, "size"), (IntervalText, "interval"))
+    for alias, word in (
+        (DurationS, "duration"),
+        (SizeBytes, "size"),
+        (IntervalText, "interval"),
+        (TimeText, "time"),
+    )
 }
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "value"}
 _FROM_TO = {"ge": "from {}", "gt": "above {}", "le": "to {}", "lt": "and below {}"}
@@ -135,7 +140,7 @@ def flat(metadata: typing.Iterable[Any]) -> list[Any]:
 
 
 def unit(metadata: typing.Sequence[Any]) -> str:
-    """duration, size or interval, where a value is written in one of these."""
+    """duration, size, interval or time, where a value is written in one of these."""
     return next((_UNITS[mark] for mark in metadata if type(mark) in _VALIDATORS and mark in _UNITS), "")
 
 

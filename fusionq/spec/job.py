@@ -6,9 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from fusionq.spec.after import After
+from fusionq.spec.record import MOST_PRIORITY
 from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 from fusionq.spec.sweep import SweepSection
 from fusionq.spec.targets import FROM
+from fusionq.spec.times import check_time
 from fusionq.spec.units import Interval, parse_bytes, parse_duration
 
 Target = dict[str, Any]
@@ -25,6 +28,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 PositiveDurationS = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 SizeBytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 IntervalText = Annotated[str, AfterValidator(_interval)]
+TimeText = Annotated[str, AfterValidator(check_time)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+:/@=-]*$")]
 
 
@@ -192,7 +196,10 @@ class JobSpec(Section):
         "default", description="The queue to wait in; workers serve one or more of them."
     )
     priority: int = Field(
-        0, ge=-1000, le=1000, description="Higher goes first; first come first served within one."
+        0,
+        ge=-MOST_PRIORITY,
+        le=MOST_PRIORITY,
+        description="Higher goes first; first come first served within one.",
     )
     retry: RetrySection = RetrySection()
     timeout: PositiveDurationS | None = Field(
@@ -201,8 +208,18 @@ class JobSpec(Section):
     grace: DurationS = Field(
         30.0, description="How long a job may take to save its state when it is stopped."
     )
-    after: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
-        default=[], description="Jobs (ids, names or last) that must succeed before this one starts."
+    wait_timeout: PositiveDurationS | None = Field(
+        None, description="The longest that it may wait for a worker, such as 12h."
+    )
+    not_before: TimeText | None = Field(
+        None, description="When it may start at the earliest: 22:00, 2026-12-01 22:00 or +2h."
+    )
+    after: After = Field(
+        default=[],
+        description="Jobs (ids, names or last) that must succeed before this one starts; a block says more.",
+    )
+    unique: bool = Field(
+        False, description="Where the same job is queued or runs, be that one instead of a second."
     )
     code: Annotated[Annotated[CodeSection, IS_BLOCK] | Annotated[Literal["none"], IS_OTHER], BY_FORM] = Field(
         default=CodeSection(),

@@ -9,6 +9,8 @@ from typing import Any
 
 from fusionq.spec.states import Outcome, Status
 
+MOST_PRIORITY = 1000  # and as many below zero
+
 
 @dataclass(frozen=True)
 class JobRecord:
@@ -48,7 +50,12 @@ class JobRecord:
     result: dict[str, Any] = field(default_factory=dict)
     sweep: str = ""  # the id of the sweep that it is a trial of
     params: dict[str, Any] = field(default_factory=dict)  # what its sweep changed for this trial
-    after: tuple[str, ...] = ()  # ids of the jobs and sweeps that must succeed before it
+    after: tuple[str, ...] = ()  # ids of the jobs and sweeps before it
+    after_need: str = "all"  # whether all of them must succeed, or any one
+    after_failure: str = "fail"  # what becomes of it where they do not
+    model_from: str = ""  # the job whose model it takes
+    held: str = ""  # who holds it, in words
+    wait_timeout: float = 0.0  # seconds that it may wait for a worker; 0: for ever
 
     @classmethod
     def from_hash(cls, job_id: str, stored: Mapping[str, str]) -> JobRecord:
@@ -96,6 +103,11 @@ class JobRecord:
             sweep=text("sweep"),
             params=json.loads(text("params", "{}")),
             after=tuple(parent for parent in text("after").split(",") if parent),
+            after_need=text("after_need", "all"),
+            after_failure=text("after_failure", "fail"),
+            model_from=text("model_from"),
+            held=text("held"),
+            wait_timeout=seconds("wait_timeout"),
         )
 
     @property

@@ -25,6 +25,10 @@ _NUMBER = r"[0-9]+(\.[0-9]+)?"
 _DURATION = rf"(?=[0-9])({_NUMBER}d)?({_NUMBER}h)?({_NUMBER}m)?({_NUMBER}s)?"
 # What a value with a unit looks like, and what editors say of one that does not (a word of VS Code's).
 UNITS: dict[str, Schema] = {
+    "time": {
+        "pattern": r"^\s*(\+.+|[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?|[0-9]{4}-.+)\s*$",
+        "patternErrorMessage": "Not a time; write 22:00, 2026-12-01 22:00 or +2h.",
+    },
     "duration": {
         "pattern": rf"^\s*{_DURATION}\s*$",
         "patternErrorMessage": "Not a duration; write 30s, 10m or 2h30m.",
@@ -138,4 +142,4 @@ def _requirements() -> typing.Iterator[Schema]:
 def _needs(path: tuple[str, ...]) -> Schema:
     if len(path) == 1:
         return {"required": [path[0]]}
-    return {"properties": {path[0]: {"type": ["object", "null"], **_needs(path[1:])}}}
+    return {"properties": {path[0]: _needs(path[1:])}}

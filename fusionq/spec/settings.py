@@ -24,10 +24,15 @@ ENV_REDIS_PASSWORD_FILE = "FUSIONQ_REDIS_PASSWORD_FILE"
 ENV_RUNS = "FUSIONQ_RUNS"
 ENV_DATA = "FUSIONQ_DATA"
 ENV_LEASE = "FUSIONQ_LEASE"
+ENV_RETENTION = "FUSIONQ_RETENTION"
+ENV_KEEP_JOBS = "FUSIONQ_KEEP_JOBS"
 
 CONFIG_FILE = "config.toml"
-CONFIG_KEYS = ("redis_url", "runs", "data", "lease")
+CONFIG_KEYS = ("redis_url", "runs", "data", "lease", "retention", "keep_jobs")
 DEFAULT_LEASE_S = 15.0
+DEFAULT_RETENTION_S = 30 * 86_400.0
+DEFAULT_KEEP_JOBS = 100_000
+NEVER = "never"
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 # By pattern, not by urlsplit: what is shown is often a URL that cannot be split.
@@ -44,6 +49,8 @@ class Settings:
     redis_url: str | None = None
     data: Path | None = None
     lease_s: float = DEFAULT_LEASE_S
+    retention_s: float | None = DEFAULT_RETENTION_S  # how long finished jobs stay; None: for ever
+    keep_jobs: int = DEFAULT_KEEP_JOBS  # beyond so many, the oldest finished ones go sooner
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -53,11 +60,15 @@ class Settings:
         runs = environ.get(ENV_RUNS) or config.get("runs") or home / "runs"
         data = environ.get(ENV_DATA) or config.get("data")
         lease = environ.get(ENV_LEASE) or config.get("lease") or DEFAULT_LEASE_S
+        retention = environ.get(ENV_RETENTION) or config.get("retention") or DEFAULT_RETENTION_S
+        keep_jobs = environ.get(ENV_KEEP_JOBS) or config.get("keep_jobs") or DEFAULT_KEEP_JOBS
         settings = cls(
             home=home,
             runs=Path(runs).expanduser().absolute(),
             data=Path(data).expanduser().absolute() if data else None,
             lease_s=_lease(lease),
+            retention_s=_retention(retention),
+            keep_jobs=_keep_jobs(keep_jobs),
         )
         url = environ.get(ENV_REDIS_URL) or config.get("redis_url")
         return settings.with_redis_url(url, environ) if url else settings
@@ -72,7 +83,13 @@ class Settings:
 
     def to_environ(self) -> dict[str, str]:
         """The variables that hand these settings to a child process."""
-        environ = {ENV_HOME: str(self.home), ENV_RUNS: str(self.runs), ENV_LEASE: str(self.lease_s)}
+        environ = {
+            ENV_HOME: str(self.home),
+            ENV_RUNS: str(self.runs),
+            ENV_LEASE: str(self.lease_s),
+            ENV_RETENTION: NEVER if self.retention_s is None else str(self.retention_s),
+            ENV_KEEP_JOBS: str(self.keep_jobs),
+        }
         if self.redis_url:
             environ[ENV_REDIS_URL] = self.redis_url
         if self.data:
@@ -133,11 +150,25 @@ def _read_config(path: Path) -> dict[str, str]:
     return config
 
 
-def _lease(value: str | float) -> float:
+def _duration(name: str, value: str | float) -> float:
     try:
-        lease_s = parse_duration(float(value) if str(value).replace(".", "", 1).isdigit() else value)
+        return parse_duration(float(value) if str(value).replace(".", "", 1).isdigit() else value)
     except ValueError as error:
-        raise UsageError(f"{ENV_LEASE}: {error}") from None
+        raise UsageError(f"{name}: {error}") from None
+
+
+def _retention(value: str | float) -> float | None:
+    return None if value == NEVER else _duration(ENV_RETENTION, value)
+
+
+def _keep_jobs(value: str | int) -> int:
+    if str(value).isascii() and str(value).isdecimal() and int(value) > 0:
+        return int(value)
+    raise UsageError(f"{ENV_KEEP_JOBS}: {value!r} is not a number of jobs", hint="100000 is the default")
+
+
+def _lease(value: str | float) -> float:
+    lease_s = _duration(ENV_LEASE, value)
     if lease_s < 1:
         raise UsageError(
             f"{ENV_LEASE}: a lease under 1s would be lost to any hiccup", hint="15s is the default"

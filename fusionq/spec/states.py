@@ -8,7 +8,7 @@ from enum import StrEnum
 class Status(StrEnum):
     """Where a job is."""
 
-    WAITING = "waiting"  # for a time to come, for its turn in a sweep, or for the jobs before it
+    WAITING = "waiting"  # for a time to come, its turn in a sweep, the jobs before it, or whoever holds it
     QUEUED = "queued"
     ASSIGNED = "assigned"  # to a worker that has not started it yet
     RUNNING = "running"
@@ -24,18 +24,41 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed_out"
 
 
-LEGAL_MOVES: dict[Status, frozenset[Status]] = {
-    Status.WAITING: frozenset({Status.QUEUED, Status.FINISHED}),
-    Status.QUEUED: frozenset({Status.ASSIGNED, Status.FINISHED}),
-    Status.ASSIGNED: frozenset({Status.RUNNING, Status.QUEUED, Status.FINISHED}),
-    Status.RUNNING: frozenset({Status.QUEUED, Status.WAITING, Status.FINISHED}),
-    Status.FINISHED: frozenset(),
+Moves = dict[Status, dict[Status, str]]
+"""From where to where, and what makes the move, in a few words."""
+
+LEGAL_MOVES: Moves = {
+    Status.WAITING: {
+        Status.QUEUED: "nothing keeps it back any more",
+        Status.FINISHED: "cancelled, or a job before it failed",
+    },
+    Status.QUEUED: {
+        Status.ASSIGNED: "the planner found room",
+        Status.WAITING: "held",
+        Status.FINISHED: "cancelled, or waited too long",
+    },
+    Status.ASSIGNED: {
+        Status.RUNNING: "its worker starts it",
+        Status.QUEUED: "not started in time",
+        Status.WAITING: "held",
+        Status.FINISHED: "cancelled",
+    },
+    Status.RUNNING: {
+        Status.QUEUED: "lost, failed or made room, and goes on later",
+        Status.WAITING: "held, or tried again later",
+        Status.FINISHED: "ended, for good or bad",
+    },
+    Status.FINISHED: {},
 }
 
-FIRST_MOVES: dict[str, frozenset[Status]] = {"": frozenset({Status.QUEUED, Status.WAITING})}
+FIRST_MOVES: dict[str, dict[Status, str]] = {
+    "": {Status.QUEUED: "submit", Status.WAITING: "submit, and something keeps it back"}
+}
 """How a job comes into being; only the scripts that submit make these."""
 
-RETRY_MOVES = {Status.FINISHED: frozenset({Status.QUEUED, Status.WAITING})}
+RETRY_MOVES: Moves = {
+    Status.FINISHED: {Status.QUEUED: "retry", Status.WAITING: "retry, and something keeps it back"}
+}
 """How a job that has ended begins again; only the scripts that retry make these."""
 
 EXIT_CODES: dict[Outcome, int] = {

@@ -17,7 +17,7 @@ def is_stored(answer: int) -> bool:
     """What the answer of such a script means: False where the id is taken. Raises BlobGoneError."""
     if answer == BLOB_GONE:
         raise BlobGoneError("the job's code expired before the job was stored", hint="submit it again")
-    return answer > 0
+    return answer != 0
 
 
 class Blobs:

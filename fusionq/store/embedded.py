@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
@@ -24,6 +24,7 @@ from fusionq.errors import StoreUnavailableError
 
 START_TIMEOUT_S = 30.0  # a large append-only file takes its time to load
 POLL_S = 0.005
+LONGEST_LOG = 1_000_000  # bytes of its log; when there are more, the older half goes
 LONGEST_SOCKET_PATH = 100  # the kernel's limit for a unix socket is 107 bytes
 
 
@@ -63,6 +64,15 @@ class EmbeddedRedis:
             self._process.wait()
         return True
 
+    def trim_log(self) -> None:
+        """Keep the newest lines of its log. The server appends, so it goes on behind them."""
+        with suppress(OSError):
+            if self.log.stat().st_size > LONGEST_LOG:
+                newest = self.log.read_bytes()[-LONGEST_LOG // 2 :]
+                with self.log.open("r+b") as log:
+                    log.write(newest[newest.find(b"\n") + 1 :])
+                    log.truncate()
+
     def other_clients(self) -> int:
         """How many connections there are besides our own process's."""
         with self._client() as client:
@@ -101,6 +111,7 @@ class EmbeddedRedis:
             "daemonize": "no",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        self.trim_log()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [_server_binary(), *arguments],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,14 +26,18 @@ class Jobs:
 
     # --- moves ---------------------------------------------------------------------------------
 
-    def submit(self, job_id: str, spec: Mapping[str, Any], fields: Mapping[str, str | int]) -> bool:
-        """Put a new job into its queue. False where the id is taken.
+    def submit(
+        self, job_id: str, spec: Mapping[str, Any], fields: Mapping[str, str | int], *, unique: bool = False
+    ) -> str:
+        """Put a new job into its queue, and return its id; '' where the id is taken.
 
-        Raises BlobGoneError where a blob that the fields point to is not stored any more.
+        Where it is to be `unique` and one of the same digest has not ended, nothing is stored and the id is
+        that one's. Raises BlobGoneError where a blob that the fields point to is not stored any more.
         """
         flat = [part for pair in fields.items() for part in pair]
-        answer = self._scripts.run("submit", job_id, json.dumps(spec), uuid.uuid4().hex, *flat)
-        return is_stored(answer)
+        token = uuid.uuid4().hex
+        answer = self._scripts.run("submit", job_id, json.dumps(spec), token, int(unique), *flat)
+        return answer if is_stored(answer) else ""
 
     def assign(self, job_id: str, worker: str, gpus: Sequence[int], start_within_s: float) -> int:
         """Reserve a worker's slot and GPUs for a queued job. Returns the attempt; 0: there is no room."""
@@ -90,8 +95,29 @@ class Jobs:
             raise finding.kept_by(job_id, parent)
         return answer
 
+    def hold(self, reference: str, reason: str) -> Counter[str]:
+        """Keep a job, or all trials of a sweep, from running until it is let go. One that runs stops first.
+
+        Counts 'held', 'asked' (it runs, and was told), 'already' and 'finished'. Raises NotFoundError.
+        """
+        return self._each("hold", reference, reason, keys.stop_channel(""))
+
+    def release(self, reference: str) -> Counter[str]:
+        """Let a job go, or all trials of a sweep: 'released', 'free' or 'finished'. Raises NotFoundError."""
+        return self._each("let_go", reference)
+
+    def set_priority(self, reference: str, priority: int) -> Counter[str]:
+        """Another place in the queue: 'changed' or 'finished', counted. Raises NotFoundError."""
+        return self._each("set_priority", reference, priority)
+
+    def _each(self, script: str, reference: str, *args: str | int) -> Counter[str]:
+        answers = Counter(self._scripts.run(script, reference, *args))
+        if answers["missing"]:
+            raise finding.unknown(reference)
+        return answers
+
     def promote(self) -> int:
-        """Move jobs whose time has come, and assigned jobs that nobody started, to their queues."""
+        """Let jobs go on whose time has come, or end where it is over; those that nobody started go back."""
         return self._scripts.run("promote")
 
     def expired(self) -> list[tuple[str, int, int]]:
@@ -153,21 +179,16 @@ class Jobs:
         return finding.find_job(self._redis, reference)
 
     def pending(self, limit: int = 200) -> list[JobRecord]:
-        """Queued jobs in the order in which they go, at most `limit` of each queue."""
+        """Queued jobs by priority and submission, at most `limit` of each lane."""
         pipe = self._redis.pipeline(transaction=False)
-        for queue in sorted(self._redis.smembers(keys.QUEUES)):
-            pipe.zrange(keys.pending(queue), 0, limit - 1)
+        for lane in self._redis.smembers(keys.LANES):
+            pipe.zrange(keys.pending(lane), 0, limit - 1)
         records = self.get_many(job_id for ids in pipe.execute() for job_id in ids)
         return sorted(records, key=lambda record: (-record.priority, record.sequence))
 
     def has_pending(self) -> bool:
         """Whether anything waits to be planned or to be started."""
-        pipe = self._redis.pipeline(transaction=False)
-        for queue in self._redis.smembers(keys.QUEUES):
-            pipe.zcard(keys.pending(queue))
-        pipe.zcard(keys.WAITING)
-        pipe.zcard(keys.ASSIGNED)
-        return any(pipe.execute())
+        return bool(self._redis.exists(keys.LANES, keys.WAITING, keys.ASSIGNED))
 
 
 def _ms(seconds: float) -> int:

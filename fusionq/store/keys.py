@@ -11,8 +11,10 @@
 | scores       | zset   | trials of a sweep by their best value                    | until it is removed  |
 | backlog      | zset   | trials that wait for their turn, in the order they go    | while it has members |
 | turns        | set    | trials whose turn it is, where only some may run at once | while it has members |
-| parents      | set    | jobs and sweeps that a job still waits for               | while it has members |
+| parents      | set    | jobs and sweeps that a job comes after, until it goes    | while it has members |
+| same         | set    | jobs and sweeps of one digest that have not ended        | while it has members |
 | children     | zset   | jobs that wait for a job or a sweep, by submission       | while it has members |
+| takers       | set    | jobs that have not ended and take the model of a job     | while it has members |
 | staging      | string | who is submitting a sweep; its trials expire with it     | minutes              |
 | jobs         | zset   | all jobs by order of submission, trials too              | always               |
 | rows         | zset   | sweeps, and jobs that are no trials, by the same order   | always               |
@@ -20,8 +22,13 @@
 | names        | hash   | the last job or sweep of each name                       | always               |
 | sequence     | string | the number of the last submission                        | always               |
 | queues       | set    | queues that ever held a job                              | always               |
-| pending      | zset   | queued jobs of a queue, in the order in which they go    | while it has members |
+| pending      | zset   | queued jobs of a lane, in the order in which they go     | while it has members |
+| lanes        | set    | lanes with queued jobs: queue, user, need, as JSON       | while it has members |
+| usage        | hash   | how many jobs each user has assigned or running          | while it has fields  |
+| paused       | hash   | queues that start no job, and why                        | while it has fields  |
+| policy       | hash   | how the queue as a whole goes about things               | always               |
 | waiting      | zset   | jobs that wait for a time, by that time                  | while it has members |
+| overdue      | zset   | queued jobs, by the time until which they may wait       | while it has members |
 | assigned     | zset   | assigned jobs, by the time until which they must start   | while it has members |
 | leases       | zset   | running jobs, by the time until which their lease holds  | while it has members |
 | workers      | zset   | workers, by the time until which their heartbeat holds   | while it has members |
@@ -32,6 +39,7 @@
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |
 | pass_lock, reap_lock | string | who runs a pass, who reaps                       | seconds              |
+| clean_lock   | string | which worker of a host takes away old jobs               | minutes              |
 """
 
 from __future__ import annotations
@@ -47,7 +55,12 @@ SINGLE = {
         "names",
         "sequence",
         "queues",
+        "lanes",
+        "usage",
+        "paused",
+        "policy",
         "waiting",
+        "overdue",
         "assigned",
         "leases",
         "workers",
@@ -73,11 +86,14 @@ BY_NAME = {
         "turns",
         "parents",
         "children",
+        "same",
+        "takers",
         "staging",
         "pending",
         "worker",
         "worker_jobs",
         "worker_gpus",
+        "clean_lock",
     )
 }
 
@@ -88,7 +104,12 @@ ROWS = SINGLE["rows"]
 JOB_IDS = SINGLE["job_ids"]
 NAMES = SINGLE["names"]
 QUEUES = SINGLE["queues"]
+LANES = SINGLE["lanes"]
+USAGE = SINGLE["usage"]
+PAUSED = SINGLE["paused"]
+POLICY = SINGLE["policy"]
 WAITING = SINGLE["waiting"]
+OVERDUE = SINGLE["overdue"]
 ASSIGNED = SINGLE["assigned"]
 LEASES = SINGLE["leases"]
 WORKERS = SINGLE["workers"]
@@ -147,12 +168,20 @@ def children(parent_id: str) -> str:
     return BY_NAME["children"] + parent_id
 
 
+def same(digest: str) -> str:
+    return BY_NAME["same"] + digest
+
+
+def takers(source_id: str) -> str:
+    return BY_NAME["takers"] + source_id
+
+
 def staging(sweep_id: str) -> str:
     return BY_NAME["staging"] + sweep_id
 
 
-def pending(queue: str) -> str:
-    return BY_NAME["pending"] + queue
+def pending(lane: str) -> str:
+    return BY_NAME["pending"] + lane
 
 
 def worker(name: str) -> str:
@@ -165,6 +194,15 @@ def worker_jobs(name: str) -> str:
 
 def worker_gpus(name: str) -> str:
     return BY_NAME["worker_gpus"] + name
+
+
+def clean_lock(host: str) -> str:
+    return BY_NAME["clean_lock"] + host
+
+
+def result(job_id: str) -> str:
+    """What Celery's result backend shows of a job; it expires, and goes with the job."""
+    return f"{CELERY_PREFIX}celery-task-meta-{job_id}"
 
 
 def stop_channel(worker_name: str) -> str:

@@ -1,4 +1,4 @@
-"""Who runs a scheduling pass or reaps lost leases: one at a time, with no wish lost."""
+"""Who runs a scheduling pass, reaps lost leases or takes away old jobs: one at a time, with no wish lost."""
 
 from __future__ import annotations
 
@@ -35,3 +35,7 @@ class Passes:
     def begin_reaping(self, token: str, holds_s: float) -> bool:
         """Take the reaper's turn, which ends by itself."""
         return bool(self._redis.set(keys.REAP_LOCK, token, nx=True, px=round(holds_s * 1000)))
+
+    def begin_cleaning(self, host: str, token: str, holds_s: float) -> bool:
+        """Take the turn of a host at taking away old jobs, which ends by itself."""
+        return bool(self._redis.set(keys.clean_lock(host), token, nx=True, px=round(holds_s * 1000)))

@@ -12,7 +12,18 @@ from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES, RETRY_MOVES
 from fusionq.store import keys
 
 # What the scripts share, in the order in which it builds on itself.
-_SHARED = ("_gpus", "_library", "_stops", "_arrivals", "_parents", "_endings", "_retries")
+_SHARED = (
+    "_gpus",
+    "_library",
+    "_lanes",
+    "_reservations",
+    "_stops",
+    "_parents",
+    "_arrivals",
+    "_endings",
+    "_retries",
+    "_holds",
+)
 
 # Moves that only these scripts may make.
 _MORE_MOVES = {

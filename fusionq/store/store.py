@@ -6,21 +6,27 @@ from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.settings import Settings
 from fusionq.store import keys
 from fusionq.store.blobs import Blobs
+from fusionq.store.bulk import Bulk
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.jobs import Jobs
 from fusionq.store.passes import Passes
+from fusionq.store.queues import Queues
+from fusionq.store.removal import Removal
 from fusionq.store.scripts import Scripts
+from fusionq.store.selection import Selection
 from fusionq.store.streams import Streams
 from fusionq.store.sweeps import Sweeps
+from fusionq.store.view import View, read_view
 from fusionq.store.workers import Workers
 
 
 class Store:
-    """Jobs, sweeps, blobs, streams, workers and passes in one Redis."""
+    """Jobs, sweeps, blobs, streams, workers, queues and passes in one Redis."""
 
     def __init__(self, client: Client, url: str = "") -> None:
         scripts = Scripts(client)
+        self._scripts = scripts
         self.redis = client
         self.url = url
         self.jobs = Jobs(client, scripts)
@@ -28,13 +34,21 @@ class Store:
         self.blobs = Blobs(client, scripts)
         self.streams = Streams(client)
         self.workers = Workers(client, scripts)
+        self.queues = Queues(client, scripts)
         self.passes = Passes(client, scripts)
+        self.selection = Selection(client, scripts)
+        self.bulk = Bulk(client, scripts)
+        self.removal = Removal(client, scripts)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """Connect to the Redis of the settings, starting the embedded one where none is named."""
         url = redis_url(settings)
         return cls(connect(url), url)
+
+    def view(self) -> View:
+        """What the planner looks at."""
+        return read_view(self._scripts)
 
     def rows(self, count: int) -> list[JobRecord | SweepRecord]:
         """The last `count` rows of the overview, the newest last: sweeps, and jobs that are no trials."""
@@ -59,6 +73,11 @@ class Store:
     def _rows_key(self) -> str:
         # Without rows there are only jobs of the time before there were sweeps.
         return keys.ROWS if self.redis.exists(keys.ROWS) else keys.JOBS
+
+    def now(self) -> float:
+        """Redis's clock, which alone counts: seconds since 1970."""
+        seconds, micros = self.redis.time()
+        return seconds + micros / 1e6
 
     def uptime_s(self) -> float:
         """How long Redis has been up."""

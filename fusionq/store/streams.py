@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fusionq.spec.states import Status
 from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S, Client
 
@@ -74,6 +75,15 @@ class Streams:
         """The cursor behind the newest change of state."""
         newest = self._redis.xrevrange(keys.EVENTS, count=1)
         return newest[0][0] if newest else BEGINNING
+
+    def ends(self, after: str, block_s: float = LONGEST_BLOCK_S) -> tuple[str, set[str]]:
+        """Wait for changes of state behind a cursor: the next cursor, and the jobs that ended."""
+        answer = self._redis.xread({keys.EVENTS: after}, count=500, block=max(1, round(block_s * 1000)))
+        ended = set()
+        for _, entries in answer or ():
+            after = entries[-1][0]
+            ended = {fields["job"] for _, fields in entries if fields["status"] == Status.FINISHED}
+        return after, ended
 
     def follow(self, job_id: str, cursors: Mapping[str, str], block_s: float = LONGEST_BLOCK_S) -> News:
         """Wait for output, points or changes of one job. `cursors` is {} at first, then the last answer's."""

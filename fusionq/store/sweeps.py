@@ -43,19 +43,21 @@ class Sweeps:
         spec: Mapping[str, Any],
         fields: Fields,
         trials: Sequence[tuple[str, Mapping[str, Any], Fields]],
-    ) -> bool:
-        """Queue all trials (id, spec, fields), or none of them. False where the id is taken.
+        *,
+        unique: bool = False,
+    ) -> str:
+        """Queue all trials (id, spec, fields), or none of them. Returns an id as `Jobs.submit` does.
 
         The trials are written first, unseen and with an expiry; one script makes them real. Raises
         BlobGoneError where a blob that the fields point to is not stored any more.
         """
         token = uuid.uuid4().hex
         if not self._reserve(sweep_id, token):
-            return False
+            return ""
         self._stage(sweep_id, trials)
-        flat = [part for pair in fields.items() for part in pair]
-        answer = self._scripts.run("submit_sweep", sweep_id, json.dumps(spec), token, len(trials), *flat)
-        return is_stored(answer)
+        flat = [token, len(trials), int(unique), *(part for pair in fields.items() for part in pair)]
+        answer = self._scripts.run("submit_sweep", sweep_id, json.dumps(spec), *flat)
+        return answer if is_stored(answer) else ""
 
     def _reserve(self, sweep_id: str, token: str) -> bool:
         """Nobody else may write trials of this id."""
@@ -115,9 +117,9 @@ class Sweeps:
         return [trial_id(sweep_id, index) for index in range(1, self.get(sweep_id).total + 1)]
 
     def best(self, sweep_id: str) -> JobRecord | None:
-        """The trial with the best value so far, None while there is none. Raises NotFoundError."""
+        """The trial with the best value so far, None where there is none (any more). Raises NotFoundError."""
         best = self.get(sweep_id).best_trial
-        return self._jobs.get(best) if best else None
+        return next(iter(self._jobs.get_many([best] if best else [])), None)
 
     def _ensure_exists(self, sweep_id: str) -> None:
         if not self.exists(sweep_id):

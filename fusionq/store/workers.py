@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +75,7 @@ class Workers:
         answers = pipe.execute()
         rows = zip(names, answers[0::3], answers[1::3], answers[2::3], strict=True)
         return [
-            _record(name, stored, jobs, gpus, alive_until >= now_ms)
+            worker_record(name, stored, jobs, gpus, is_alive=alive_until >= now_ms)
             for (name, alive_until), stored, jobs, gpus in rows
             if stored
         ]
@@ -90,9 +90,10 @@ class Workers:
         return seconds * 1000 + micros // 1000
 
 
-def _record(
-    name: str, stored: Mapping[str, str], jobs: set[str], gpus: Mapping[str, str], is_alive: bool
+def worker_record(
+    name: str, stored: Mapping[str, str], jobs: Iterable[str], gpus: Mapping[str, str], *, is_alive: bool
 ) -> WorkerRecord:
+    """Read what Redis holds of a worker, the jobs that it has and who holds its GPUs."""
     return WorkerRecord(
         name=name,
         host=stored.get("host", ""),

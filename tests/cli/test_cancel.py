@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fusionq.cli import follow as follow_module
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.streams import Streams
 from tests.cli.conftest import Cli
@@ -20,9 +19,8 @@ def test_a_job_that_waits_is_gone_at_once(cli: Cli, store):
 
 
 def test_a_running_job_is_waited_for(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(follow_module, "LONGEST_BLOCK_S", 0.01)
     started(store, "aaa")
-    look = Streams.follow
+    look = Streams.ends
 
     def obey(self: Streams, *args):
         if not store.jobs.get("aaa").is_finished:
@@ -30,7 +28,7 @@ def test_a_running_job_is_waited_for(cli: Cli, store, monkeypatch: pytest.Monkey
             store.jobs.finish("aaa", 1, Outcome.CANCELLED, "its state is saved")
         return look(self, *args)
 
-    monkeypatch.setattr(Streams, "follow", obey)
+    monkeypatch.setattr(Streams, "ends", obey)
     done = cli("cancel", "aaa")
     assert done.code == 0
     assert "cancelled: its state is saved" in done.err

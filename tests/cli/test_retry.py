@@ -61,3 +61,55 @@ def test_a_sweep_without_failures_says_so(cli: Cli, store, job_file: Path):
     sweep = cli("submit", job_file, "optimizer.lr=1,2").out.strip()
     done = cli("retry", sweep)
     assert (done.code, "has no trial that failed" in done.err) == (1, True)
+
+
+def test_all_that_failed_go_again_and_nothing_else(cli: Cli, store):
+    for job_id, outcome in zip("abcd", Outcome, strict=True):
+        finished(store, job_id * 3, outcome)
+    done = cli("retry", "--failed", "-y")
+    assert (done.code, done.out.split()) == (0, ["bbb", "ddd"])
+    assert "2 of 2 jobs in the queue again" in done.err
+    assert [store.jobs.get(job_id * 3).state_word for job_id in "abcd"] == [
+        "succeeded",
+        "queued",
+        "cancelled",
+        "queued",
+    ]
+
+
+def test_options_choose_among_those_that_did_not_succeed(cli: Cli, store):
+    for job_id, outcome in zip("abc", Outcome, strict=False):
+        finished(store, job_id * 3, outcome, tags='["x"]')
+    finished(store, "ddd", Outcome.FAILED)
+    assert cli("retry", "--tag", "x", "-y").out.split() == ["bbb", "ccc"]
+    assert cli("retry", "--tag", "x", "--state", "succeeded").code == 2
+    assert cli("retry", "--tag", "x", "--state", "succeeded", "--fresh").out == "aaa\n"
+
+
+def test_a_script_that_would_retry_several_has_to_be_sure(cli: Cli, store):
+    for job_id in ("aaa", "bbb"):
+        finished(store, job_id, Outcome.FAILED)
+    done = cli("retry", "--all")
+    assert (done.code, "this would retry 2 jobs; say -y" in done.err) == (2, True)
+    assert store.jobs.get("aaa").is_finished
+
+
+def test_of_several_each_is_retried_whatever_becomes_of_the_others(cli: Cli, store):
+    finished(store, "aaa")
+    finished(store, "bbb", Outcome.FAILED)
+    queued(store, "ccc")
+    done = cli("retry", "aaa", "bbb", "ccc")
+    assert (done.code, done.out) == (1, "bbb\n")
+    assert "aaa has succeeded; ccc has not ended yet" in done.err
+
+
+def test_a_chain_is_retried_from_its_head(cli: Cli, store):
+    finished(store, "aaa", Outcome.FAILED)
+    finished(store, "bbb", Outcome.FAILED)
+    store.redis.hset("fusionq:job:bbb", "after", "aaa")
+    assert cli("retry", "--failed", "-y").out.split() == ["aaa", "bbb"]
+    assert [store.jobs.get(job_id).status for job_id in ("aaa", "bbb")] == [Status.QUEUED, Status.WAITING]
+
+
+def test_failed_is_a_state_of_its_own(cli: Cli):
+    assert cli("retry", "--failed", "--state", "cancelled").code == 2

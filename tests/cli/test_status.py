@@ -217,3 +217,19 @@ def test_the_spec_is_a_file_that_can_be_submitted_again(cli: Cli, store):
     done = cli("status", "aaa", "--spec")
     assert from_yaml(done.out) == from_yaml(ONE_JOB)
     assert done.err == ""
+
+
+def test_options_choose_the_jobs_that_are_shown(cli: Cli, store, job_file):
+    finished(store, "aaa", Outcome.FAILED, tags='["x"]')
+    finished(store, "bbb", Outcome.FAILED)
+    queued(store, "ccc", tags='["x"]')
+    sweep = cli("submit", job_file, "optimizer.lr=1,2").out.strip()
+    assert cli("status", "-q", "--state", "failed").out.split() == ["aaa", "bbb"]
+    assert cli("status", "-q", "--tag", "x").out.split() == ["aaa", "ccc"]
+    assert cli("status", "-q", "--sweep", sweep).out.split() == [f"{sweep}-1", f"{sweep}-2"]
+    done = cli("status", "--state", "failed", "-n", "1")
+    assert "bbb" in done.out
+    assert "aaa" not in done.out
+    assert "the newest 1 like that" in done.err
+    assert cli("status", "--user", "nobody").err == "no job is like that\n"
+    assert cli("status", "aaa", "--tag", "x").code == 2

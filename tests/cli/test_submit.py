@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from fusionq.spec.load import from_yaml, load_file, load_job
+from fusionq.spec.states import Status
+from fusionq.store.store import Store
 from tests.cli.conftest import Cli
 from tests.cli.jobs import serving
 from tests.support import ONE_JOB
@@ -91,3 +94,49 @@ def test_where_it_is_quick_a_mistake_is_refused_at_once(cli: Cli, store, monkeyp
     done = cli("submit", DIGITS, "model._args_.1.in_features=65")
     assert (done.code, store.num_rows()) == (2, 0)
     assert "takes 65 features" in done.err
+
+
+# --- when, and whether at all ----------------------------------------------------------------------------
+
+
+def test_a_job_may_start_later(cli: Cli, store: Store, job_file: Path):
+    done = cli("submit", job_file, "--in", "2h")
+    record = store.jobs.get(done.out.strip())
+    assert (record.status, record.due_at - store.now()) == (Status.WAITING, pytest.approx(7200, abs=60))
+    assert re.search(r"it starts at the earliest in (1h 59m|2h 00m), at ", done.err)
+    assert re.search(r"waits for its time, in (1h 59m|2h 00m), at .*\d\d:\d\d", cli("status", record.id).out)
+
+
+def test_a_job_may_start_at_a_time_of_day(cli: Cli, store: Store, job_file: Path):
+    record = store.jobs.get(cli("submit", job_file, "--at", "22:00").out.strip())
+    assert datetime.fromtimestamp(record.due_at).strftime("%H:%M:%S") == "22:00:00"
+    assert 0 < record.due_at - store.now() <= 90_000
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--at", "noon"], "--at: 'noon' is not a time; write 22:00, 2026-12-01 22:00 or +2h"),
+        (["--in", "soon"], "--in: 'soon' is not a duration; write 30s, 10m or 2h30m"),
+        (["--in", "2h", "--at", "22:00"], "--at and --in both say when"),
+    ],
+)
+def test_a_wrong_time_is_one_line(cli: Cli, store: Store, job_file: Path, options: list[str], words: str):
+    done = cli("submit", job_file, *options)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert words in done.err
+    assert store.jobs.count() == 0
+
+
+def test_the_same_job_twice_is_one_where_that_is_asked_for(cli: Cli, store: Store, job_file: Path):
+    first = cli("submit", job_file).out
+    again = cli("submit", job_file, "--unique")
+    assert again.out == first
+    assert "tiny is there already: nothing new was queued" in again.err
+    assert cli("submit", job_file, "--unique", "train.epochs=3").out != first
+
+
+def test_what_would_be_says_when_it_starts(cli: Cli, job_file: Path):
+    done = cli("submit", job_file, "--dry-run", "--at", "22:00", "after={jobs: [last], need: any}")
+    assert "starts      no earlier than 22:00" in done.err
+    assert "after       last" in done.err

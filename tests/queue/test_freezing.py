@@ -14,7 +14,6 @@ from fusionq.queue import code_archives, snapshot
 from fusionq.queue.code_archives import CodeError, fetch, forget
 from fusionq.queue.freezing import Frozen, freeze
 from fusionq.queue.snapshot import CodeTooLargeError
-from fusionq.queue.submitting import submit
 from fusionq.queue.tree import unpack
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import from_yaml
@@ -24,6 +23,7 @@ from fusionq.spec.states import Outcome
 from fusionq.store import keys
 from fusionq.store.store import Store
 from tests.queue.folders import git, make_repository, write
+from tests.queue.submitted import submit
 from tests.queue.test_submitting import FakeSender
 from tests.support import ONE_JOB, register, running
 

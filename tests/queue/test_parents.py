@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from fusionq.errors import FusionqError, NotFoundError, UsageError
-from fusionq.queue.submitting import submit, submit_sweep
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import from_yaml, load_file, parse_job
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.store import Store
+from tests.queue.submitted import submit, submit_sweep
 from tests.store.swept import end
 from tests.support import ONE_JOB
 
@@ -100,6 +100,31 @@ def test_a_parent_that_failed_is_refused(store: Store, tmp_path: Path, parent: s
     )
 
 
+def test_a_block_says_more_of_them(store: Store, tmp_path: Path, parent: str):
+    block = "after: {jobs: [parent, last], need: any, on_failure: cancel}"
+    child = put(store, tmp_path, block, name="child")
+    record = store.jobs.get(child)
+    assert (record.after, record.after_need, record.after_failure) == ((parent,), "any", "cancel")
+    assert stored(store, child).after.jobs == [parent]
+
+
+@pytest.mark.parametrize("more", ["need: any", "on_failure: run"])
+def test_a_parent_that_failed_is_no_mistake_where_it_may_fail(
+    store: Store, tmp_path: Path, parent: str, more: str
+):
+    end(store, parent, Outcome.FAILED)
+    other = put(store, tmp_path, name="other")
+    child = put(store, tmp_path, f"after: {{jobs: [{parent}, other], {more}}}", name="child")
+    assert store.jobs.get(child).status is Status.WAITING
+    end(store, other)
+    assert store.jobs.get(child).status is Status.QUEUED
+
+
+def test_an_unknown_parent_in_a_block_is_told_with_its_place(store: Store, tmp_path: Path):
+    with pytest.raises(NotFoundError, match=r"^after.jobs\[0\]: no job answers to 'nobody'"):
+        put(store, tmp_path, "after: {jobs: [nobody]}")
+
+
 def test_a_job_after_one_that_succeeded_does_not_wait(store: Store, tmp_path: Path, parent: str):
     end(store, parent)
     assert store.jobs.get(put(store, tmp_path, "after: [parent]")).status is Status.QUEUED
@@ -129,7 +154,7 @@ def test_the_trials_of_a_sweep_come_after_the_jobs_of_their_file(store: Store, t
 def test_a_job_with_the_model_of_one_that_goes_on_comes_after_it(store: Store, tmp_path: Path, parent: str):
     child = put_prediction(store, tmp_path, "parent")
     spec = stored(store, child)
-    assert spec.after == [parent]
+    assert (spec.after, store.jobs.get(child).model_from) == ([], parent)
     assert spec.model == {**stored(store, parent).model, "from": parent}
     assert store.jobs.get(child).reason == f"waits for {parent} (parent)"
 
@@ -146,7 +171,7 @@ def test_a_model_of_its_own_is_kept_beside_the_weights_of_another(store: Store, 
     text = "\n".join(line for line in ONE_JOB.splitlines() if not line.startswith("model"))
     child = submit(store, FakeSender(), from_yaml(f"{text}\n{more}"), tmp_path)
     assert stored(store, child).model["from"] == parent
-    assert stored(store, child).after == [parent]
+    assert store.jobs.get(child).model_from == parent
 
 
 def _fail(store: Store, parent: str, workdir: Path) -> str:

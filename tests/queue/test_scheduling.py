@@ -54,8 +54,7 @@ def test_a_worker_is_told_only_after_the_job_is_its_own(store: Store):
 def test_the_gpus_of_the_plan_are_reserved(store: Store):
     add_worker(store, slots=2, gpus='[{"index": 0}, {"index": 1}]')
     for job_id in ("a", "b"):
-        submit(store, job_id)
-        store.redis.hset(f"fusionq:job:{job_id}", "gpus", "auto")
+        submit(store, job_id, gpus="auto")
     schedule(store, FakeSender(store))
     assert [store.jobs.get(job_id).assigned_gpus for job_id in "ab"] == [(0,), (1,)]
 
@@ -63,8 +62,7 @@ def test_the_gpus_of_the_plan_are_reserved(store: Store):
 def test_a_gpu_is_shared_by_those_that_say_how_much_they_need(store: Store):
     add_worker(store, slots=3, gpus='[{"index": 0, "memory_bytes": 80}]')
     for job_id in ("a", "b", "c"):
-        submit(store, job_id)
-        store.redis.hset(f"fusionq:job:{job_id}", "gpu_memory", 40)
+        submit(store, job_id, gpu_memory=40)
     assert schedule(store, FakeSender(store)) == 2
     assert [store.jobs.get(job_id).assigned_gpus for job_id in "abc"] == [(0,), (0,), ()]
 

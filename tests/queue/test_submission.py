@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_later_job_waits_for_an_earlier_one_by_its_name(store: Store, put):
 
 def test_a_model_may_come_from_an_earlier_job(store: Store, put):
     first, child = put(ONE_JOB, PREDICT)
-    assert store.jobs.get(child.id).after == (first.id,)
+    assert store.jobs.get(child.id).model_from == first.id
     assert store.jobs.spec(child.id)["model"]["from"] == first.id
 
 
@@ -92,3 +93,53 @@ def test_a_trial_that_alone_names_own_code_has_it_frozen(store: Store, put, tmp_
     (tmp_path / "own.py").write_text("")
     (sweep,) = put(ONE_JOB + "sweep: {params: {trainer: [StandardModel, own.Trainer]}}\n")
     assert all(trial.code for trial in store.sweeps.trials(sweep.id))
+
+
+@pytest.mark.parametrize("reference", ["after: [later]\n", "after: {jobs: [later], need: any}\n"])
+def test_a_job_that_names_a_later_one_of_its_file_is_refused(store: Store, put, reference: str):
+    put(ONE_JOB.replace("name: tiny", "name: later"))  # an older one of that name is not meant
+    with pytest.raises(UsageError) as caught:
+        put(ONE_JOB + reference, ONE_JOB.replace("name: tiny", "name: later\nafter: [tiny]"))
+    assert re.search(
+        r"jobs.yaml:\d+:\d+: after: later stands later in this file; a job comes after those before it",
+        str(caught.value),
+    )
+    assert store.num_rows() == 1
+
+
+def test_a_model_of_a_later_job_is_refused(store: Store, put):
+    with pytest.raises(UsageError, match=r"model.from: tiny stands later in this file"):
+        put(PREDICT, ONE_JOB)
+
+
+def test_the_same_work_once_more_is_what_is_there(store: Store, put):
+    (first,) = put(ONE_JOB + "unique: true\n")
+    (second,) = put(ONE_JOB + "unique: true\nnot_before: +1h\n")
+    assert (second.id, second.is_twin, first.is_twin) == (first.id, True, False)
+    (other,) = put(ONE_JOB + "unique: true\npriority: 1\n")
+    assert not other.is_twin
+    assert store.num_rows() == 2
+
+
+def test_other_code_is_other_work(store: Store, put, tmp_path: Path):
+    job = ONE_JOB + "trainer: own.Trainer\nunique: true\n"
+    (tmp_path / "own.py").write_text("x = 1")
+    put(job)
+    (tmp_path / "own.py").write_text("x = 2")
+    (changed,) = put(job)
+    assert not changed.is_twin
+    (again,) = put(job)
+    assert again.is_twin
+
+
+def test_a_sweep_may_be_the_only_one_of_its_kind(store: Store, put):
+    (first,) = put(ONE_JOB + SWEEP + "unique: true\n")
+    (second,) = put(ONE_JOB + SWEEP + "unique: true\n")
+    assert (second.id, second.is_twin) == (first.id, True)
+    assert store.jobs.count() == 2
+
+
+def test_a_job_after_a_twin_comes_after_what_is_there(store: Store, put):
+    (there,) = put(ONE_JOB + "unique: true\n")
+    _, child = put(ONE_JOB + "unique: true\n", second("after: [tiny]\n"))
+    assert store.jobs.get(child.id).after == (there.id,)

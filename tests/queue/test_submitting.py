@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.queue import submitting
-from fusionq.queue.submitting import submit, submit_sweep
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import Loaded, from_yaml, load_file, parse_job
 from fusionq.store.connection import connect
 from fusionq.store.store import Store
+from tests.queue.submitted import submit, submit_sweep
 from tests.support import ONE_JOB
 
 
@@ -138,3 +139,21 @@ def test_trials_with_names_of_their_own_are_found_by_them(store: Store, tmp_path
     loaded = load(tmp_path, "sweep: {params: {name: [small, large]}}")
     sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
     assert store.jobs.find("large") == f"{sweep_id}-2"
+
+
+def test_a_time_to_start_at_becomes_a_moment_by_the_clock_of_redis(store: Store, tmp_path: Path):
+    before = store.now()
+    job_id = submit(store, FakeSender(), spec("not_before: +2h\nwait_timeout: 12h"), tmp_path)
+    record = store.jobs.get(job_id)
+    assert before + 7200 <= record.due_at + 0.001 <= store.now() + 7200.001
+    assert (record.status, record.wait_timeout) == ("waiting", 43_200)
+    meant = datetime.fromisoformat(store.jobs.spec(job_id)["not_before"])
+    assert meant.timestamp() == pytest.approx(record.due_at), (
+        "what is stored means the same whenever it is read"
+    )
+
+
+def test_every_trial_of_a_sweep_starts_no_earlier(store: Store, tmp_path: Path):
+    loaded = load(tmp_path, SWEEP + "not_before: +2h\n")
+    sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
+    assert {trial.reason for trial in store.sweeps.trials(sweep_id)} == {"waits for its time"}

@@ -29,6 +29,8 @@ def test_the_environment_variables_are_pinned():
         "ENV_RUNS": "FUSIONQ_RUNS",
         "ENV_DATA": "FUSIONQ_DATA",
         "ENV_LEASE": "FUSIONQ_LEASE",
+        "ENV_RETENTION": "FUSIONQ_RETENTION",
+        "ENV_KEEP_JOBS": "FUSIONQ_KEEP_JOBS",
     }
 
 
@@ -84,6 +86,24 @@ def test_settings_reach_a_child_process_unchanged(tmp_path: Path):
     for lease_s in (1.0, 12345.678, 1_234_567.0):
         settings = Settings(tmp_path, tmp_path / "runs", "redis://:x@h:1/0", tmp_path / "d", lease_s)
         assert Settings.load(settings.to_environ()) == settings
+
+
+@pytest.mark.parametrize(
+    ("said", "retention_s"), [("7d", 7 * 86_400), ("3600", 3600), ("never", None), ("", 30 * 86_400)]
+)
+def test_how_long_finished_jobs_stay(tmp_path: Path, config: Path, said: str, retention_s: float | None):
+    assert load(tmp_path, FUSIONQ_RETENTION=said).retention_s == retention_s
+    config.write_text(f'retention = "{said}"\nkeep_jobs = "7"\n')
+    settings = load(tmp_path)
+    assert (settings.retention_s, settings.keep_jobs) == (retention_s, 7)
+    assert Settings.load(settings.to_environ()) == settings
+
+
+@pytest.mark.parametrize("variable", ["FUSIONQ_RETENTION", "FUSIONQ_KEEP_JOBS"])
+@pytest.mark.parametrize("value", ["soon", "-1"])
+def test_a_retention_that_is_none_is_refused(tmp_path: Path, variable: str, value: str):
+    with pytest.raises(UsageError, match=variable):
+        load(tmp_path, **{variable: value})
 
 
 def test_the_password_file_completes_a_url_without_a_password(tmp_path: Path):

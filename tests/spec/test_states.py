@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, LEGAL_MOVES, Outcome, Status
 
 
@@ -22,7 +25,7 @@ def test_every_status_is_reachable_from_the_queue():
 
 
 def test_finished_is_final():
-    assert LEGAL_MOVES[Status.FINISHED] == frozenset()
+    assert not LEGAL_MOVES[Status.FINISHED]
 
 
 def test_every_job_can_end():
@@ -46,3 +49,11 @@ def test_every_outcome_has_its_exit_code():
         "timed_out": 5,
     }
     assert EXIT_DETACHED == 130
+
+
+def test_the_picture_of_the_moves_is_that_of_the_table():
+    root = Path(__file__).parents[2]
+    place = importlib.util.spec_from_file_location("picture", root / "tools" / "make_state_diagram.py")
+    tool = importlib.util.module_from_spec(place)
+    place.loader.exec_module(tool)
+    assert (root / "docs" / "layers.md").read_text() == tool.text(), "run tools/make_state_diagram.py"

@@ -73,7 +73,16 @@ SPECIAL: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
     ("timeout",): durations,
     ("grace",): durations,
     ("queue",): st.sampled_from(["default", "big_gpus", "a.b-c"]),
-    ("after",): st.lists(words, max_size=2),
+    ("wait_timeout",): durations,
+    ("not_before",): st.sampled_from(["22:00", "2026-12-01 22:00", "2026-12-01T22:00:30+01:00", "+2h"]),
+    ("after",): st.lists(words, max_size=2)
+    | st.fixed_dictionaries(
+        {"jobs": st.lists(words, min_size=1, max_size=2)},
+        optional={
+            "need": st.sampled_from(["all", "any"]),
+            "on_failure": st.sampled_from(["fail", "cancel", "run"]),
+        },
+    ),
     ("tags",): st.lists(words, max_size=2),
     ("env",): st.dictionaries(st.from_regex(r"\A[A-Z_]{1,8}\Z"), st.text(max_size=10), max_size=2),
     ("code",): st.sampled_from(["none", {}, {"path": "src", "exclude": ["*.bin"]}]),

@@ -16,12 +16,14 @@ def submit_sweep(
     name: str = "swept",
     max_parallel: int | str = "",
     after: str = "",
+    digest: str = "",
 ) -> list[str]:
     """A new sweep. Returns the ids of its trials."""
     fields = {"name": name, "queue": "default", "priority": 0, "after": after}
     ids = [trial_id(sweep_id, index) for index in range(1, total + 1)]
     trials = [(job_id, {"name": name, "trial": job_id}, fields) for job_id in ids]
-    assert store.sweeps.submit(sweep_id, {"name": name}, {**fields, "max_parallel": max_parallel}, trials)
+    own = {"max_parallel": max_parallel, "digest": digest}
+    assert store.sweeps.submit(sweep_id, {"name": name}, {**fields, **own}, trials)
     return ids
 
 

@@ -11,8 +11,9 @@ from tests.store.swept import end, statuses, submit_sweep
 from tests.support import await_lease_end, events_of, register, running, status, submit
 
 
-def submit_after(store: Store, job_id: str, *parents: str) -> str:
+def submit_after(store: Store, job_id: str, *parents: str, **more: str | int) -> str:
     fields = {"name": f"name-of-{job_id}", "queue": "default", "priority": 0, "after": ",".join(parents)}
+    fields |= more
     assert store.jobs.submit(job_id, {}, fields)
     return job_id
 
@@ -83,7 +84,7 @@ def test_whoever_waits_for_a_job_that_does_not_succeed_fails_all_the_way_down(
     submit(any_store, "other")
     submit_after(any_store, "b", "other", "a")
     submit_after(any_store, "c", "b")
-    submit_after(any_store, "d", "c", "b")
+    submit_after(any_store, "d", "b", "c")
     end(any_store, "a", outcome)
     for job_id, parent, how in [("b", "a", words), ("c", "b", "failed"), ("d", "b", "failed")]:
         record = any_store.jobs.get(job_id)
@@ -152,6 +153,81 @@ def test_children_go_in_the_order_of_their_submission(any_store: Store):
         submit_after(any_store, job_id, "a")
     end(any_store, "a")
     assert [job.id for job in any_store.jobs.pending()] == ["c", "b", "d"]
+
+
+# --- any of them, and what follows when they fail ------------------------------------------------------
+
+
+def test_a_job_after_any_of_several_goes_when_the_first_succeeds(any_store: Store):
+    for job_id in "abc":
+        submit(any_store, job_id)
+    submit_after(any_store, "d", "a", "b", "c", after_need="any")
+    assert reason(any_store, "d") == "waits for one of a (name-of-a) and 2 more"
+    end(any_store, "a", Outcome.FAILED)
+    assert (status(any_store, "d"), reason(any_store, "d")) == (
+        Status.WAITING,
+        "waits for one of b (name-of-b) and 1 more",
+    )
+    end(any_store, "c")
+    assert status(any_store, "d") == Status.QUEUED
+    assert_nobody_waits(any_store)
+
+
+def test_a_job_after_any_of_several_fails_when_none_succeeded(any_store: Store):
+    submit(any_store, "a")
+    submit(any_store, "b")
+    submit_after(any_store, "c", "a", "b", after_need="any")
+    any_store.jobs.cancel("b", "")
+    assert status(any_store, "c") == Status.WAITING
+    end(any_store, "a", Outcome.FAILED)
+    assert reason(any_store, "c") == "the job that it waits for, a (name-of-a), failed"
+
+
+@pytest.mark.parametrize("need", ["all", "any"])
+def test_a_job_may_be_cancelled_with_its_parents(any_store: Store, need: str):
+    submit(any_store, "a")
+    submit_after(any_store, "b", "a", after_need=need, after_failure="cancel")
+    submit_after(any_store, "c", "b")
+    end(any_store, "a", Outcome.FAILED)
+    assert any_store.jobs.get("b").outcome is Outcome.CANCELLED
+    assert any_store.jobs.get("c").outcome is Outcome.FAILED
+
+
+def test_a_job_may_run_whatever_became_of_its_parents_once_all_are_over(any_store: Store):
+    submit(any_store, "a")
+    submit(any_store, "b")
+    submit_after(any_store, "c", "a", "b", after_failure="run")
+    end(any_store, "a", Outcome.FAILED)
+    assert status(any_store, "c") == Status.WAITING
+    end(any_store, "b")
+    assert status(any_store, "c") == Status.QUEUED
+    submit_after(any_store, "d", "a", after_failure="run")
+    submit_after(any_store, "e", "a", "gone", after_need="any", after_failure="run")
+    assert status(any_store, "d") == status(any_store, "e") == Status.QUEUED
+    assert_nobody_waits(any_store)
+
+
+def test_the_job_whose_model_it_takes_must_succeed_whatever_the_others_do(any_store: Store):
+    for job_id in "abs":
+        submit(any_store, job_id)
+    submit_after(any_store, "c", "a", "b", after_need="any", model_from="s")
+    end(any_store, "a")
+    assert reason(any_store, "c") == "waits for s (name-of-s)"
+    submit_after(any_store, "d", "a", after_failure="run", model_from="s")
+    end(any_store, "s", Outcome.FAILED)
+    for job_id in "cd":
+        assert reason(any_store, job_id) == "the job that it waits for, s (name-of-s), failed"
+    assert_nobody_waits(any_store)
+
+
+def test_a_job_before_it_stays_until_it_is_not_waited_for_any_more(any_store: Store):
+    submit(any_store, "a")
+    submit(any_store, "b")
+    submit_after(any_store, "c", "a", "b")
+    end(any_store, "a")
+    assert any_store.redis.zrange(keys.children("a"), 0, -1) == ["c"]
+    end(any_store, "b")
+    assert_nobody_waits(any_store)
 
 
 # --- sweeps ------------------------------------------------------------------------------------------

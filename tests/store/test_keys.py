@@ -19,7 +19,12 @@ def test_every_single_key_is_pinned():
         "names": "fusionq:names",
         "sequence": "fusionq:sequence",
         "queues": "fusionq:queues",
+        "lanes": "fusionq:lanes",
+        "usage": "fusionq:usage",
+        "paused": "fusionq:paused",
+        "policy": "fusionq:policy",
         "waiting": "fusionq:waiting",
+        "overdue": "fusionq:overdue",
         "assigned": "fusionq:assigned",
         "leases": "fusionq:leases",
         "workers": "fusionq:workers",
@@ -43,7 +48,12 @@ def test_every_constant_names_its_key():
         "JOB_IDS": "fusionq:job_ids",
         "NAMES": "fusionq:names",
         "QUEUES": "fusionq:queues",
+        "LANES": "fusionq:lanes",
+        "USAGE": "fusionq:usage",
+        "PAUSED": "fusionq:paused",
+        "POLICY": "fusionq:policy",
         "WAITING": "fusionq:waiting",
+        "OVERDUE": "fusionq:overdue",
         "ASSIGNED": "fusionq:assigned",
         "LEASES": "fusionq:leases",
         "WORKERS": "fusionq:workers",
@@ -69,13 +79,17 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "turns": "fusionq:turns:x",
         "parents": "fusionq:parents:x",
         "children": "fusionq:children:x",
+        "same": "fusionq:same:x",
+        "takers": "fusionq:takers:x",
         "staging": "fusionq:staging:x",
         "pending": "fusionq:pending:x",
         "worker": "fusionq:worker:x",
         "worker_jobs": "fusionq:worker_jobs:x",
         "worker_gpus": "fusionq:worker_gpus:x",
+        "clean_lock": "fusionq:clean_lock:x",
     }
     assert keys.stop_channel("w") == "fusionq:stop:w"
+    assert keys.result("x") == "fusionq:celery:celery-task-meta-x"
 
 
 def test_the_scripts_get_the_same_spellings():

@@ -75,9 +75,8 @@ def test_the_same_call_once_more_is_one_sweep(any_store: Store):
     submit_sweep(any_store, "abc", 2)
     token = any_store.redis.hget(keys.sweep("abc"), "token")
     scripts = Scripts(any_store.redis)
-    sequence = any_store.sweeps.get("abc").sequence
-    assert scripts.run("submit_sweep", "abc", "{}", token, 2, "name", "y") == sequence
-    assert scripts.run("submit_sweep", "abc", "{}", "another", 2, "name", "y") == 0
+    assert scripts.run("submit_sweep", "abc", "{}", token, 2, 0, "name", "y") == "abc"
+    assert scripts.run("submit_sweep", "abc", "{}", "another", 2, 0, "name", "y") == 0
     assert any_store.sweeps.get("abc").counts == {"queued": 2}
     assert any_store.num_rows() == 1
 

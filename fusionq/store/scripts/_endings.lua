@@ -33,9 +33,16 @@ local function end_one(id, outcome, reason, result)
     return false
   end
   release(id)
-  set(id, 'finished_at', now_ms(), 'result', result, 'stop_requested', '')
-  if sweep_of(id) then
-    redis.call('HSET', K.sweep(sweep_of(id)), 'finished_at', now_ms())
+  redis.call('ZREM', K.overdue, id)
+  forget_parents(id)
+  forget_same(K.job(id), id)
+  set(id, 'finished_at', now_ms(), 'result', result, 'stop_requested', '', 'held', '')
+  local sweep = sweep_of(id)
+  if sweep then
+    redis.call('HSET', K.sweep(sweep), 'finished_at', now_ms())
+    if outcome_of(sweep) then
+      forget_same(K.sweep(sweep), sweep)
+    end
   end
   if outcome == 'succeeded' then
     note_score(id, result)
@@ -44,30 +51,35 @@ local function end_one(id, outcome, reason, result)
   return true
 end
 
--- Those that wait for a job or a sweep that is over: they go on, or they end with it and join `ended`.
+-- What those before it have come to: it goes on waiting, or comes to its queue, or (true) ended with them.
+local function follow_parents(id)
+  local verdict, parent, how = judge_parents(id)
+  if verdict == 'never' then
+    local outcome = get(id, 'after_failure') == 'cancel' and 'cancelled' or 'failed'
+    return end_one(id, outcome, failed_reason(parent, how), '')
+  end
+  if verdict == 'go' then
+    forget_parents(id)
+  end
+  admit(id, '')
+  return false
+end
+
+-- Those that wait for a job or a sweep that is over; who ends because of it joins `ended`.
 local function tell_children(parent, ended)
-  if redis.call('EXISTS', K.children(parent)) == 0 then
+  if redis.call('EXISTS', K.children(parent)) == 0 or not outcome_of(parent) then
     return
   end
-  local outcome = outcome_of(parent)
-  for _, child in ipairs(outcome and redis.call('ZRANGE', K.children(parent), 0, -1) or {}) do
-    if outcome ~= 'succeeded' then
-      end_one(child, 'failed', failed_reason(parent, outcome), '')
+  for _, child in ipairs(redis.call('ZRANGE', K.children(parent), 0, -1)) do
+    if follow_parents(child) then
       ended[#ended + 1] = child
-    elseif wait_no_more(child, parent) then
-      admit(child, '')
-    else
-      hold(child, parents_reason(child))
     end
   end
 end
 
--- The job, and whatever fails because of it, all the way down. Nobody can wait for himself: a job names
+-- All that follows from a job that has ended, all the way down. Nobody can wait for himself: a job names
 -- only jobs that were there before it, so this comes to an end.
-local function finish(id, outcome, reason, result)
-  if not end_one(id, outcome, reason, result) then
-    return false
-  end
+local function tell_all(id)
   local ended = {id}
   while #ended > 0 do
     local last = table.remove(ended)
@@ -76,20 +88,29 @@ local function finish(id, outcome, reason, result)
       tell_children(sweep_of(last), ended)
     end
   end
-  return true
 end
 
--- A job that has just come, or comes again: it waits for the jobs before it, then for its turn.
-local function enter(id, reason)
-  local parent, outcome = note_parents(id)
-  if parent then
-    hold(id, '')
-    finish(id, 'failed', failed_reason(parent, outcome), '')
-  elseif redis.call('EXISTS', K.parents(id)) == 1 then
-    hold(id, parents_reason(id))
-  else
-    admit(id, reason)
+local function finish(id, outcome, reason, result)
+  local is_over = end_one(id, outcome, reason, result)
+  if is_over then
+    tell_all(id)
   end
+  return is_over
+end
+
+-- A job that has just come, or comes again.
+local function enter(id)
+  note_same(K.job(id), id)
+  local verdict = judge_parents(id)
+  if verdict == 'never' then
+    wait(id, '')
+    follow_parents(id)
+    return tell_all(id)
+  end
+  if verdict == 'wait' then
+    hear_parents(id)
+  end
+  admit(id, '')
 end
 
 -- `word` is how one that runs is to stop. Returns 'cancelled', 'asked' (it runs, and its worker was told on its

@@ -30,6 +30,14 @@ local function recount(id, was, is)
   end
 end
 
+-- A job whose model another one takes that has not ended must stay.
+local function note_taker(id, to)
+  local source = get(id, 'model_from')
+  if source and source ~= '' then
+    redis.call(to == 'finished' and 'SREM' or 'SADD', K.takers(source), id)
+  end
+end
+
 -- The one door through which a status changes. Returns false where the move is not legal.
 -- An outcome is given where the job ends, and a new job comes from nowhere: its status is ''.
 local function move(id, to, reason, outcome)
@@ -39,6 +47,7 @@ local function move(id, to, reason, outcome)
   end
   recount(id, from == 'finished' and get(id, 'outcome') or from, outcome or to)
   set(id, 'status', to, 'outcome', outcome or '', 'reason', reason)
+  note_taker(id, to)
   redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
     'job', id, 'status', to, 'attempt', get(id, 'attempt'), 'reason', reason)
   return true
@@ -47,57 +56,6 @@ end
 -- Fencing: only the attempt that the record names may change it.
 local function holds(id, attempt)
   return get(id, 'attempt') == tostring(attempt)
-end
-
--- Exact in a double: a thousand priorities times ten billion submissions.
-local function place_in_queue(id)
-  return -tonumber(get(id, 'priority')) * 10000000000 + tonumber(get(id, 'sequence'))
-end
-
-local function enqueue(id)
-  redis.call('ZADD', K.pending(get(id, 'queue')), place_in_queue(id), id)
-end
-
--- Gives back whatever the job holds of its worker, and takes it off every list of things to come.
-local function release(id)
-  local worker = get(id, 'worker')
-  if worker and worker ~= '' then
-    redis.call('SREM', K.worker_jobs(worker), id)
-    for gpu in string.gmatch(get(id, 'assigned_gpus') or '', '%d+') do
-      free_gpu(worker, gpu, id)
-    end
-  end
-  redis.call('ZREM', K.assigned, id)
-  redis.call('ZREM', K.leases, id)
-  redis.call('ZREM', K.waiting, id)
-  redis.call('ZREM', K.pending(get(id, 'queue')), id)
-  local sweep = sweep_of(id)
-  if sweep then
-    redis.call('ZREM', K.backlog(sweep), id)
-  end
-  for _, parent in ipairs(redis.call('SMEMBERS', K.parents(id))) do
-    redis.call('ZREM', K.children(parent), id)
-  end
-  redis.call('DEL', K.parents(id))
-end
-
--- Back to the queue, at once or (due_ms > now) later. A trial keeps its turn.
-local function requeue(id, reason, due_ms)
-  local to = 'queued'
-  if due_ms > now_ms() then
-    to = 'waiting'
-  end
-  if not move(id, to, reason) then
-    return false
-  end
-  release(id)
-  set(id, 'worker', '', 'host', '', 'assigned_gpus', '', 'stop_requested', '', 'due_at', due_ms)
-  if to == 'queued' then
-    enqueue(id)
-  else
-    redis.call('ZADD', K.waiting, due_ms, id)
-  end
-  return true
 end
 
 -- What a record (field, value, …) points to stays from now on for as long as `user`, a job or a sweep, does.

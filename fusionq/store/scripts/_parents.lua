@@ -1,15 +1,22 @@
--- The jobs and sweeps that a job waits for, as the field `after` of its record lists them.
-
-local function parents_of(id)
-  local parents = {}
-  for parent in string.gmatch(get(id, 'after') or '', '[^,]+') do
-    parents[#parents + 1] = parent
-  end
-  return parents
-end
+-- The jobs and sweeps that a job comes after: the field `after` of its record lists them, `after_need` says
+-- whether all of them must succeed or any one, `after_failure` what becomes of the job where that cannot be any
+-- more. The job whose model it takes (`model_from`) must succeed, whatever the others do.
 
 local function is_sweep(id)
   return redis.call('EXISTS', K.sweep(id)) == 1
+end
+
+-- The job itself, or the trials of a sweep.
+local function jobs_of(id)
+  local total = redis.call('HGET', K.sweep(id), 'total')
+  if not total then
+    return {id}
+  end
+  local trials = {}
+  for k = 1, tonumber(total) do
+    trials[k] = id .. '-' .. k
+  end
+  return trials
 end
 
 -- nil as long as it goes on. A sweep is over when all its trials are, and succeeded when all of them did.
@@ -33,6 +40,51 @@ local function outcome_of(id)
   return bad > 0 and 'failed' or cancelled > 0 and 'cancelled' or 'succeeded'
 end
 
+-- Those that it comes after, and the job whose model it takes, or nil.
+local function parents_of(id)
+  local parents = {}
+  for parent in string.gmatch(get(id, 'after') or '', '[^,]+') do
+    parents[#parents + 1] = parent
+  end
+  local source = get(id, 'model_from')
+  return parents, source and source ~= '' and source or nil
+end
+
+-- 'go', 'wait' with those that go on, or 'never' with one that did not succeed and how it ended.
+local function judge_list(parents, needs_any, runs_anyway)
+  local going, bad, how, has_one = {}, nil, nil, false
+  for _, parent in ipairs(parents) do
+    local outcome = outcome_of(parent)
+    if not outcome then
+      going[#going + 1] = parent
+    elseif outcome == 'succeeded' then
+      has_one = true
+    elseif not bad then
+      bad, how = parent, outcome
+    end
+  end
+  local is_sure = needs_any and (has_one or #parents == 0)
+  local is_hopeless = bad and not runs_anyway and (not needs_any or #going == 0)
+  if not is_sure and is_hopeless then
+    return 'never', bad, how
+  end
+  return (is_sure or #going == 0) and 'go' or 'wait', going
+end
+
+-- What those before a job mean for it now: 'go', 'wait' with those that go on, or 'never', whose fault, and how it ended.
+local function judge_parents(id)
+  local parents, source = parents_of(id)
+  local verdict, who, how = judge_list(parents, get(id, 'after_need') == 'any', get(id, 'after_failure') == 'run')
+  if not source or verdict == 'never' then
+    return verdict, who, how
+  end
+  local of_source, whom, ended = judge_list({source}, false, false)
+  if of_source == 'go' or of_source == 'wait' and verdict == 'wait' then
+    return verdict, who, how
+  end
+  return of_source, whom, ended
+end
+
 local function shown(id)
   return id .. ' (' .. (redis.call('HGET', is_sweep(id) and K.sweep(id) or K.job(id), 'name') or '') .. ')'
 end
@@ -43,33 +95,28 @@ local function failed_reason(parent, outcome)
   return 'the ' .. kind .. ' that it waits for, ' .. shown(parent) .. ', ' .. how[outcome]
 end
 
-local function parents_reason(id)
-  local first
-  for _, parent in ipairs(parents_of(id)) do
-    if not first and redis.call('SISMEMBER', K.parents(id), parent) == 1 then
-      first = parent
-    end
+local function going_reason(id, going)
+  local more = #going - 1
+  if more > 0 and get(id, 'after_need') == 'any' then
+    return 'waits for one of ' .. shown(going[1]) .. ' and ' .. more .. ' more'
   end
-  local more = redis.call('SCARD', K.parents(id)) - 1
-  return 'waits for ' .. shown(first) .. (more > 0 and ' and ' .. more .. ' more' or '')
+  return 'waits for ' .. shown(going[1]) .. (more > 0 and ' and ' .. more .. ' more' or '')
 end
 
--- From now on the job hears of those of its parents that go on. Returns one that did not succeed, and how it ended.
-local function note_parents(id)
-  for _, parent in ipairs(parents_of(id)) do
-    local outcome = outcome_of(parent)
-    if not outcome then
-      redis.call('SADD', K.parents(id), parent)
-      redis.call('ZADD', K.children(parent), get(id, 'sequence'), id)
-    elseif outcome ~= 'succeeded' then
-      return parent, outcome
-    end
+-- From now on the job hears of all that it comes after, and none of them can be removed.
+local function hear_parents(id)
+  local parents, source = parents_of(id)
+  parents[#parents + 1] = source
+  for _, parent in ipairs(parents) do
+    redis.call('SADD', K.parents(id), parent)
+    redis.call('ZADD', K.children(parent), get(id, 'sequence'), id)
   end
 end
 
--- A parent has succeeded. Returns whether it was the last one.
-local function wait_no_more(id, parent)
-  redis.call('ZREM', K.children(parent), id)
-  redis.call('SREM', K.parents(id), parent)
-  return redis.call('EXISTS', K.parents(id)) == 0
+-- It goes, or ends: what becomes of those before it does not matter any more.
+local function forget_parents(id)
+  for _, parent in ipairs(redis.call('SMEMBERS', K.parents(id))) do
+    redis.call('ZREM', K.children(parent), id)
+  end
+  redis.call('DEL', K.parents(id))
 end

@@ -9,11 +9,9 @@ local function cannot_retry(id, fresh)
   if get(id, 'outcome') == 'succeeded' and not fresh then
     return 'succeeded'
   end
-  for _, parent in ipairs(parents_of(id)) do
-    local outcome = outcome_of(parent)
-    if outcome and outcome ~= 'succeeded' then
-      return 'after', parent
-    end
+  local verdict, parent = judge_parents(id)
+  if verdict == 'never' then
+    return 'after', parent
   end
 end
 
@@ -27,6 +25,7 @@ local function retry(id, fresh)
     'assigned_at', 0, 'started_at', 0, 'finished_at', 0, 'due_at', 0)
   if sweep_of(id) then
     redis.call('HSET', K.sweep(sweep_of(id)), 'stop_requested', '')
+    note_same(K.sweep(sweep_of(id)), sweep_of(id))
   end
-  enter(id, '')
+  enter(id)
 end

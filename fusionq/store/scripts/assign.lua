@@ -1,5 +1,5 @@
 -- A queued job to a worker. ARGV: id, worker, GPU numbers joined by commas, ms until it must have started.
--- Returns the number of the new attempt, or 0 where the job or the room for it is gone.
+-- Returns the number of the new attempt, or 0 where the job or the room for it is gone, or its queue is paused.
 local id, worker, gpus = ARGV[1], ARGV[2], ARGV[3]
 local alive_until = redis.call('ZSCORE', K.workers, worker)
 if not alive_until or tonumber(alive_until) < now_ms() then
@@ -17,17 +17,13 @@ for gpu in string.gmatch(gpus, '%d+') do
     return 0
   end
 end
-if get(id, 'status') ~= 'queued' then
+if get(id, 'status') ~= 'queued' or redis.call('HEXISTS', K.paused, get(id, 'queue')) == 1 then
   return 0
 end
 local attempt = redis.call('HINCRBY', K.job(id), 'attempt', 1)
 move(id, 'assigned', '')
-redis.call('ZREM', K.pending(get(id, 'queue')), id)
-local host = redis.call('HGET', K.worker(worker), 'host') or ''
-set(id, 'worker', worker, 'host', host, 'assigned_gpus', gpus, 'assigned_at', now_ms())
-redis.call('SADD', K.worker_jobs(worker), id)
-for gpu in string.gmatch(gpus, '%d+') do
-  take_gpu(worker, gpu, id, bytes)
-end
+dequeue(id)
+reserve(id, worker, gpus, bytes)
+set(id, 'assigned_at', now_ms())
 redis.call('ZADD', K.assigned, now_ms() + tonumber(ARGV[4]), id)
 return attempt

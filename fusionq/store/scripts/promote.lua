@@ -1,16 +1,31 @@
--- Jobs whose time has come go to their queue; assigned jobs that nobody started go back to theirs.
--- Returns how many moved.
+-- Jobs whose time has come go on; assigned jobs that nobody started go back to their queue; jobs that waited for
+-- a worker for longer than they may have run out of time. Returns how many moved.
+local MOST = 1000
+
+local function due(list)
+  return redis.call('ZRANGEBYSCORE', list, '-inf', now_ms(), 'LIMIT', 0, MOST)
+end
+
+sort_into_lanes(MOST)
+count_all_active()
 local moved = 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.waiting, '-inf', now_ms(), 'LIMIT', 0, 1000)) do
+for _, id in ipairs(due(K.waiting)) do
   redis.call('ZREM', K.waiting, id)
-  if move(id, 'queued', '') then
-    enqueue(id)
+  if get(id, 'status') == 'waiting' then
+    admit(id, '')
     moved = moved + 1
   end
 end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.assigned, '-inf', now_ms(), 'LIMIT', 0, 1000)) do
+for _, id in ipairs(due(K.assigned)) do
   redis.call('ZREM', K.assigned, id)
-  if get(id, 'status') == 'assigned' and requeue(id, 'its worker did not start it in time', 0) then
+  if get(id, 'status') == 'assigned' then
+    requeue(id, 'its worker did not start it in time', 0)
+    moved = moved + 1
+  end
+end
+for _, id in ipairs(due(K.overdue)) do
+  if get(id, 'status') == 'queued' then
+    finish(id, 'timed_out', 'waited longer than ' .. span(tonumber(get(id, 'wait_timeout'))) .. ' for a worker', '')
     moved = moved + 1
   end
 end

@@ -12,4 +12,5 @@ local losses = redis.call('HINCRBY', K.job(id), 'losses', 1)
 if losses > tonumber(ARGV[4]) then
   return finish(id, 'failed', ARGV[5] .. ', ' .. losses .. ' times', '') and 'failed' or ''
 end
-return requeue(id, ARGV[5], now_ms() + tonumber(ARGV[3])) and 'requeued' or ''
+requeue(id, ARGV[5], now_ms() + tonumber(ARGV[3]))
+return 'requeued'

@@ -10,9 +10,7 @@ end
 if is_being_cancelled(id) then
   return finish(id, 'cancelled', 'cancelled by the user', '') and 1 or 0
 end
-if not requeue(id, ARGV[3], now_ms() + tonumber(ARGV[4])) then
-  return 0
-end
+requeue(id, ARGV[3], now_ms() + tonumber(ARGV[4]))
 if ARGV[5] == '1' then
   redis.call('HINCRBY', K.job(id), 'losses', 1)
 end

@@ -5,6 +5,7 @@ if not holds(id, attempt) or not move(id, 'running', '') then
   return 0
 end
 redis.call('ZREM', K.assigned, id)
+redis.call('ZREM', K.overdue, id)
 redis.call('ZADD', K.leases, now_ms() + tonumber(ARGV[3]), id)
 set(id, 'started_at', now_ms(), 'run_dir', ARGV[4], 'progress', '')
 if sweep_of(id) then

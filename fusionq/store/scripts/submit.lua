@@ -1,13 +1,17 @@
--- A new job. ARGV: id, spec, token, then field, value, … of the record. Returns 0 where the id is taken,
--- -1 where a blob that the record points to is gone.
+-- A new job. ARGV: id, spec, token, 1 where it must be the only one of its kind, then field, value, … of the record.
+-- Returns the id of the job that is there now, 0 where the id is taken, -1 where a blob that the record points to is gone.
 local id, token = ARGV[1], ARGV[3]
 if redis.call('EXISTS', K.job(id), K.sweep(id)) > 0 then
   -- The same call once more, after its first answer was lost on the way: one submission, one job.
-  return get(id, 'token') == token and tonumber(get(id, 'sequence')) or 0
+  return get(id, 'token') == token and id or 0
 end
 local fields = {}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   fields[#fields + 1] = ARGV[i]
+end
+local twin = ARGV[4] == '1' and same_as(fields)
+if twin then
+  return twin
 end
 if not use_blobs(fields, id) then
   return -1
@@ -18,5 +22,5 @@ set(id, 'attempt', 0, 'losses', 0, 'sequence', sequence, 'submitted_at', now_ms(
 add_row(id, sequence)
 list(id, get(id, 'name'), sequence)
 redis.call('SADD', K.queues, get(id, 'queue'))
-enter(id, '')
-return sequence
+enter(id)
+return id

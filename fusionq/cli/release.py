@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import click
+
+from fusionq.cli.selecting import Chosen, active_jobs, check_reference, filter_options
+from fusionq.cli.session import Session, verb
+from fusionq.cli.words import of_trials, say
+from fusionq.errors import FusionqError
+
+
+@click.command()
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@filter_options(all_help="All that are held.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask, also where options hit many jobs.")
+@verb
+def release(session: Session, jobs: tuple[str, ...], chosen: Chosen, yes: bool) -> None:
+    """Let each JOB go that was held; it has its old place in the queue.
+
+    \b
+    fusionq release last
+    fusionq release --all -y
+    """
+    check_reference(jobs, chosen, "release")
+    for job_id in active_jobs(session, jobs, chosen, "release", is_sure=yes, held_only=True):
+        answers = session.store.jobs.release(job_id)
+        if answers["finished"] == answers.total():
+            raise FusionqError(f"{job_id} has ended already")
+        what = f"is released{of_trials(answers, 'released')}" if answers["released"] else "was not held"
+        say(f"{job_id} {what}")
+    session.ask_for_pass()

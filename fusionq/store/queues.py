@@ -1,0 +1,85 @@
+"""The queues as a whole: paused or not, in which order jobs go, and how far ahead of a job others are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from fusionq.errors import UsageError
+from fusionq.store import keys
+from fusionq.store.bulk import chunks
+from fusionq.store.connection import Client
+from fusionq.store.scripts import Scripts
+from fusionq.store.view import FAIR, FIFO, Need
+
+ORDERS = (FAIR, FIFO)
+CHUNK = 500
+
+
+class Counts(NamedTuple):
+    """How many jobs of a queue wait in it, and how many are assigned or running."""
+
+    pending: int
+    running: int
+
+
+class Place(NamedTuple):
+    """Where a queued job stands: how many of its queue go before it."""
+
+    job_id: str
+    need: Need
+    ahead: int
+
+
+class Queues:
+    """All queues of one Redis."""
+
+    def __init__(self, client: Client, scripts: Scripts) -> None:
+        self._redis = client
+        self._scripts = scripts
+
+    def pause(self, queue: str, reason: str) -> None:
+        """Start no job of this queue from now on. Those that run go on."""
+        self._redis.hset(keys.PAUSED, queue, reason)
+
+    def clear(self, queue: str) -> int:
+        """Ask its running jobs to save their state and go back to it. Returns how many."""
+        return self._scripts.run("clear_queue", queue, keys.stop_channel(""))
+
+    def resume(self, queue: str) -> bool:
+        """Start its jobs again. False where it was not paused."""
+        return bool(self._redis.hdel(keys.PAUSED, queue))
+
+    def paused(self) -> dict[str, str]:
+        """Why, by queue."""
+        return self._redis.hgetall(keys.PAUSED)
+
+    def order(self) -> str:
+        """What decides between jobs of one priority: 'fair' or 'fifo'."""
+        return FIFO if self._redis.hget(keys.POLICY, "order") == FIFO else FAIR
+
+    def set_order(self, order: str) -> None:
+        """Raises UsageError for an order that is none."""
+        if order not in ORDERS:
+            raise UsageError(f"{order!r} is no order of a queue", hint=f"it is one of {', '.join(ORDERS)}")
+        self._redis.hset(keys.POLICY, "order", order)
+
+    def counts(self) -> dict[str, Counts]:
+        """Every queue that ever held a job, by name."""
+        flat = self._scripts.run("count_queues")
+        triples = zip(flat[0::3], flat[1::3], flat[2::3], strict=True)
+        return {queue: Counts(pending, running) for queue, pending, running in sorted(triples)}
+
+    def places(self, ids: Iterable[str]) -> dict[str, Place]:
+        """Where queued jobs stand now, exactly; of a sweep the first trial that is queued.
+
+        In the fair order this is where they would stand if no job that runs now ended before them. Ids of
+        which nothing is queued are left out.
+        """
+        found = {}
+        for chunk in chunks(ids, CHUNK):
+            for asked, answer in zip(chunk, self._scripts.run("places", *chunk), strict=True):
+                if answer:
+                    job_id, lane, ahead = answer
+                    found[asked] = Place(job_id, Need.of_lane(lane), ahead)
+        return found

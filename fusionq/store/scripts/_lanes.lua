@@ -1,0 +1,44 @@
+-- Queued jobs stand in lanes. Those of one lane are the same to the planner, of one queue and one user and in need
+-- of the same, so it looks at the first few of each, however many there are.
+
+-- How far apart two priorities stand. Exact in a double: a thousand priorities times ten billion submissions.
+local SUBMISSIONS = 10000000000
+
+local function place_in_queue(id)
+  return -tonumber(get(id, 'priority')) * SUBMISSIONS + tonumber(get(id, 'sequence'))
+end
+
+local function lane_of(id)
+  local what = redis.call('HMGET', K.job(id), 'queue', 'user', 'gpus', 'gpu_memory')
+  for i = 1, 4 do
+    what[i] = what[i] or ''
+  end
+  return cjson.encode(what)
+end
+
+-- The two doors of a lane. A job that is queued already comes to another place where its priority changed.
+local function enqueue(id)
+  local lane = lane_of(id)
+  set(id, 'lane', lane)
+  redis.call('ZADD', K.pending(lane), place_in_queue(id), id)
+  redis.call('SADD', K.lanes, lane)
+end
+
+local function dequeue(id)
+  local lane = get(id, 'lane') or get(id, 'queue')
+  if redis.call('ZREM', K.pending(lane), id) == 1 and redis.call('EXISTS', K.pending(lane)) == 0 then
+    redis.call('SREM', K.lanes, lane)
+  end
+end
+
+-- Jobs that an older version queued lie in their queue as a whole: the first of them come to their lanes.
+local function sort_into_lanes(most)
+  for _, queue in ipairs(redis.call('SMEMBERS', K.queues)) do
+    for _, id in ipairs(redis.call('ZRANGE', K.pending(queue), 0, most - 1)) do
+      redis.call('ZREM', K.pending(queue), id)
+      if get(id, 'status') == 'queued' then
+        enqueue(id)
+      end
+    end
+  end
+end
