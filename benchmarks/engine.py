@@ -15,15 +15,14 @@ import platform
 import statistics
 import subprocess
 import sys
-import sysconfig
-import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from benchmarks.peers import Peers
+
 PEERS = ("lightning", "pytorch-ignite", "keras", "accelerate", "skorch")
-HOME = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "fusionq-benchmarks"
 ROOT = Path(__file__).parents[1]
 TIMEOUT_S = 900
 
@@ -102,16 +101,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def _environment_of_peers() -> Path:
-    """A virtual environment with the peers, which sees the present environment's torch."""
-    folder = HOME / "peers"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        own = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-        (own / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEERS], check=True)
-        (folder / "complete").touch()
-    return python
+    """The Python of a virtual environment with the peers; who cannot be installed does not take part."""
+    peers = Peers("peers")
+    for why in peers.install_all(PEERS):
+        print(why, file=sys.stderr, flush=True)
+    return peers.python
 
 
 def _measure(contestants, task, arguments, peers_python) -> dict[Contestant, Measured]:

@@ -25,6 +25,7 @@ from fusionq.errors import StoreUnavailableError
 START_TIMEOUT_S = 30.0  # a large append-only file takes its time to load
 POLL_S = 0.005
 LONGEST_LOG = 1_000_000  # bytes of its log; when there are more, the older half goes
+LONGEST_COMPACT_VALUE = 1024  # one longer than this, by default 64, makes a record three times as large
 LONGEST_SOCKET_PATH = 100  # the kernel's limit for a unix socket is 107 bytes
 
 
@@ -108,6 +109,7 @@ class EmbeddedRedis:
             "appendfsync": "everysec",
             "save": "",
             "maxmemory-policy": "noeviction",
+            "hash-max-ziplist-value": str(LONGEST_COMPACT_VALUE),
             "daemonize": "no",
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]

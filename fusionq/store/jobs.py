@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from redis.client import NEVER_DECODE
+
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
 from fusionq.spec.stops import CANCEL, CANCEL_NOW
 from fusionq.store import finding, keys
 from fusionq.store.blobs import is_stored
 from fusionq.store.connection import Client
+from fusionq.store.packing import pack, unpack
 from fusionq.store.scripts import Scripts
 
 
@@ -36,7 +39,7 @@ class Jobs:
         """
         flat = [part for pair in fields.items() for part in pair]
         token = uuid.uuid4().hex
-        answer = self._scripts.run("submit", job_id, json.dumps(spec), token, int(unique), *flat)
+        answer = self._scripts.run("submit", job_id, pack(spec), token, int(unique), *flat)
         return answer if is_stored(answer) else ""
 
     def assign(self, job_id: str, worker: str, gpus: Sequence[int], start_within_s: float) -> int:
@@ -165,10 +168,10 @@ class Jobs:
 
     def spec(self, job_id: str) -> dict[str, Any]:
         """The resolved job file. Raises NotFoundError."""
-        stored = self._redis.get(keys.spec(job_id))
+        stored = self._redis.execute_command("GET", keys.spec(job_id), **{NEVER_DECODE: True})
         if stored is None:
             raise finding.unknown(job_id)
-        return json.loads(stored)
+        return unpack(stored)
 
     def find(self, reference: str) -> str:
         """The id that `reference` means: an id, a prefix of one, a name, or 'last'. It may be a sweep's."""

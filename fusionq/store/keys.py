@@ -3,7 +3,7 @@
 | key          | type   | holds                                                    | lives                |
 |--------------|--------|----------------------------------------------------------|----------------------|
 | job          | hash   | the record of a job                                      | until it is removed  |
-| spec         | string | the resolved job file, as JSON                           | until it is removed  |
+| spec         | string | the resolved job file, compressed                        | until it is removed  |
 | log, metrics | stream | what the job printed; its points                         | until it is removed  |
 | blob         | string | what records point to by its digest, such as code        | while used, or 1 h   |
 | blob_users   | set    | the jobs and sweeps whose record points to a blob        | while it has members |

@@ -41,7 +41,7 @@ class Scripts:
         self._client = client
         self._registered: dict[str, Any] = {}
 
-    def run(self, name: str, *args: str | int | float, client: redis.Redis | None = None) -> Any:
+    def run(self, name: str, *args: str | bytes | int | float, client: redis.Redis | None = None) -> Any:
         """Run a script, or queue it on a pipeline given as `client`."""
         if name not in self._registered:
             self._registered[name] = self._client.register_script(source(name))

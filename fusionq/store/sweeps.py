@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,6 +13,7 @@ from fusionq.store import finding, keys
 from fusionq.store.blobs import is_stored
 from fusionq.store.connection import Client
 from fusionq.store.jobs import Jobs
+from fusionq.store.packing import pack
 from fusionq.store.scripts import Scripts
 
 STAGED_MS = 600_000  # what a client that died had written expires
@@ -56,7 +56,7 @@ class Sweeps:
             return ""
         self._stage(sweep_id, trials)
         flat = [token, len(trials), int(unique), *(part for pair in fields.items() for part in pair)]
-        answer = self._scripts.run("submit_sweep", sweep_id, json.dumps(spec), *flat)
+        answer = self._scripts.run("submit_sweep", sweep_id, pack(spec), *flat)
         return answer if is_stored(answer) else ""
 
     def _reserve(self, sweep_id: str, token: str) -> bool:
@@ -74,7 +74,7 @@ class Sweeps:
             for trial_id, spec, fields in chunk:
                 pipe.hset(keys.job(trial_id), mapping={**fields, "sweep": sweep_id})
                 pipe.pexpire(keys.job(trial_id), STAGED_MS)
-                pipe.set(keys.spec(trial_id), json.dumps(spec), px=STAGED_MS)
+                pipe.set(keys.spec(trial_id), pack(spec), px=STAGED_MS)
             pipe.execute()
 
     def cancel(self, sweep_id: str, reason: str, *, now: bool = False) -> Cancelled:

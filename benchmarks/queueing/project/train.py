@@ -1,0 +1,5 @@
+import sys
+
+import tiny
+
+tiny.train(sys.argv[1])
