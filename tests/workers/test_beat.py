@@ -186,7 +186,7 @@ def test_a_worker_that_leaves_holds_its_leases_and_sees_to_nothing_else(node: No
 def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """What the worker would have sent itself."""
     sent: list[tuple[int, int]] = []
-    monkeypatch.setattr(beat_module.os, "kill", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
     monkeypatch.setattr(beat_module, "IDLE_S", 0.03)
     return sent
 
