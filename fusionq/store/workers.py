@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fusionq.errors import NotFoundError
-from fusionq.spec.near import did_you_mean
 from fusionq.spec.stops import DRAIN
 from fusionq.store import keys
 from fusionq.store.connection import Client
@@ -94,7 +93,7 @@ class Workers:
                 return worker
         names = [worker.name for worker in alive]
         hint = f"these live: {', '.join(names)}" if names else "none lives"
-        raise NotFoundError(f"no worker {name!r} lives{did_you_mean(name, names)}", hint=hint)
+        raise NotFoundError(f"no worker {name!r} lives", hint=hint)
 
     def alive(self) -> list[WorkerRecord]:
         """Workers whose heartbeat holds, by name."""
