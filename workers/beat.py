@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
 import time
 
 from fusionq.errors import StoreUnavailableError
+from fusionq.spec.stops import TO_WORKER
 from fusionq.store import keys
 from workers import leash
 from workers.node import Node
@@ -24,7 +23,7 @@ LISTEN_S = 1.0
 
 
 class Beat:
-    """Two threads: one renews and sees to things, one listens for cancellations."""
+    """Two threads: one renews and sees to things, one listens for what jobs, or we, are to stop for."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -78,6 +77,7 @@ class Beat:
         if not node.register():
             log.error("another worker took the name %s; this one takes nothing more", node.name)
             node.is_accepting = False
+        node.obey(node.store.workers.asked_to(node.name, node.token))
         begun_at = leash.now()
         answers = node.store.jobs.renew([(a.job_id, a.number) for a in attempts], node.settings.lease_s)
         for attempt, answer in zip(attempts, answers, strict=True):
@@ -92,6 +92,7 @@ class Beat:
 
     def _see_to_things(self) -> None:
         node = self._node
+        node.end_if_drained()
         if node.is_stopping:
             return
         node.store.jobs.promote()
@@ -110,7 +111,7 @@ class Beat:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since >= IDLE_S:
             log.info("nothing is left to do")
-            os.kill(os.getpid(), signal.SIGTERM)
+            self._node.end()
 
     def _listen(self) -> None:
         """Cancellations at once; the beat finds those that were missed."""
@@ -121,11 +122,17 @@ class Beat:
                     while not self._ended.is_set():
                         message = channel.get_message(timeout=LISTEN_S)
                         if message:
-                            word, _, job_id = message["data"].partition(" ")
-                            self._node.running.obey(job_id, word)
+                            self._hear(*message["data"].split(" "))
             except Exception as error:
                 log.debug("listening: %s", error)
                 self._ended.wait(LISTEN_S)
+
+    def _hear(self, word: str, job_id: str, token: str = "") -> None:
+        if word != TO_WORKER:
+            self._node.running.obey(job_id, word)
+        elif token == self._node.token:
+            self._node.obey(job_id)
+            self._node.end_if_drained()
 
 
 def say(node: Node) -> str:

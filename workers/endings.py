@@ -21,6 +21,7 @@ class Seen:
     exit_code: int | None
     stop_reason: str = ""
     was_killed: bool = False
+    was_hurried: bool = False  # it was not to take the time to save its state
     error: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     losses: int = 0
@@ -63,9 +64,7 @@ def _after_failure(seen: Seen, spec: JobSpec) -> Ending:
 
 
 def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
-    saved = (
-        f"killed after {format_duration(spec.grace)} of grace" if seen.was_killed else "its state is saved"
-    )
+    saved = _saved(seen, spec)
     if seen.stop_reason == CANCEL:
         return Ending(Outcome.CANCELLED, f"cancelled by the user; {saved}")
     if seen.stop_reason == TIMEOUT:
@@ -76,6 +75,15 @@ def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
         return Ending(None, f"it was asked to make room; {saved}")
     assert seen.stop_reason == SHUTDOWN
     return Ending(None, f"its worker was shut down; {saved}")
+
+
+def _saved(seen: Seen, spec: JobSpec) -> str:
+    """What became of its state."""
+    if not seen.was_killed:
+        return "its state is saved"
+    if seen.was_hurried:
+        return "killed at once, what it did since its last checkpoint is lost"
+    return f"killed after {format_duration(spec.grace)} of grace"
 
 
 def _failure(seen: Seen) -> tuple[str, str]:

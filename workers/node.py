@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import secrets
+import signal
 import threading
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from fusionq.errors import FusionqError, UsageError
 from fusionq.queue.names import node_queue
 from fusionq.queue.sender import Sender
 from fusionq.spec.settings import Settings
+from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store.store import Store
 from workers.gpus import Gpu, find_gpus
 from workers.launcher import Launcher
@@ -40,6 +42,9 @@ class Node:
         self.launcher = Launcher()
         self.running = Running()
         self.is_stopping = False
+        self.is_draining = False
+        self.is_hurrying = False
+        self._has_ended = False
         self.is_accepting = False
         self.token = secrets.token_hex(8)
         self.name = self._take_name()
@@ -69,15 +74,46 @@ class Node:
             "version": fusionq.__version__,
             "queues": json.dumps(self.options.queues),
             "slots": self.slots,
-            "accepting": int(self.is_accepting and not self.is_stopping),
+            "accepting": int(self.is_accepting and not self.is_leaving),
             "gpus": json.dumps([gpu.to_json() for gpu in self.gpus]),
         }
+        if self.is_stopping:
+            fields["stop"] = LEAVE_NOW if self.is_hurrying else LEAVE
         return self.store.workers.register(self.name, self.token, self.settings.lease_s, fields)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it takes nothing more."""
+        return self.is_stopping or self.is_draining
 
     def begin_to_stop(self, *, hurry: bool) -> None:
         """Take nothing more, ask the jobs to save their state. For a signal handler: it only sets flags."""
         self.is_stopping = True
-        self.running.ask_all_to_stop(SHUTDOWN, hurry=hurry)
+        self.is_hurrying = self.is_hurrying or hurry
+        self.running.ask_all_to_stop(SHUTDOWN, hurry=self.is_hurrying)
+
+    def obey(self, word: str) -> None:
+        """What `fusionq worker stop` asks for; '' asks for nothing. A word may be heard again."""
+        if word == DRAIN and not self.is_leaving:
+            log.info("told to drain: no new jobs, and an end once %d are over", len(self.running.all()))
+            self.is_draining = True
+        elif word == LEAVE and not self.is_stopping:
+            self.end()
+        elif word == LEAVE_NOW and not self.is_hurrying:
+            self.begin_to_stop(hurry=True)
+            self.end()
+
+    def end(self) -> None:
+        """As if somebody had pressed Ctrl-C, once: a second time would mean haste."""
+        if not self._has_ended:
+            self._has_ended = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def end_if_drained(self) -> None:
+        """Raises StoreUnavailableError."""
+        is_waiting = self.is_draining and not self.is_stopping
+        if is_waiting and not self.running.all() and not self.store.workers.has_jobs(self.name):
+            self.end()
 
     def leave(self) -> None:
         """End what still runs, give back what was assigned and not started, and go off the list."""

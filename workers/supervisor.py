@@ -46,8 +46,8 @@ ENV_ATTEMPT = "FUSIONQ_ATTEMPT"
 def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None:
     """Run an attempt that was assigned to this worker. A message that is doubled, late or stale ends here."""
     attempt = Attempt(job_id, number)
-    if node.is_stopping:
-        return  # the job is given back when the worker leaves
+    if node.is_leaving:
+        return  # the job is given back when the worker leaves, or was when it was told to
     # A doubled message must not sit in a thread for as long as the job runs; by then it is stale anyway.
     if not node.free_slot.acquire(timeout=START_WITHIN_S):
         return
@@ -62,14 +62,15 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
         node.free_slot.release()
     try:
         node.sender.ask_for_pass()  # a slot is free
+        node.end_if_drained()
     except FusionqError:
-        pass  # the beat asks again
+        pass  # the beat does it again
 
 
 def _run(node: Node, results: ResultView, attempt: Attempt) -> None:
     node.running.add(attempt)
     if node.is_stopping:  # it began between our look and the start
-        attempt.ask_to_stop(SHUTDOWN)
+        attempt.ask_to_stop(SHUTDOWN, hurry=node.is_hurrying)
     try:
         _Supervisor(node, results, attempt).run()
     finally:
@@ -145,6 +146,7 @@ class _Supervisor:
             exit_code=process.exit_code,
             stop_reason=self._attempt.stop_reason,
             was_killed=self._was_killed,
+            was_hurried=self._attempt.hurry,
             error=self._error,
             result=self._result,
             losses=record.losses,
@@ -206,10 +208,10 @@ class _Supervisor:
 
     def _stop(self, process: JobProcess, grace_s: float) -> None:
         """Ask once; after the grace, or at once in a hurry, kill."""
-        if self._kill_at is None:
+        if self._kill_at is None and not self._attempt.hurry:
             self._kill_at = time.monotonic() + grace_s
             process.ask_to_stop()
-        if self._attempt.hurry or time.monotonic() > self._kill_at:
+        if self._kill_at is None or self._attempt.hurry or time.monotonic() > self._kill_at:
             self._was_killed = True
             process.kill_tree()
 

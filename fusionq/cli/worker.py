@@ -9,11 +9,12 @@ import click
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import WorkerError
+from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 
 MODULE = "workers"
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--name", help="What this worker is called; default: the name of this machine.")
 @click.option("--slots", type=click.IntRange(1, 1000), help="Jobs at once; default: one per GPU, or one.")
 @click.option("--gpus", metavar="all|none|0,2", help="Which GPUs to use; default: all.")
@@ -28,13 +29,52 @@ def worker(
     queues: str | None,
     exit_when_idle: bool,
 ) -> None:
-    """Run jobs on this machine until Ctrl-C, which lets running jobs save their state and queue again."""
+    """Run jobs on this machine until Ctrl-C, which lets running jobs save their state and queue again.
+
+    With a command: stop a worker, wherever it runs, or let it go on.
+
+    \b
+    fusionq worker --slots 2
+    fusionq worker stop gpu-box --drain
+    """
+    if click.get_current_context().invoked_subcommand:
+        return
     environ = worker_environ(
         session, name=name, slots=slots, gpus=gpus, queues=queues, exit_when_idle=exit_when_idle
     )
     say(f"starting a worker on {session.store.redis.shown_url}; it warms up first")
     session.close()
     os.execve(sys.executable, [sys.executable, "-m", MODULE], environ)
+
+
+@worker.command()
+@click.argument("name")
+@click.option("--drain", "word", flag_value=DRAIN, help="Let running jobs finish first; no new ones start.")
+@click.option(
+    "--requeue",
+    "word",
+    flag_value=LEAVE,
+    default=True,
+    help="Let running jobs save their state and queue again; no retry is used up. This is what it does.",
+)
+@click.option(
+    "--now",
+    "word",
+    flag_value=LEAVE_NOW,
+    help="Kill running jobs; they queue again from their last checkpoint.",
+)
+@click.option("--no-wait", is_flag=True, help="Do not wait until it is really gone.")
+@verb
+def stop(session: Session, name: str, word: str, no_wait: bool) -> None:
+    """Stop the worker NAME, wherever it runs, and return when it is gone. `fusionq workers` lists them.
+
+    \b
+    fusionq worker stop gpu-box
+    fusionq worker stop gpu-box --drain --no-wait
+    """
+    from fusionq.cli.leaving import stop_worker
+
+    stop_worker(session, name, word, is_waiting=not no_wait)
 
 
 def worker_environ(session: Session, **options: str | int | bool | None) -> dict[str, str]:

@@ -29,7 +29,7 @@ def workers(session: Session, as_json: bool) -> None:
     rows = []
     for worker in found:
         gpus = ", ".join(gpu["name"] for gpu in worker.gpus) or "CPU"
-        state = ("ready" if worker.accepting else "stopping") if worker.is_alive else "[red]silent[/]"
+        state = worker.state_word if worker.is_alive else f"[red]{worker.state_word}[/]"
         seen = format_duration(max(0.0, time.time() - worker.seen_at))
         slots = f"{len(worker.jobs)}/{worker.slots}"
         rows.append(

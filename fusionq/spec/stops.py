@@ -1,4 +1,4 @@
-"""What a job that runs can be asked to stop for: words in its record, and on the channel of its worker."""
+"""What a job that runs, or a worker, can be asked to stop for: words in records and on channels."""
 
 from __future__ import annotations
 
@@ -7,3 +7,12 @@ CANCEL_NOW = "cancel_now"  # for good, without waiting for its state
 REQUEUE = "requeue"  # its state saved, and back to where it waits; no attempt is lost
 
 CANCELS = (CANCEL, CANCEL_NOW)
+
+# A worker that is to leave. A later word counts where it asks for more haste.
+DRAIN = "drain"  # once what runs is over
+LEAVE = "leave"  # once what runs has saved its state and is back in its queue
+LEAVE_NOW = "leave_now"  # what runs is killed, and goes back to its queue
+WORKER_STOPS = (DRAIN, LEAVE, LEAVE_NOW)
+
+TO_WORKER = "worker"
+"""Begins a message on a worker's channel that is for the worker itself: `worker <word> <token>`."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fusionq.errors import NotFoundError
+from fusionq.spec.stops import DRAIN
 from fusionq.store import keys
 from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
@@ -31,6 +33,17 @@ class WorkerRecord:
     seen_at: float
     is_alive: bool
     shared_gpus: Mapping[int, int] = field(default_factory=dict)  # bytes that are taken, by GPU
+    token: str = ""  # another in each life of a worker
+    stop: str = ""  # what it was asked to leave by
+
+    @property
+    def state_word(self) -> str:
+        """One word for people."""
+        if not self.is_alive:
+            return "silent"
+        if self.stop:
+            return "draining" if self.stop == DRAIN else "stopping"
+        return "ready" if self.accepting else "starting"
 
     @property
     def free_slots(self) -> int:
@@ -58,6 +71,29 @@ class Workers:
 
     def unregister(self, name: str, token: str) -> bool:
         return self._scripts.run("unregister", name, token) == 1
+
+    def stop(self, name: str, word: str) -> bool:
+        """Ask a worker to leave, by a word of `spec.stops`. False where no such worker lives."""
+        return self._scripts.run("stop_worker", name, word, keys.stop_channel("")) == 1
+
+    def asked_to(self, name: str, token: str) -> str:
+        """What a worker in this life of it was asked to leave by; '' for nothing."""
+        stop, owner = self._redis.hmget(keys.worker(name), "stop", "token")
+        return stop or "" if owner == token else ""
+
+    def has_jobs(self, name: str) -> bool:
+        """Whether anything is assigned to a worker or runs there."""
+        return bool(self._redis.exists(keys.worker_jobs(name)))
+
+    def find(self, name: str) -> WorkerRecord:
+        """A living worker. Raises NotFoundError."""
+        alive = self.alive()
+        for worker in alive:
+            if worker.name == name:
+                return worker
+        names = [worker.name for worker in alive]
+        hint = f"these live: {', '.join(names)}" if names else "none lives"
+        raise NotFoundError(f"no worker {name!r} lives", hint=hint)
 
     def alive(self) -> list[WorkerRecord]:
         """Workers whose heartbeat holds, by name."""
@@ -106,6 +142,8 @@ def _record(
         busy_gpus=tuple(sorted(int(gpu) for gpu in gpus)),
         seen_at=int(stored.get("seen_at", 0)) / 1000,
         is_alive=is_alive,
+        token=stored.get("token", ""),
+        stop=stored.get("stop", ""),
         shared_gpus={int(gpu): sum(held) for gpu, names in gpus.items() if (held := shares(names))},
     )
 

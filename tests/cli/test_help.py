@@ -22,6 +22,7 @@ HELPERS = {
     "follow",
     "follow_sweep",
     "gone",
+    "leaving",
     "rows",
     "live",
     "selecting",

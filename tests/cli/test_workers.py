@@ -40,6 +40,51 @@ def test_a_worker_that_fell_silent_is_shown_as_such(cli: Cli, store):
     assert "silent" in cli("workers").out
 
 
+def test_a_worker_is_told_to_leave_and_its_jobs_are_accounted_for(cli: Cli, store, monkeypatch):
+    serving(store, "box")
+    queued(store, "aaa")
+    running(store, "aaa", "box")
+    stop = store.workers.stop
+
+    def obeyed(workers, name: str, word: str) -> bool:
+        assert stop(name, word)
+        assert store.workers.alive()[0].state_word == "stopping"
+        store.jobs.requeue("aaa", 1, "its worker was shut down; its state is saved")
+        return store.workers.unregister(name, "t")
+
+    monkeypatch.setattr(type(store.workers), "stop", obeyed)
+    done = cli("worker", "stop", "box")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.splitlines() == [
+        "box lets its jobs save their state, and leaves …",
+        "tiny (aaa) queued: its worker was shut down; its state is saved",
+        "box is gone",
+    ]
+
+
+def test_a_worker_that_dies_on_its_way_is_not_waited_for(cli: Cli, store, monkeypatch):
+    serving(store, "box")
+    monkeypatch.setattr(
+        type(store.workers), "stop", lambda workers, name, word: store.redis.zadd(keys.WORKERS, {name: 0})
+    )
+    done = cli("worker", "stop", "box", "--drain")
+    assert done.code == 1
+    assert "box fell silent before it left; another worker takes its jobs over" in done.err
+
+
+def test_a_worker_may_be_told_without_waiting(cli: Cli, store):
+    serving(store, "box")
+    done = cli("worker", "stop", "box", "--drain", "--no-wait")
+    assert done.err == "box takes no new jobs, and leaves when what runs is over\n"
+    assert "draining" in cli("workers").out
+
+
+def test_a_worker_that_is_not_there_cannot_be_stopped(cli: Cli, store):
+    serving(store, "box")
+    done = cli("worker", "stop", "bax")
+    assert (done.code, done.err.startswith("fusionq: no worker 'bax' lives")) == (3, True)
+
+
 @pytest.fixture
 def embedded(cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedRedis:
     monkeypatch.delenv(ENV_REDIS_URL)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from fusionq.errors import StoreUnavailableError
+from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store import keys
 from tests.support import register, wait_until
 from tests.workers.fakes import give, put
@@ -218,7 +219,7 @@ def test_a_worker_that_leaves_holds_its_leases_and_sees_to_nothing_else(node: No
 def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """What the worker would have sent itself."""
     sent: list[tuple[int, int]] = []
-    monkeypatch.setattr(beat_module.os, "kill", lambda pid, number: sent.append((pid, number)))
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
     monkeypatch.setattr(beat_module, "IDLE_S", 0.03)
     return sent
 
@@ -254,6 +255,61 @@ def test_a_worker_that_may_stay_stays(node: Node, make_beat, signals):
     make_beat(node)
     wait_until(lambda: lease_of(node) != before, what="a beat")
     assert not signals
+
+
+# --- being told to leave ---------------------------------------------------------------------------
+
+
+def listens(node: Node) -> None:
+    channel = keys.stop_channel(node.name)
+    wait_until(lambda: node.store.redis.pubsub_numsub(channel)[0][1] == 1, what="the listener")
+
+
+def test_a_worker_that_is_told_to_leave_ends_as_by_one_signal(node: Node, make_beat, signals):
+    make_beat(node)
+    listens(node)
+    node.store.workers.stop("w", LEAVE)
+    wait_until(lambda: signals, what="its leave")
+    node.obey(LEAVE)  # the beat finds the same word
+    assert signals == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_a_word_that_was_not_heard_is_found_by_the_beat(node: Node, make_beat, signals):
+    node.store.workers.stop("w", LEAVE)  # before anybody listens
+    make_beat(node)
+    wait_until(lambda: signals, what="its leave")
+
+
+def test_a_worker_that_drains_leaves_when_its_last_job_is_over(node: Node, make_beat, signals):
+    attempt = runs(node)
+    make_beat(node)
+    listens(node)
+    node.store.workers.stop("w", DRAIN)
+    wait_until(lambda: node.is_draining, what="the word heard")
+    assert (attempt.stop_reason, signals) == ("", [])
+    node.store.jobs.finish("job", attempt.number, "succeeded", "")
+    node.running.remove(attempt)
+    node.end_if_drained()
+    assert len(signals) == 1
+
+
+def test_a_worker_that_is_told_to_leave_now_gives_its_jobs_no_time(node: Node, make_beat, signals):
+    attempt = runs(node)
+    make_beat(node)
+    listens(node)
+    node.store.workers.stop("w", LEAVE_NOW)
+    wait_until(lambda: signals, what="its leave")
+    assert (attempt.stop_reason, attempt.hurry) == (SHUTDOWN, True)
+
+
+def test_a_word_for_an_earlier_life_is_not_for_us(node: Node, make_beat, signals):
+    make_beat(node)
+    listens(node)
+    for token in ("another", node.token):
+        node.store.redis.publish(keys.stop_channel("w"), f"worker {DRAIN} {token}")
+        if token == "another":
+            assert not node.is_draining
+    wait_until(lambda: signals, what="its leave by the second word")
 
 
 # --- words -----------------------------------------------------------------------------------------

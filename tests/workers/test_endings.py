@@ -11,7 +11,7 @@ from fusionq.spec.load import from_yaml
 from fusionq.spec.states import Outcome
 from tests.support import ONE_JOB
 from workers.endings import Ending, Seen, judge
-from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT
+from workers.running import CANCEL, LOST, REQUEUE, SHUTDOWN, TIMEOUT
 from workers.wire import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 
 RESULT = {"epochs": 3}
@@ -66,6 +66,20 @@ def ending(seen: Seen, **more) -> Ending:
             False,
             "its worker was shut down; killed after 30s of grace",
         ),
+        # It was not to take the time.
+        (
+            Seen(-signal.SIGKILL, SHUTDOWN, was_killed=True, was_hurried=True),
+            BACK,
+            False,
+            "its worker was shut down; killed at once, what it did since its last checkpoint is lost",
+        ),
+        (
+            Seen(-signal.SIGKILL, CANCEL, was_killed=True, was_hurried=True),
+            Outcome.CANCELLED,
+            False,
+            "cancelled by the user; killed at once, what it did since its last checkpoint is lost",
+        ),
+        (Seen(EXIT_STOPPED, REQUEUE), BACK, False, "it was asked to make room; its state is saved"),
         # It was asked to stop when it had ended already.
         (Seen(EXIT_DONE, CANCEL, result=RESULT), Outcome.SUCCEEDED, False, ""),
         (Seen(EXIT_DONE, TIMEOUT, result=RESULT), Outcome.SUCCEEDED, False, ""),

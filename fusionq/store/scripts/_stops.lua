@@ -15,3 +15,6 @@ end
 local function is_being_cancelled(id)
   return STOP_RANK[get(id, 'stop_requested') or ''] >= STOP_RANK.cancel
 end
+
+-- The same for a worker that is to leave.
+local WORKER_STOP_RANK = {[''] = 0, drain = 1, leave = 2, leave_now = 3}

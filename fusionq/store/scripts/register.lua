@@ -3,8 +3,11 @@
 local name, token = ARGV[1], ARGV[2]
 local alive_until = redis.call('ZSCORE', K.workers, name)
 local owner = redis.call('HGET', K.worker(name), 'token')
-if owner and owner ~= token and alive_until and tonumber(alive_until) > now_ms() then
-  return 0
+if owner and owner ~= token then
+  if alive_until and tonumber(alive_until) > now_ms() then
+    return 0
+  end
+  redis.call('DEL', K.worker(name))  -- what was asked of an earlier life does not bind this one
 end
 redis.call('ZADD', K.workers, now_ms() + tonumber(ARGV[3]), name)
 local fields = {}
@@ -12,5 +15,9 @@ for i = 5, #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 redis.call('HSET', K.worker(name), 'token', token, 'seen_at', now_ms(), unpack(fields))
+-- It may not have heard yet that it is to take nothing more.
+if (redis.call('HGET', K.worker(name), 'stop') or '') ~= '' then
+  redis.call('HSET', K.worker(name), 'accepting', 0)
+end
 redis.call('PEXPIRE', K.worker(name), ARGV[4])
 return 1
