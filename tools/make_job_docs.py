@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fusionq.spec.describe import ANY_NAME, Key, keys
+from fusionq.spec.failures import FAILURES, counter_of
+from fusionq.spec.job import RetrySection
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "job-file.md"
 
@@ -25,6 +27,18 @@ Written by `tools/make_job_docs.py` from the model that checks job files.
 |---|---|---|---|
 """
 
+FAILURES_HEAD = """
+## How an attempt fails
+
+The class stands in the record of the job (`fusionq status JOB`). `retry.on` says which are tried again: a
+list, or a block with a rule for each, such as `on: {oom: {max: 1}, data_error: {max: 5, backoff: 1m}}`. A
+wait is twice as long each time, and up to half as long again by chance, so that jobs that fell together do
+not rise together. What a shutdown, a queue or a hold sends back uses up no retry.
+
+| class | what happened | tried again unasked | counts in `retry.on` as | what to do |
+|---|---|---|---|---|
+"""
+
 
 def row(key: Key) -> str:
     name = key.dotted.replace(ANY_NAME, "KEY")
@@ -34,7 +48,17 @@ def row(key: Key) -> str:
 
 
 def text() -> str:
-    return HEAD + "\n".join(row(key) for key in keys() if not key.is_section) + "\n"
+    rows = [row(key) for key in keys() if not key.is_section]
+    return HEAD + "\n".join(rows) + "\n" + FAILURES_HEAD + "\n".join(failure_rows()) + "\n"
+
+
+def failure_rows() -> list[str]:
+    again = RetrySection().on
+    return [
+        f"| `{name}` | {failure.words} | {'yes' if counter_of(name) in again else 'no'} "
+        f"| {failure.counts_as and f'`{failure.counts_as}`'} | {failure.next_step} |"
+        for name, failure in FAILURES.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ import torch
 from fusionq.engine.checking import check_first
 from fusionq.engine.job import Job, run_job
 from fusionq.engine.stopping import StopToken
-from fusionq.errors import EngineError, FusionqError
+from fusionq.errors import FusionqError
 from fusionq.spec.events import Event
+from fusionq.spec.failures import OOM
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from workers import leash, wire
-from workers.failure_class import OUT_OF_MEMORY, failure_class
+from workers.failure_class import failure_class
 from workers.gpu_share import keep_to_share
 
 _PR_SET_PDEATHSIG = 1
@@ -152,10 +153,8 @@ def _flush_output() -> None:
 def _explain(error: BaseException, code: str) -> dict[str, str]:
     """One line for the status, and the class that decides what follows."""
     failure = failure_class(error)
-    if failure == OUT_OF_MEMORY:
+    if failure == OOM:
         return {"class": failure, "reason": f"out of memory: {_one_line(str(error)) or type(error).__name__}"}
-    if isinstance(error, EngineError):
-        return {"class": error.failure_class, "reason": _one_line(str(error))}
     if isinstance(error, FusionqError):
         return {"class": failure, "reason": _one_line(str(error))}
     text = _one_line(str(error))

@@ -6,8 +6,9 @@ import signal
 from dataclasses import dataclass, field
 from typing import Any
 
-from fusionq.spec.failures import backoff_s, may_retry
+from fusionq.spec.failures import CRASH, ERROR, HOST_OOM, WORKER_LOST
 from fusionq.spec.job import JobSpec
+from fusionq.spec.retrying import delay_before_retry, tried
 from fusionq.spec.states import Outcome
 from fusionq.spec.units import format_duration
 from workers.running import CANCEL, LOST, REQUEUE, SHUTDOWN, TIMEOUT
@@ -25,6 +26,7 @@ class Seen:
     error: dict[str, Any] | None = None
     result: dict[str, Any] | None = None
     losses: int = 0
+    losses_by: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Ending:
     outcome: Outcome | None
     reason: str
     result: dict[str, Any] = field(default_factory=dict)
-    counts_as_loss: bool = False
+    failure: str = ""  # the class of what failed, if anything did; back in the queue it counts as a loss
     delay_s: float = 0.0
     is_ours: bool = True
 
@@ -56,11 +58,10 @@ def judge(seen: Seen, spec: JobSpec) -> Ending:
 def _after_failure(seen: Seen, spec: JobSpec) -> Ending:
     """It failed unasked: a lost attempt, as long as it may be tried again."""
     failure, reason = _failure(seen)
-    if may_retry(failure, seen.losses, spec.retry):
-        return Ending(None, reason, counts_as_loss=True, delay_s=backoff_s(spec.retry, seen.losses))
-    if failure in spec.retry.on:
-        reason = f"{reason}; it was tried {seen.losses + 1} times"
-    return Ending(Outcome.FAILED, reason)
+    delay_s = delay_before_retry(failure, seen.losses, seen.losses_by, spec.retry)
+    if delay_s is None:
+        return Ending(Outcome.FAILED, reason + tried(seen.losses), failure=failure)
+    return Ending(None, reason, failure=failure, delay_s=delay_s)
 
 
 def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
@@ -92,13 +93,13 @@ def _failure(seen: Seen) -> tuple[str, str]:
     if seen.error is not None:
         return seen.error["class"], seen.error["reason"]
     if code is None:
-        return "worker_lost", "its process was lost together with the fork server"
+        return WORKER_LOST, "its process was lost together with the fork server"
     if code == EXIT_STOPPED:
-        return "worker_lost", "its process was told to stop from outside"
+        return WORKER_LOST, "its process was told to stop from outside"
     if code >= 0:
-        return "error", f"its process ended with exit code {code} and no result"
+        return ERROR, f"its process ended with exit code {code} and no result"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     if code == -signal.SIGKILL:
         # The kernel's way to end a process when memory runs out; it leaves no other trace that we may read.
-        return "oom", f"its process was killed ({name}), by somebody or for lack of memory"
-    return "crash", f"its process crashed ({name})"
+        return HOST_OOM, f"its process was killed ({name}), by somebody or for lack of memory"
+    return CRASH, f"its process crashed ({name})"

@@ -1,4 +1,4 @@
-"""What kind of failure an exception of a job is: `retry.on` knows it, or it is never tried again."""
+"""What kind of failure an exception of a job is."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 import torch
 
 from fusionq.errors import EngineError, UsageError
-
-OUT_OF_MEMORY = "oom"
-IMPORT_ERROR = "import_error"  # not one of `retry.on`: the next attempt would find the same
-ERROR = "error"
+from fusionq.spec.failures import DISK_FULL, ERROR, IMPORT_ERROR, OOM
+from workers.disk import is_disk_full
 
 # Torch has no class of its own for these.
 _WORDS = ("out of memory", "can't allocate memory")
 
 
 def failure_class(error: BaseException) -> str:
-    """The class of failure by its name in `retry.on`, or another name."""
+    """The class of failure by its name in `fusionq.spec.failures`."""
     if any(map(_is_out_of_memory, _causes(error))):
-        return OUT_OF_MEMORY
+        return OOM
+    if is_disk_full(error):
+        return DISK_FULL
     if isinstance(error, EngineError):
         return error.failure_class
     if isinstance(error, UsageError | ImportError | SyntaxError):

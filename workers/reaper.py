@@ -6,16 +6,15 @@ import logging
 import time
 
 from fusionq.errors import NotFoundError, SpecError
-from fusionq.spec.failures import backoff_s
+from fusionq.spec.failures import FAILURES, LOST_LEASE, WORKER_LOST
 from fusionq.spec.job import RetrySection
 from fusionq.spec.load import parse_job
+from fusionq.spec.retrying import delay_before_retry, jittered, tried
 from workers.node import Node
 
 log = logging.getLogger("fusionq.worker")
 
 AFTER_OUTAGE_S = 5.0
-FAILURE = "worker_lost"
-REASON = "its worker was lost"
 
 
 class Reaper:
@@ -38,17 +37,22 @@ class Reaper:
             return 0
         return sum(self._take(*lost) for lost in expired)
 
-    def _take(self, job_id: str, attempt: int, losses: int) -> bool:
-        retry = self._retry_of(job_id)
-        answer = self._node.store.jobs.reap(
+    def _take(self, job_id: str, attempt: int) -> bool:
+        store = self._node.store
+        record = store.jobs.get(job_id)
+        alive = {worker.name for worker in store.workers.alive()}
+        failure = LOST_LEASE if record.worker in alive else WORKER_LOST
+        delay_s = delay_before_retry(failure, record.losses, record.losses_by, self._retry_of(job_id))
+        reason = FAILURES[failure].words + ("" if delay_s is not None else tried(record.losses))
+        answer = store.jobs.reap(
             job_id,
             attempt,
-            delay_s=backoff_s(retry, losses),
-            max_losses=retry.max if FAILURE in retry.on else 0,
-            reason=REASON,
+            delay_s=None if delay_s is None else jittered(delay_s),
+            reason=reason,
+            failure=failure,
         )
         if answer:
-            log.warning("job %s attempt %d: %s (%s)", job_id, attempt, REASON, answer)
+            log.warning("job %s attempt %d: %s (%s)", job_id, attempt, reason, answer)
         return bool(answer)
 
     def _retry_of(self, job_id: str) -> RetrySection:

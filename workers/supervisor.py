@@ -16,14 +16,17 @@ from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.queue import code_archives
 from fusionq.queue.scheduling import START_WITHIN_S
 from fusionq.spec.events import EpochEnd, Progress, Started, Warned
+from fusionq.spec.failures import DISK_FULL, ERROR
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.record import JobRecord
+from fusionq.spec.retrying import jittered
 from fusionq.spec.states import Outcome
 from fusionq.spec.writer import to_yaml
 from workers import leash
 from workers.code_cache import code_folder
+from workers.disk import is_disk_full
 from workers.endings import Ending, Seen, judge
 from workers.gpus import visible_devices
 from workers.launcher import JobProcess
@@ -104,7 +107,9 @@ class _Supervisor:
         except StoreUnavailableError:
             ending = Ending(None, "its worker was shut down")
         except (FusionqError, OSError) as error:
-            ending = Ending(Outcome.FAILED, f"the worker {self._node.name} cannot run it: {error}")
+            failure = DISK_FULL if is_disk_full(error) else ERROR
+            reason = f"the worker {self._node.name} cannot run it: {error}"
+            ending = Ending(Outcome.FAILED, reason, failure=failure)
         log.info(
             "job %s attempt %d: %s %s", job_id, number, ending.outcome or "back to the queue", ending.reason
         )
@@ -150,6 +155,7 @@ class _Supervisor:
             error=self._error,
             result=self._result,
             losses=record.losses,
+            losses_by=record.losses_by,
         )
         return judge(seen, spec)
 
@@ -263,18 +269,23 @@ class _Supervisor:
         if ending.outcome is None and self._attempt.stop_reason != CANCEL:
             if self._node.is_stopping:
                 self._insist(self._node.register)  # or the next pass sends the job to us again
+            delay_s = jittered(ending.delay_s)
             self._insist(
                 lambda: self._store.jobs.requeue(
                     job_id,
                     number,
                     ending.reason,
-                    delay_s=ending.delay_s,
-                    counts_as_loss=ending.counts_as_loss,
+                    delay_s=delay_s,
+                    failure=ending.failure,
                 )
             )
             return
         outcome = ending.outcome or Outcome.CANCELLED
-        self._insist(lambda: self._store.jobs.finish(job_id, number, outcome, ending.reason, ending.result))
+        self._insist(
+            lambda: self._store.jobs.finish(
+                job_id, number, outcome, ending.reason, ending.result, failure=ending.failure
+            )
+        )
         self._results.end(job_id, outcome, ending.reason, ending.result)
 
     def _insist(self, act: Callable[[], Any]) -> Any:

@@ -9,6 +9,7 @@ import click
 from fusionq.cli.rows import job_note, print_rows, progress_text, reasons_of
 from fusionq.cli.session import Session
 from fusionq.cli.words import best_text, coloured, counts_text, duration, end_facts, say
+from fusionq.spec.failures import next_step
 from fusionq.spec.params import params_text
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome
@@ -53,6 +54,7 @@ def print_job(session: Session, record: JobRecord) -> None:
         ("status", coloured(record.state_word)),
         ("sweep", f"{record.sweep}: {params_text(record.params)}" if record.sweep else ""),
         ("why", "" if record.outcome is Outcome.SUCCEEDED else note),
+        ("failure", record.failure if record.outcome is not Outcome.SUCCEEDED else ""),
         ("warning", record.warning),
         ("progress", progress_text(record)),
         ("queue", f"{record.queue}, priority {record.priority}"),
@@ -106,6 +108,8 @@ def _print_last_lines(session: Session, record: JobRecord) -> None:
 def _say_next(record: JobRecord) -> None:
     if record.is_finished:
         again = "" if record.outcome is Outcome.SUCCEEDED else f"    once more: fusionq retry {record.id}"
+        if record.outcome is Outcome.FAILED and record.failure:
+            say(next_step(record.failure, record.id))
         say(f"all that it printed: fusionq logs {record.id}{again}")
     else:
         say(f"follow it: fusionq logs {record.id} -f    stop it: fusionq cancel {record.id}")

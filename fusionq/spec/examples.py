@@ -36,6 +36,8 @@ EXAMPLES: dict[str, Any] = {
     "callbacks": [{"_target_": "CsvLog"}],
     "export": ["safetensors"],
     "resources.gpu_memory": "20GB",
+    "retry.on.*.max": 5,
+    "retry.on.*.backoff": "1m",
     "timeout": "2h30m",
     "wait_timeout": "12h",
     "not_before": "22:00",

@@ -34,7 +34,16 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9]
 
 Task = Literal["train", "evaluate", "predict"]
 Precision = Literal["fp32", "bf16", "fp16"]
-FailureClass = Literal["worker_lost", "crash", "oom", "error", "data_error"]
+FailureClass = Literal[
+    "worker_lost",
+    "crash",
+    "oom",
+    "error",
+    "data_error",
+    "import_error",
+    "non_finite_loss",
+    "disk_full",
+]
 ExportFormat = Literal["safetensors", "torch_export", "onnx"]
 
 
@@ -139,14 +148,31 @@ class ResourcesSection(Section):
     )
 
 
+class RetryPolicy(Section):
+    """How a class of failures is tried again."""
+
+    max: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        None, description="How many attempts that failed so are started again; default: retry.max."
+    )
+    backoff: DurationS | None = Field(
+        None, description="How long to wait before the first; default: retry.backoff."
+    )
+
+
 class RetrySection(Section):
     """What follows when an attempt fails."""
 
     max: int = Field(2, ge=0, le=100, description="How many attempts that failed are started again.")
-    backoff: DurationS = Field(0.0, description="How long to wait before each, such as 30s.")
-    on: list[FailureClass] = Field(
+    backoff: DurationS = Field(
+        0.0, description="How long to wait before the first, such as 30s; then twice as long each time."
+    )
+    on: Annotated[
+        Annotated[dict[FailureClass, RetryPolicy], IS_BLOCK] | Annotated[list[FailureClass], IS_OTHER],
+        BY_FORM,
+    ] = Field(
         default=["worker_lost", "crash", "oom"],
-        description="Which failures are tried again: worker_lost, crash (a signal), oom, error, data_error.",
+        description="Which failures are tried again, counted together; a block gives each its own count "
+        "and rule.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fusionq.spec.states import Outcome, Status
 
+LOSSES_BY = "losses_by_"  # begins the fields that count the losses of one class
 MOST_PRIORITY = 1000  # and as many below zero
 
 
@@ -25,6 +26,8 @@ class JobRecord:
     attempt: int = 0
     fresh_after: int = 0  # the last attempt whose state is not to be gone on from
     losses: int = 0  # attempts that were lost or failed and were tried again; they count against retry.max
+    losses_by: dict[str, int] = field(default_factory=dict)  # the same by class of failure
+    failure: str = ""  # the class of the last failure; see `fusionq.spec.failures`
     queue: str = "default"
     priority: int = 0
     sequence: int = 0
@@ -77,6 +80,10 @@ class JobRecord:
             attempt=int(text("attempt", "0")),
             fresh_after=int(text("fresh_after", "0")),
             losses=int(text("losses", "0")),
+            losses_by={
+                k.removeprefix(LOSSES_BY): int(v) for k, v in stored.items() if k.startswith(LOSSES_BY)
+            },
+            failure=text("failure"),
             queue=text("queue", "default"),
             priority=int(text("priority", "0")),
             sequence=int(text("sequence", "0")),

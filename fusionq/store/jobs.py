@@ -10,6 +10,7 @@ from typing import Any
 
 from redis.client import NEVER_DECODE
 
+from fusionq.spec.failures import WORKER_LOST, counter_of
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
 from fusionq.spec.stops import CANCEL, CANCEL_NOW
@@ -62,16 +63,19 @@ class Jobs:
         outcome: Outcome,
         reason: str,
         result: Mapping[str, Any] | None = None,
+        *,
+        failure: str = "",
     ) -> bool:
-        """End a running attempt for good and free what it held."""
-        return self._scripts.run("finish", job_id, attempt, outcome, reason, json.dumps(result or {})) == 1
+        """End a running attempt for good and free what it held. `failure` is the class of what failed."""
+        told = json.dumps(result or {})
+        return self._scripts.run("finish", job_id, attempt, outcome, reason, told, failure) == 1
 
     def requeue(
-        self, job_id: str, attempt: int, reason: str, *, delay_s: float = 0.0, counts_as_loss: bool = False
+        self, job_id: str, attempt: int, reason: str, *, delay_s: float = 0.0, failure: str = ""
     ) -> bool:
-        """Give an assigned or running attempt back to its queue."""
-        answer = self._scripts.run("requeue", job_id, attempt, reason, _ms(delay_s), int(counts_as_loss))
-        return answer == 1
+        """Give an assigned or running attempt back to its queue. With a failure it counts as a loss."""
+        counter = counter_of(failure) if failure else ""
+        return self._scripts.run("requeue", job_id, attempt, reason, _ms(delay_s), failure, counter) == 1
 
     def cancel(self, job_id: str, reason: str, *, now: bool = False) -> str:
         """Cancel a job: 'cancelled' at once, 'asked' where it runs, or 'finished' where it is too late.
@@ -123,14 +127,20 @@ class Jobs:
         """Let jobs go on whose time has come, or end where it is over; those that nobody started go back."""
         return self._scripts.run("promote")
 
-    def expired(self) -> list[tuple[str, int, int]]:
-        """Running jobs whose lease ran out: (id, attempt, losses so far)."""
+    def expired(self) -> list[tuple[str, int]]:
+        """Running jobs whose lease ran out: (id, attempt)."""
         flat = self._scripts.run("expired")
-        return [(flat[i], int(flat[i + 1]), int(flat[i + 2])) for i in range(0, len(flat), 3)]
+        return [(flat[i], int(flat[i + 1])) for i in range(0, len(flat), 2)]
 
-    def reap(self, job_id: str, attempt: int, *, delay_s: float, max_losses: int, reason: str) -> str:
-        """Take an expired attempt from its worker: 'requeued', 'failed', or '' where it was renewed."""
-        return self._scripts.run("reap", job_id, attempt, _ms(delay_s), max_losses, reason)
+    def reap(
+        self, job_id: str, attempt: int, *, delay_s: float | None, reason: str, failure: str = WORKER_LOST
+    ) -> str:
+        """Take an expired attempt from its worker: 'requeued', 'failed', or '' where it was renewed.
+
+        It comes to its queue after `delay_s` seconds, or with None not again.
+        """
+        delay = "" if delay_s is None else _ms(delay_s)
+        return self._scripts.run("reap", job_id, attempt, delay, reason, failure, counter_of(failure))
 
     # --- notes on a running job (a view; the attempt is checked by whoever writes) ---------------
 

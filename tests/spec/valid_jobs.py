@@ -70,6 +70,12 @@ SPECIAL: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
         [{}, {"gpus": 0, "cpus": 2}, {"gpus": 1, "gpu_memory": "24GB"}, {"gpu_memory": 10**9}]
     ),
     ("retry", "backoff"): durations,
+    ("retry", "on"): st.lists(st.sampled_from(["crash", "oom", "disk_full"]), max_size=2)
+    | st.dictionaries(
+        st.sampled_from(["worker_lost", "crash", "error"]),
+        st.fixed_dictionaries({}, optional={"max": st.integers(0, 100), "backoff": durations}),
+        max_size=2,
+    ),
     ("timeout",): durations,
     ("grace",): durations,
     ("queue",): st.sampled_from(["default", "big_gpus", "a.b-c"]),

@@ -124,7 +124,7 @@ def test_a_lost_parent_takes_its_children_along(any_store: Store):
     submit_after(any_store, "b", "a")
     running(any_store, "a", lease_s=0)
     await_lease_end(any_store, "a")
-    assert any_store.jobs.reap("a", 1, delay_s=0, max_losses=0, reason="lost") == "failed"
+    assert any_store.jobs.reap("a", 1, delay_s=None, reason="lost") == "failed"
     assert any_store.jobs.get("b").outcome is Outcome.FAILED
 
 

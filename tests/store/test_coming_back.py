@@ -27,7 +27,7 @@ def test_a_job_with_a_delay_waits_until_its_time_has_come(any_store: Store):
     for job_id, delay_s in (("soon", SHORT_S), ("later", 60)):
         submit(store, job_id)
         attempt = running(store, job_id)
-        assert store.jobs.requeue(job_id, attempt, "try later", delay_s=delay_s, counts_as_loss=True)
+        assert store.jobs.requeue(job_id, attempt, "try later", delay_s=delay_s, failure="crash")
         record = store.jobs.get(job_id)
         assert (record.status, record.losses, record.reason) == (Status.WAITING, 1, "try later")
         assert record.due_at > record.started_at
@@ -81,6 +81,6 @@ def test_a_waiting_job_is_not_given_back_before_its_time(any_store: Store):
     submit(any_store, "j")
     attempt = running(any_store, "j")
     any_store.jobs.requeue("j", attempt, "later", delay_s=60)
-    assert not any_store.jobs.requeue("j", attempt, "now", counts_as_loss=True)
+    assert not any_store.jobs.requeue("j", attempt, "now", failure="crash")
     record = any_store.jobs.get("j")
     assert (record.status, record.losses, record.reason) == (Status.WAITING, 0, "later")

@@ -81,8 +81,8 @@ def test_an_older_attempt_can_change_nothing(any_store: Store):
     assert store.jobs.start("j", new, 60, "run-dir")
     before = store.jobs.get("j")
     assert not store.jobs.finish("j", old, Outcome.SUCCEEDED, "x")
-    assert not store.jobs.requeue("j", old, "x", counts_as_loss=True)
-    assert store.jobs.reap("j", old, delay_s=0, max_losses=0, reason="x") == ""
+    assert not store.jobs.requeue("j", old, "x", failure="crash")
+    assert store.jobs.reap("j", old, delay_s=None, reason="x") == ""
     assert store.jobs.renew([("j", old)], 60) == ["lost"]
     assert store.jobs.get("j") == before
 
@@ -102,7 +102,7 @@ def test_a_queued_job_can_neither_start_nor_end_nor_come_back(any_store: Store):
     assert not any_store.jobs.start("j", 0, 60, "x")
     assert not any_store.jobs.finish("j", 0, Outcome.SUCCEEDED, "x")
     assert not any_store.jobs.requeue("j", 0, "x")
-    assert any_store.jobs.reap("j", 0, delay_s=0, max_losses=0, reason="x") == ""
+    assert any_store.jobs.reap("j", 0, delay_s=None, reason="x") == ""
     assert status(any_store, "j") == Status.QUEUED
 
 
@@ -140,10 +140,10 @@ def test_a_finished_job_stays_as_it_ended(any_store: Store):
     assert store.jobs.assign("j", "worker", (), 60) == 0
     assert not store.jobs.start("j", attempt, 60, "x")
     assert not store.jobs.finish("j", attempt, Outcome.SUCCEEDED, "x")
-    assert not store.jobs.requeue("j", attempt, "x", counts_as_loss=True)
+    assert not store.jobs.requeue("j", attempt, "x", failure="crash")
     assert store.jobs.cancel("j", "x") == "finished"
     assert store.jobs.renew([("j", attempt)], 60) == ["lost"]
-    assert store.jobs.reap("j", attempt, delay_s=0, max_losses=0, reason="x") == ""
+    assert store.jobs.reap("j", attempt, delay_s=None, reason="x") == ""
     assert store.jobs.promote() == 0
     assert (store.jobs.get("j"), events_of(store, "j")) == (before, events)
 
@@ -156,5 +156,5 @@ def test_a_job_that_does_not_exist_can_make_no_move(any_store: Store):
     assert not jobs.finish("none", 1, Outcome.SUCCEEDED, "x")
     assert not jobs.requeue("none", 1, "x")
     assert jobs.renew([("none", 1)], 60) == ["lost"]
-    assert jobs.reap("none", 1, delay_s=0, max_losses=0, reason="x") == ""
+    assert jobs.reap("none", 1, delay_s=None, reason="x") == ""
     assert not any_store.redis.exists(keys.job("none"))

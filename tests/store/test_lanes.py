@@ -122,7 +122,7 @@ def test_a_job_that_comes_back_is_counted_no_more(any_store: Store, way: str):
     submit(any_store, "a", user="ada")
     if way == "lost":
         running(any_store, "a", lease_s=-1)
-        assert any_store.jobs.reap("a", 1, delay_s=0, max_losses=9, reason="") == "requeued"
+        assert any_store.jobs.reap("a", 1, delay_s=0, reason="") == "requeued"
     elif way == "held":
         assigned(any_store, "a")
         any_store.jobs.hold("a", "held")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
@@ -17,7 +15,7 @@ def test_a_lease_that_holds_is_not_taken(any_store: Store):
     submit(any_store, "j")
     attempt = running(any_store, "j")
     assert any_store.jobs.expired() == []
-    assert any_store.jobs.reap("j", attempt, delay_s=0, max_losses=9, reason="lost") == ""
+    assert any_store.jobs.reap("j", attempt, delay_s=0, reason="lost") == ""
     assert status(any_store, "j") == Status.RUNNING
 
 
@@ -27,9 +25,9 @@ def test_a_lease_that_ran_out_is_taken_once_and_counts_as_a_loss(any_store: Stor
     submit(store, "j")
     attempt = running(store, "j", lease_s=SHORT_S)
     await_lease_end(store, "j")
-    assert store.jobs.expired() == [("j", attempt, 0)]
-    assert store.jobs.reap("j", attempt, delay_s=0, max_losses=2, reason="its worker was lost") == "requeued"
-    assert store.jobs.reap("j", attempt, delay_s=0, max_losses=2, reason="its worker was lost") == ""
+    assert store.jobs.expired() == [("j", attempt)]
+    assert store.jobs.reap("j", attempt, delay_s=0, reason="its worker was lost") == "requeued"
+    assert store.jobs.reap("j", attempt, delay_s=0, reason="its worker was lost") == ""
     record = store.jobs.get("j")
     assert (record.status, record.losses, record.reason) == (Status.QUEUED, 1, "its worker was lost")
     assert store.jobs.expired() == []
@@ -42,7 +40,7 @@ def test_a_lease_is_taken_for_the_attempt_that_lost_it_only(any_store: Store):
     any_store.jobs.requeue("j", running(any_store, "j"), "shutdown")
     attempt = running(any_store, "j", lease_s=SHORT_S)
     await_lease_end(any_store, "j")
-    assert any_store.jobs.reap("j", attempt - 1, delay_s=0, max_losses=9, reason="lost") == ""
+    assert any_store.jobs.reap("j", attempt - 1, delay_s=0, reason="lost") == ""
     assert any_store.jobs.get("j").losses == 0
 
 
@@ -51,7 +49,7 @@ def test_a_lost_job_can_wait_before_it_is_tried_again(any_store: Store):
     submit(any_store, "j")
     attempt = running(any_store, "j", lease_s=SHORT_S)
     await_lease_end(any_store, "j")
-    assert any_store.jobs.reap("j", attempt, delay_s=60, max_losses=2, reason="lost") == "requeued"
+    assert any_store.jobs.reap("j", attempt, delay_s=60, reason="lost") == "requeued"
     assert status(any_store, "j") == Status.WAITING
 
 
@@ -61,7 +59,7 @@ def test_a_worker_that_renewed_in_the_last_moment_keeps_its_job(any_store: Store
     attempt = running(any_store, "j", lease_s=SHORT_S)
     await_lease_end(any_store, "j")
     assert any_store.jobs.renew([("j", attempt)], 60) == [""]
-    assert any_store.jobs.reap("j", attempt, delay_s=0, max_losses=9, reason="lost") == ""
+    assert any_store.jobs.reap("j", attempt, delay_s=0, reason="lost") == ""
     assert status(any_store, "j") == Status.RUNNING
 
 
@@ -78,20 +76,32 @@ def test_leases_of_several_jobs_are_renewed_in_one_call(any_store: Store):
     assert any_store.redis.zscore(keys.LEASES, "c") is None
 
 
-@pytest.mark.parametrize("max_losses", [0, 2])
-def test_a_job_that_is_lost_too_often_fails_with_the_reason(any_store: Store, max_losses):
+def test_a_job_that_is_lost_too_often_fails_with_the_reason(any_store: Store):
     store = any_store
     register(store)
     submit(store, "j")
     answers = []
-    for _ in range(max_losses + 1):
+    for delay_s in (0, 0, None):
         attempt = running(store, "j", lease_s=0.02)
         await_lease_end(store, "j")
-        answers.append(
-            store.jobs.reap("j", attempt, delay_s=0, max_losses=max_losses, reason="its worker was lost")
-        )
-    assert answers == ["requeued"] * max_losses + ["failed"]
+        answers.append(store.jobs.reap("j", attempt, delay_s=delay_s, reason="lost", failure="lost_lease"))
+    assert answers == ["requeued", "requeued", "failed"]
     record = store.jobs.get("j")
-    assert (record.outcome, record.losses) == (Outcome.FAILED, max_losses + 1)
-    assert record.reason == f"its worker was lost, {max_losses + 1} times"
+    assert (record.outcome, record.reason, record.failure) == (Outcome.FAILED, "lost", "lost_lease")
+    assert (record.losses, record.losses_by) == (3, {"worker_lost": 3})
     assert store.workers.alive()[0].jobs == ()
+
+
+def test_losses_are_counted_by_class_and_forgotten_when_a_job_is_tried_once_more(any_store: Store):
+    store = any_store
+    register(store)
+    submit(store, "j")
+    for failure in ("oom", "host_oom", "crash"):
+        assert store.jobs.requeue("j", running(store, "j"), "odd", failure=failure)
+        assert store.jobs.get("j").failure == failure
+    assert store.jobs.get("j").losses_by == {"oom": 2, "crash": 1}
+    store.jobs.cancel("j", "enough")
+    assert store.jobs.get("j").failure == "cancelled"
+    assert store.jobs.retry("j") == "retried"
+    record = store.jobs.get("j")
+    assert (record.losses, record.losses_by, record.failure) == (0, {}, "")

@@ -53,7 +53,7 @@ class Somebody(Thread):
                 lambda: jobs.start(job_id, attempt, 60, ""),
                 lambda: jobs.finish(job_id, attempt, chance.choice(list(Outcome)), ""),
                 lambda: jobs.requeue(job_id, attempt, "", delay_s=chance.choice([0, 0.001, 60])),
-                lambda: jobs.reap(job_id, attempt, delay_s=0, max_losses=3, reason="lost"),
+                lambda: jobs.reap(job_id, attempt, delay_s=0, reason="lost"),
                 lambda: jobs.cancel(job_id, ""),
                 lambda: jobs.hold(job_id, "held"),
                 lambda: jobs.release(job_id),

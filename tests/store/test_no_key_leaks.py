@@ -19,10 +19,10 @@ def end_one_job_in_every_way(store: Store) -> None:
     store.jobs.start("done", 1, 60, "")
     store.jobs.requeue("back", running(store, "back"), "shutdown")
     store.jobs.requeue("delayed", running(store, "delayed"), "later", delay_s=SHORT_S)
-    for job_id, max_losses in (("lost", 9), ("failed", 0)):
+    for job_id, delay_s in (("lost", SHORT_S), ("failed", None)):
         attempt = running(store, job_id, lease_s=SHORT_S)
         wait_until(store.jobs.expired)
-        store.jobs.reap(job_id, attempt, delay_s=SHORT_S, max_losses=max_losses, reason="lost")
+        store.jobs.reap(job_id, attempt, delay_s=delay_s, reason="lost")
     running(store, "stopped")
     store.jobs.cancel("stopped", "enough")
     assigned(store, "dropped")

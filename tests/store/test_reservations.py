@@ -56,7 +56,7 @@ def test_every_way_out_frees_the_slot_and_the_gpus_of_this_job_only(any_store: S
         assert store.jobs.cancel("j", "x") == "cancelled"
     elif way == "reap":
         await_lease_end(store, "j")
-        assert store.jobs.reap("j", attempt, delay_s=0, max_losses=9, reason="x") == "requeued"
+        assert store.jobs.reap("j", attempt, delay_s=0, reason="x") == "requeued"
     elif way == "not started":
         wait_until(store.jobs.promote)
     else:

@@ -321,7 +321,7 @@ class Moves(RuleBasedStateMachine):
         is_legal = off == 0 and job.is_placed
         delay_s = FAR_S if is_later else 0
         answer = self.stores[client].jobs.requeue(
-            job_id, job.attempt + off, "", delay_s=delay_s, counts_as_loss=is_loss
+            job_id, job.attempt + off, "", delay_s=delay_s, failure="crash" if is_loss else ""
         )
         assert answer == is_legal
         if not is_legal:
@@ -369,7 +369,7 @@ class Moves(RuleBasedStateMachine):
     def reap(self, client: int, number: int, off: int) -> None:
         job_id, job = self.choose(number, Status.RUNNING)
         answer = self.stores[client].jobs.reap(
-            job_id, job.attempt + off, delay_s=0, max_losses=MAX_LOSSES, reason="lost"
+            job_id, job.attempt + off, delay_s=None if job.losses >= MAX_LOSSES else 0, reason="lost"
         )
         if off or job.status is not Status.RUNNING or not job.is_overdue:
             assert answer == ""
@@ -405,7 +405,7 @@ class Moves(RuleBasedStateMachine):
         assert set(redis.zrange(keys.ASSIGNED, 0, -1)) == set(model.in_status(Status.ASSIGNED))
         assert set(redis.zrange(keys.LEASES, 0, -1)) == set(model.in_status(Status.RUNNING))
         overdue = {j for j in model.in_status(Status.RUNNING) if model.jobs[j].is_overdue}
-        assert {job_id for job_id, _, _ in self.store.jobs.expired()} == overdue
+        assert {job_id for job_id, _ in self.store.jobs.expired()} == overdue
         queued = [(job_id, model.jobs[job_id]) for job_id in model.in_status(Status.QUEUED)]
         in_order = sorted(queued, key=lambda pair: (-pair[1].priority, pair[1].sequence))
         assert [record.id for record in self.store.jobs.pending()] == [job_id for job_id, _ in in_order]

@@ -129,7 +129,7 @@ def test_a_lost_trial_is_counted_where_it_went(any_store: Store):
     register(any_store)
     submit_sweep(any_store, "abc", 1)
     running(any_store, "abc-1", lease_s=0)
-    assert any_store.jobs.reap("abc-1", 1, delay_s=0, max_losses=0, reason="lost") == "failed"
+    assert any_store.jobs.reap("abc-1", 1, delay_s=None, reason="lost") == "failed"
     assert any_store.sweeps.get("abc").counts == {"failed": 1}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 
+from fusionq.spec.failures import counter_of
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import from_yaml
 from fusionq.spec.states import Outcome
@@ -19,13 +21,17 @@ ERROR = {"kind": "error", "class": "error", "reason": "ValueError: odd"}
 BACK = None  # to the queue
 
 
+def counts_as_loss(end: Ending) -> bool:
+    return end.outcome is None and end.failure != ""
+
+
 def ending(seen: Seen, **more) -> Ending:
     data = {**from_yaml(ONE_JOB).to_data(), "timeout": 90, "grace": 30, "retry": {"max": 2}, **more}
     return judge(seen, JobSpec.model_validate(data))
 
 
 @pytest.mark.parametrize(
-    ("seen", "outcome", "counts_as_loss", "words"),
+    ("seen", "outcome", "is_loss", "words"),
     [
         # It came to its end by itself.
         (Seen(EXIT_DONE, result=RESULT), Outcome.SUCCEEDED, False, ""),
@@ -113,10 +119,10 @@ def ending(seen: Seen, **more) -> Ending:
     ],
 )
 def test_what_was_seen_decides_what_becomes_of_the_job(
-    seen: Seen, outcome: Outcome | None, counts_as_loss: bool, words: str
+    seen: Seen, outcome: Outcome | None, is_loss: bool, words: str
 ):
     end = ending(seen)
-    assert (end.outcome, end.counts_as_loss, end.reason) == (outcome, counts_as_loss, words)
+    assert (end.outcome, counts_as_loss(end), end.reason) == (outcome, is_loss, words)
     assert end.is_ours
     assert end.result == (seen.result if end.outcome is Outcome.SUCCEEDED else {})
 
@@ -139,13 +145,13 @@ def test_of_a_job_that_was_taken_from_us_we_say_nothing(seen: Seen):
 def test_a_job_that_wants_no_retry_fails_at_its_first_loss():
     end = ending(Seen(-signal.SIGSEGV), retry={"max": 0})
     assert end.outcome is Outcome.FAILED
-    assert end.reason == "its process crashed (SIGSEGV); it was tried 1 times"
+    assert end.reason == "its process crashed (SIGSEGV)"
 
 
 def test_a_shutdown_is_nobodys_loss_however_often_it_happens():
     end = ending(Seen(EXIT_STOPPED, SHUTDOWN, losses=2))
     assert end.outcome is None
-    assert not end.counts_as_loss
+    assert not counts_as_loss(end)
 
 
 @pytest.mark.parametrize(
@@ -176,19 +182,23 @@ def error(failure: str) -> dict[str, str]:
         (Seen(EXIT_FAILED, error=error("error")), "error"),
         (Seen(7), "error"),
         (Seen(EXIT_FAILED, error=error("data_error")), "data_error"),
+        (Seen(EXIT_FAILED, error=error("disk_full")), "disk_full"),
     ],
 )
 def test_a_failure_is_tried_again_exactly_where_its_class_is_asked_for(seen: Seen, failure: str):
-    classes = ["worker_lost", "crash", "oom", "error", "data_error"]
-    assert ending(seen, retry={"max": 1, "on": [failure]}).counts_as_loss
+    classes = ["worker_lost", "crash", "oom", "error", "data_error", "disk_full"]
+    end = ending(seen, retry={"max": 1, "on": [failure]})
+    assert counts_as_loss(end)
+    assert counter_of(end.failure) == failure
     end = ending(seen, retry={"max": 1, "on": [other for other in classes if other != failure]})
-    assert (end.outcome, end.counts_as_loss) == (Outcome.FAILED, False)
+    assert end.outcome is Outcome.FAILED
+    assert counter_of(end.failure) == failure
     assert "tried" not in end.reason
 
 
 @pytest.mark.parametrize("failure", ["import_error", "spec_error", "non_finite_loss"])
 def test_what_would_fail_again_is_never_tried_again(failure: str):
-    every = ["worker_lost", "crash", "oom", "error", "data_error"]
+    every = ["worker_lost", "crash", "oom", "error", "data_error", "disk_full"]
     end = ending(Seen(EXIT_FAILED, error=error(failure)), retry={"max": 9, "on": every})
     assert (end.outcome, end.reason) == (Outcome.FAILED, f"because of {failure}")
 
@@ -202,3 +212,16 @@ def test_each_wait_is_twice_as_long_as_the_one_before():
     retry = {"max": 9, "backoff": 30}
     waits = [ending(Seen(None, losses=losses), retry=retry).delay_s for losses in range(9)]
     assert waits == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+def test_each_class_may_have_a_rule_and_a_counter_of_its_own():
+    retry = {"max": 1, "backoff": 5, "on": {"oom": {"max": 3, "backoff": 60}, "crash": {}}}
+    oom, crash = Seen(EXIT_FAILED, error=error("oom")), Seen(-signal.SIGSEGV)
+    assert (ending(oom, retry=retry).delay_s, ending(crash, retry=retry).delay_s) == (60, 5)
+
+    def after(seen: Seen) -> Ending:
+        return ending(replace(seen, losses=3, losses_by={"oom": 2, "crash": 1}), retry=retry)
+
+    assert after(oom).delay_s == 240
+    assert after(crash).outcome is Outcome.FAILED
+    assert ending(Seen(7), retry=retry).outcome is Outcome.FAILED

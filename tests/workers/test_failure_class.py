@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fusionq.errors import DataError, HookError, NonFiniteLossError, SpecError, TargetError
+from fusionq.errors import CheckpointError, DataError, HookError, NonFiniteLossError, SpecError, TargetError
 from workers.failure_class import failure_class
 
 
@@ -30,6 +30,9 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (SyntaxError("invalid syntax"), "import_error"),
         (SpecError([]), "import_error"),
         (KeyboardInterrupt(), "error"),
+        (OSError(28, "No space left on device"), "disk_full"),
+        (caused(CheckpointError("cannot write"), OSError(122, "Disk quota exceeded")), "disk_full"),
+        (OSError(13, "Permission denied"), "error"),
     ],
 )
 def test_the_class_of_an_error(error: BaseException, failure: str):

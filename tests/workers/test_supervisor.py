@@ -121,10 +121,10 @@ def test_the_last_words_and_the_last_process_come_before_the_last_state(
     finish = node.store.jobs.finish
     seen = []
 
-    def look_and_finish(*args):
+    def look_and_finish(*args, **more):
         (process,) = node.launcher.processes
         seen.append((log_of(node.store), process.kills > 0, len(node.store.streams.points("job"))))
-        return finish(*args)
+        return finish(*args, **more)
 
     monkeypatch.setattr(node.store.jobs, "finish", look_and_finish)
     run(node, train)
@@ -289,7 +289,7 @@ def test_a_job_that_dies_goes_back_and_the_loss_is_counted(node: Node):
 def test_a_job_that_dies_waits_for_its_backoff(node: Node):
     record = run(node, dies, retry={"max": 1, "backoff": 60})
     assert (record.status, record.losses) == (Status.WAITING, 1)
-    assert 50 < record.due_at - record.started_at < 70
+    assert 59 < record.due_at - record.started_at < 95, "60 s, up to half as much again"
 
 
 def test_an_error_that_its_job_file_wants_tried_again_goes_back(node: Node):

@@ -28,7 +28,15 @@ local function forget_score(id)
   end
 end
 
-local function end_one(id, outcome, reason, result)
+local FAILURE_OF = {cancelled = 'cancelled', timed_out = 'time_limit'}
+
+-- One more attempt that failed. Returns how many did, and how many of this class.
+local function count_loss(id, failure, counter)
+  set(id, 'failure', failure)
+  return redis.call('HINCRBY', K.job(id), 'losses', 1), redis.call('HINCRBY', K.job(id), 'losses_by_' .. counter, 1)
+end
+
+local function end_one(id, outcome, reason, result, failure)
   if not move(id, 'finished', reason, outcome) then
     return false
   end
@@ -36,7 +44,8 @@ local function end_one(id, outcome, reason, result)
   redis.call('ZREM', K.overdue, id)
   forget_parents(id)
   forget_same(K.job(id), id)
-  set(id, 'finished_at', now_ms(), 'result', result, 'stop_requested', '', 'held', '')
+  set(id, 'finished_at', now_ms(), 'result', result, 'stop_requested', '', 'held', '',
+    'failure', FAILURE_OF[outcome] or failure or '')
   local sweep = sweep_of(id)
   if sweep then
     redis.call('HSET', K.sweep(sweep), 'finished_at', now_ms())
@@ -90,8 +99,8 @@ local function tell_all(id)
   end
 end
 
-local function finish(id, outcome, reason, result)
-  local is_over = end_one(id, outcome, reason, result)
+local function finish(id, outcome, reason, result, failure)
+  local is_over = end_one(id, outcome, reason, result, failure)
   if is_over then
     tell_all(id)
   end

@@ -21,7 +21,12 @@ local function retry(id, fresh)
   if fresh then
     set(id, 'fresh_after', get(id, 'attempt'))
   end
-  set(id, 'losses', 0, 'result', '', 'progress', '', 'warning', '', 'worker', '', 'host', '', 'assigned_gpus', '',
+  for _, field in ipairs(redis.call('HKEYS', K.job(id))) do
+    if string.find(field, '^losses_by_') then
+      redis.call('HDEL', K.job(id), field)
+    end
+  end
+  set(id, 'losses', 0, 'failure', '', 'result', '', 'progress', '', 'warning', '', 'worker', '', 'host', '', 'assigned_gpus', '',
     'assigned_at', 0, 'started_at', 0, 'finished_at', 0, 'due_at', 0)
   if sweep_of(id) then
     redis.call('HSET', K.sweep(sweep_of(id)), 'stop_requested', '')

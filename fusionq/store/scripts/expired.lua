@@ -1,10 +1,9 @@
--- Running jobs whose lease ran out: id, attempt, losses, id, …
+-- Running jobs whose lease ran out: id, attempt, id, …
 local found = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', K.leases, '-inf', now_ms(), 'LIMIT', 0, 1000)) do
   if get(id, 'status') == 'running' then
     found[#found + 1] = id
     found[#found + 1] = get(id, 'attempt')
-    found[#found + 1] = get(id, 'losses')
   else
     redis.call('ZREM', K.leases, id)
   end

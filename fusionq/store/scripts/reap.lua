@@ -1,4 +1,5 @@
--- A lease that ran out is a lost attempt. ARGV: id, attempt, delay ms, most losses allowed, reason.
+-- A lease that ran out is a lost attempt. ARGV: id, attempt, delay ms or '' where it is not tried again, reason,
+-- class of the failure, and the one it counts as.
 -- Checked again here: the worker may have renewed since. Returns 'requeued', 'failed' or ''.
 local id = ARGV[1]
 local lease = redis.call('ZSCORE', K.leases, id)
@@ -8,9 +9,9 @@ end
 if is_being_cancelled(id) then
   return finish(id, 'cancelled', 'cancelled by the user; its worker was lost', '') and 'failed' or ''
 end
-local losses = redis.call('HINCRBY', K.job(id), 'losses', 1)
-if losses > tonumber(ARGV[4]) then
-  return finish(id, 'failed', ARGV[5] .. ', ' .. losses .. ' times', '') and 'failed' or ''
+count_loss(id, ARGV[5], ARGV[6])
+if ARGV[3] == '' then
+  return finish(id, 'failed', ARGV[4], '', ARGV[5]) and 'failed' or ''
 end
-requeue(id, ARGV[5], now_ms() + tonumber(ARGV[3]))
+requeue(id, ARGV[4], now_ms() + tonumber(ARGV[3]))
 return 'requeued'

@@ -1,4 +1,5 @@
--- An assigned or running job goes back. ARGV: id, attempt, reason, delay ms, 1 where it counts as a loss.
+-- An assigned or running job goes back. ARGV: id, attempt, reason, delay ms, and where it counts as a loss, the
+-- class of the failure and the one it counts as.
 local id = ARGV[1]
 if not holds(id, ARGV[2]) then
   return 0
@@ -11,7 +12,7 @@ if is_being_cancelled(id) then
   return finish(id, 'cancelled', 'cancelled by the user', '') and 1 or 0
 end
 requeue(id, ARGV[3], now_ms() + tonumber(ARGV[4]))
-if ARGV[5] == '1' then
-  redis.call('HINCRBY', K.job(id), 'losses', 1)
+if ARGV[5] ~= '' then
+  count_loss(id, ARGV[5], ARGV[6])
 end
 return 1
