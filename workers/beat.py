@@ -9,7 +9,7 @@ import time
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.stops import TO_WORKER
 from fusionq.store import keys
-from workers import leash
+from workers import leash, quarantine
 from workers.node import Node
 from workers.reaper import Reaper
 from workers.retention import Retention
@@ -95,6 +95,7 @@ class Beat:
         node.end_if_drained()
         if node.is_stopping:
             return
+        quarantine.look_after(node)
         node.store.jobs.promote()
         self._reaper.reap()
         self._retention.see_to_it()

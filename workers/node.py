@@ -20,6 +20,7 @@ from fusionq.spec.settings import Settings
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store.store import Store
 from workers.gpus import Gpu, find_gpus
+from workers.health import Health
 from workers.launcher import Launcher
 from workers.options import WorkerOptions
 from workers.running import SHUTDOWN, Running
@@ -41,6 +42,7 @@ class Node:
         self.slots = options.slots or max(1, len(self.gpus))
         self.launcher = Launcher()
         self.running = Running()
+        self.health = Health()
         self.is_stopping = False
         self.is_draining = False
         self.is_hurrying = False
@@ -74,7 +76,7 @@ class Node:
             "version": fusionq.__version__,
             "queues": json.dumps(self.options.queues),
             "slots": self.slots,
-            "accepting": int(self.is_accepting and not self.is_leaving),
+            "accepting": int(self.is_accepting and not self.is_leaving and not self.health.is_resting),
             "gpus": json.dumps([gpu.to_json() for gpu in self.gpus]),
         }
         if self.is_stopping:

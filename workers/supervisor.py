@@ -24,11 +24,12 @@ from fusionq.spec.record import JobRecord
 from fusionq.spec.retrying import jittered
 from fusionq.spec.states import Outcome
 from fusionq.spec.writer import to_yaml
-from workers import leash
+from workers import leash, quarantine
 from workers.code_cache import code_folder
 from workers.disk import is_disk_full
 from workers.endings import Ending, Seen, judge
 from workers.gpus import visible_devices
+from workers.health import Fall
 from workers.launcher import JobProcess
 from workers.log_pump import LogPump
 from workers.node import Node
@@ -64,6 +65,7 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
     finally:
         node.free_slot.release()
     try:
+        quarantine.look_after(node)
         node.sender.ask_for_pass()  # a slot is free
         node.end_if_drained()
     except FusionqError:
@@ -94,6 +96,7 @@ class _Supervisor:
         self._error: dict[str, Any] | None = None
         self._result: dict[str, Any] | None = None
         self._kill_at: float | None = None
+        self._begun_at = time.monotonic()
         self._was_killed = False
 
     def run(self) -> None:
@@ -115,6 +118,17 @@ class _Supervisor:
         )
         if ending.is_ours:
             self._conclude(ending)
+            self._note_health(ending, record)
+
+    def _note_health(self, ending: Ending, record: JobRecord) -> None:
+        """What the end of this attempt says of the worker."""
+        health = self._node.health
+        if ending.outcome is Outcome.SUCCEEDED:
+            health.note_success()
+        elif ending.failure:
+            work = record.sweep or record.id
+            fall = Fall(record.id, self._attempt.number, work, ending.failure, record.started_at)
+            health.note_failure(fall, time.monotonic() - self._begun_at)
 
     @property
     def _is_lost(self) -> bool:

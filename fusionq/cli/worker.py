@@ -77,6 +77,22 @@ def stop(session: Session, name: str, word: str, no_wait: bool) -> None:
     stop_worker(session, name, word, is_waiting=not no_wait)
 
 
+@worker.command()
+@click.argument("name")
+@verb
+def resume(session: Session, name: str) -> None:
+    """Let the worker NAME take jobs again, which is in quarantine because jobs failed on it in a row.
+
+    \b
+    fusionq worker resume gpu-box
+    """
+    if session.store.workers.resume(name):
+        session.ask_for_pass()
+        say(f"{name} takes jobs again within seconds")
+    else:
+        say(f"{name} was in no quarantine")
+
+
 def worker_environ(session: Session, **options: str | int | bool | None) -> dict[str, str]:
     """The environment that sets a worker up (see `workers.options`). Raises WorkerError without torch."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec(MODULE) is None:

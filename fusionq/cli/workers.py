@@ -44,4 +44,8 @@ def workers(session: Session, as_json: bool) -> None:
                 seen,
             ]
         )
+    for worker in found:
+        if worker.quarantine:
+            say(f"{worker.name} is in quarantine: {worker.quarantine}")
+            say(f"end it: fusionq worker resume {worker.name}")
     print_table(["NAME", "HOST", "STATE", "SLOTS", "DEVICES", "QUEUES", "JOBS", "SEEN"], rows)

@@ -45,7 +45,7 @@ def _why_nowhere(need: Need, workers: Sequence[WorkerView], serving: Sequence[Wo
         return f"no worker is alive; {START_A_WORKER}"
     if not serving:
         if any(need.queue in worker.queues for worker in workers):
-            return f"the workers of the queue {need.queue!r} are starting or stopping"
+            return f"the workers of the queue {need.queue!r} are starting, stopping or in quarantine"
         return f"no worker serves the queue {need.queue!r}; {START_A_WORKER} --queues {need.queue}"
     needed = needed_gpus(need, queues_with_gpus(serving))
     if needed > max(len(worker.gpu_memory) for worker in serving):

@@ -31,6 +31,7 @@ _MORE_MOVES = {
     "submit_sweep": FIRST_MOVES,
     "retry": RETRY_MOVES,
     "retry_sweep": RETRY_MOVES,
+    "quarantine": RETRY_MOVES,
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fusionq.errors import NotFoundError
+from fusionq.spec.failures import counter_of
 from fusionq.spec.stops import DRAIN
 from fusionq.store import keys
 from fusionq.store.connection import Client
@@ -35,6 +36,8 @@ class WorkerRecord:
     shared_gpus: Mapping[int, int] = field(default_factory=dict)  # bytes that are taken, by GPU
     token: str = ""  # another in each life of a worker
     stop: str = ""  # what it was asked to leave by
+    quarantine: str = ""  # why it takes nothing for now
+    succeeded_at: float = 0.0  # when a job last succeeded there
 
     @property
     def state_word(self) -> str:
@@ -43,6 +46,8 @@ class WorkerRecord:
             return "silent"
         if self.stop:
             return "draining" if self.stop == DRAIN else "stopping"
+        if self.quarantine:
+            return "quarantined"
         return "ready" if self.accepting else "starting"
 
     @property
@@ -80,6 +85,26 @@ class Workers:
         """What a worker in this life of it was asked to leave by; '' for nothing."""
         stop, owner = self._redis.hmget(keys.worker(name), "stop", "token")
         return stop or "" if owner == token else ""
+
+    def quarantine(self, name: str, token: str, reason: str, victims: Iterable[tuple[str, int, str]]) -> int:
+        """A worker out of order takes nothing more, and what failed there goes back, no retry used up.
+
+        `victims`: id, attempt and class of the failure. Returns how many went back.
+        """
+        flat = [
+            part for job_id, attempt, failure in victims for part in (job_id, attempt, counter_of(failure))
+        ]
+        return self._scripts.run("quarantine", name, token, reason, *flat)
+
+    def resume(self, name: str) -> bool:
+        """End a quarantine. False where there was none. Raises NotFoundError."""
+        answer = self._scripts.run("resume_worker", name)
+        if answer < 0:
+            self.find(name)
+        return answer == 1
+
+    def is_quarantined(self, name: str) -> bool:
+        return bool(self._redis.hexists(keys.worker(name), "quarantine"))
 
     def has_jobs(self, name: str) -> bool:
         """Whether anything is assigned to a worker or runs there."""
@@ -144,6 +169,8 @@ def _record(
         is_alive=is_alive,
         token=stored.get("token", ""),
         stop=stored.get("stop", ""),
+        quarantine=stored.get("quarantine", ""),
+        succeeded_at=int(stored.get("succeeded_at", 0)) / 1000,
         shared_gpus={int(gpu): sum(held) for gpu, names in gpus.items() if (held := shares(names))},
     )
 
