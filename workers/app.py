@@ -24,6 +24,7 @@ from fusionq.store.store import Store, redis_url
 from workers.beat import Beat, say
 from workers.node import Node, settings_for_worker
 from workers.options import WorkerOptions
+from workers.processes import kill_orphans
 from workers.results import ResultView
 from workers.supervisor import supervise
 
@@ -82,6 +83,8 @@ def _make_node(conf: Any = None, instance: Any = None, options: Any = None, **_:
     except FusionqError as error:
         _refuse(str(error), error.exit_code)
     _Life.has_node = True
+    if orphans := kill_orphans():
+        log.warning("killed what jobs of a dead worker left behind: processes %s", orphans)
     _Life.node.launcher.begin()
     conf.worker_concurrency = _Life.node.slots + EXTRA_THREADS
 

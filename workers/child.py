@@ -77,7 +77,7 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
 
 def _prepare(orders: dict[str, Any]) -> Job:
     """Make this process the job's own: its environment, its folder, its threads."""
-    os.environ.update(orders["environ"])
+    os.environ.update({**orders["environ"], **orders["marks"]})
     workdir = Path(orders["workdir"])
     if workdir.is_dir():
         os.chdir(workdir)

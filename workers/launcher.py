@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from fusionq.errors import WorkerError
 from workers import wire
 from workers.leash import UNTIL, Leash
-from workers.processes import kill_session, session_members
+from workers.processes import family, kill_family
 
 READY_TIMEOUT_S = 120.0
 
@@ -26,9 +27,12 @@ _ENVIRON = {"OPENBLAS_NUM_THREADS": "1", "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
 class JobProcess:
     """A job process as its supervisor sees it."""
 
-    def __init__(self, channel: socket.socket, server: subprocess.Popen[bytes], until: float) -> None:
+    def __init__(
+        self, channel: socket.socket, server: subprocess.Popen[bytes], orders: Mapping[str, Any]
+    ) -> None:
         self._channel = channel
-        self._leash = Leash(channel, until)
+        self._leash = Leash(channel, orders[UNTIL])
+        self._marks = orders["marks"]
         self._server = server
         self._receiver = wire.Receiver(channel)
         self._early: list[dict[str, Any]] = []
@@ -75,17 +79,17 @@ class JobProcess:
             pass
 
     def kill_tree(self) -> None:
-        """SIGKILL to the leader (it may be so young that it has no session yet) and to its whole session."""
+        """SIGKILL to the leader (it may be too young to have a session) and to all that it started."""
         if self.exit_code is None and self.pid:
             try:
                 os.kill(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        kill_session(self.pid)
+        kill_family(self.pid, self._marks)
 
     def survivors(self) -> list[int]:
-        """Processes of the job's session that still live."""
-        return session_members(self.pid)
+        """Processes of the job that still live."""
+        return family(self.pid, self._marks)
 
     def close(self) -> None:
         self._channel.close()
@@ -122,7 +126,7 @@ class Launcher:
                     self._discard()
                     self._ensure_running()
                     socket.send_fds(self._control, [wire.REQUEST], [theirs.fileno()])
-            process = JobProcess(ours, self._server, orders[UNTIL])
+            process = JobProcess(ours, self._server, orders)
         try:
             wire.send(ours, orders)
             process.await_pid(READY_TIMEOUT_S)

@@ -1,43 +1,104 @@
-"""Finding and ending every process of a job, by its session."""
+"""Finding and ending every process of a job.
+
+A process belongs to a job by its session; by the job's marks in its environment, which a program that left
+the session still carries; or because its parent does.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from collections.abc import Iterator, Mapping
 
 import psutil
 
 POLL_S = 0.01
+ENV_SUPERVISOR = "FUSIONQ_SUPERVISOR"  # which worker, in which life of it, started a process
+
+_GONE = (ProcessLookupError, PermissionError, psutil.Error)
 
 
-def session_members(session: int) -> list[int]:
-    """Living processes of a session, the leader among them. Zombies are dead."""
-    members = []
-    for process in psutil.process_iter():
+def family(session: int, marks: Mapping[str, str]) -> list[int]:
+    """Living processes of a session, or with all these `marks`, and what they started. Zombies are dead."""
+    members: set[int] = set()
+    children: dict[int, list[int]] = {}
+    for process in _living():
         try:
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
-                members.append(process.pid)
-        except (ProcessLookupError, PermissionError, psutil.Error):
+            children.setdefault(process.ppid(), []).append(process.pid)
+            if os.getsid(process.pid) == session or (marks and _carries(process, marks)):
+                members.add(process.pid)
+        except _GONE:
             continue
-    return members
+    heirs = list(members)
+    while heirs:
+        for child in children.get(heirs.pop(), ()):
+            if child not in members:
+                members.add(child)
+                heirs.append(child)
+    return sorted(members)
 
 
-def kill_session(session: int, timeout_s: float = 5.0) -> list[int]:
-    """SIGKILL every process of a session until none is left. Returns those that survived the time limit.
+def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) -> list[int]:
+    """SIGKILL every process of a job until none is left. Returns those that survived the time limit.
 
     A process may fork between the look and the kill, so we look again until there is nothing to see.
     """
     if session <= 1:
         return []
     deadline = time.monotonic() + timeout_s
-    while members := session_members(session):
+    while members := family(session, marks):
         for pid in members:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                continue
+            _kill(pid)
         if time.monotonic() > deadline:
             return members
         time.sleep(POLL_S)
     return []
+
+
+def this_life() -> str:
+    """Names this process in this life of it; another that gets its number is told apart."""
+    return f"{os.getpid()}:{psutil.Process().create_time():.1f}"
+
+
+def kill_orphans() -> list[int]:
+    """SIGKILL what jobs of dead workers left on this machine. Returns which processes those were."""
+    found = []
+    for process in _living():
+        try:
+            supervisor = process.environ().get(ENV_SUPERVISOR, "")
+            if supervisor and not _lives(supervisor):
+                found.append(process.pid)
+        except _GONE:
+            continue
+    for pid in found:
+        _kill(pid)
+    return found
+
+
+def _lives(life: str) -> bool:
+    pid, _, begun = life.partition(":")
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(begun)) < 1
+    except (ValueError, psutil.NoSuchProcess):
+        return False
+
+
+def _living() -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except psutil.Error:
+            continue
+
+
+def _carries(process: psutil.Process, marks: Mapping[str, str]) -> bool:
+    return marks.items() <= process.environ().items()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass

@@ -33,6 +33,7 @@ from workers.health import Fall
 from workers.launcher import JobProcess
 from workers.log_pump import LogPump
 from workers.node import Node
+from workers.processes import ENV_SUPERVISOR, this_life
 from workers.provenance import provenance_of
 from workers.results import ResultView
 from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT, Attempt
@@ -175,7 +176,6 @@ class _Supervisor:
 
     def _orders(self, record: JobRecord, spec: JobSpec, held: ExitStack) -> dict[str, Any]:
         node = self._node
-        identity = {ENV_JOB: record.id, ENV_ATTEMPT: str(self._attempt.number)}
         threads = node.cpus_per_slot if spec.resources.cpus == "auto" else spec.resources.cpus
         return {
             "spec": spec.to_data(),
@@ -190,7 +190,12 @@ class _Supervisor:
             "threads": threads,
             "gpu_memory": record.gpu_memory,
             leash.UNTIL: self._attempt.held_until,
-            "environ": {**spec.env, **identity, **visible_devices(node.gpus_of(record.assigned_gpus))},
+            "environ": {**spec.env, **visible_devices(node.gpus_of(record.assigned_gpus))},
+            "marks": {
+                ENV_JOB: record.id,
+                ENV_ATTEMPT: str(self._attempt.number),
+                ENV_SUPERVISOR: this_life(),
+            },
         }
 
     def _hold_code(self, record: JobRecord, held: ExitStack) -> str:

@@ -130,6 +130,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "threads": 1,
             "gpu_memory": None,
             leash.UNTIL: leash.now() + 3600,
+            "marks": {"FUSIONQ_JOB": tmp_path.name, "FUSIONQ_ATTEMPT": str(number)},
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
         }
         attempt = Attempt(launcher.spawn({**defaults, **orders}), paths)
@@ -305,7 +306,7 @@ def test_what_a_quick_job_says_before_its_number_is_known_is_not_lost(launcher: 
     with ours, theirs:
         for message in ({"kind": "error"}, {"pid": 1_000_000}, {"exit": 1}):
             wire.send(theirs, message)
-        process = JobProcess(ours, launcher._server, leash.now())
+        process = JobProcess(ours, launcher._server, {leash.UNTIL: leash.now(), "marks": {}})
         process.await_pid(5)
         assert process.receive(0) == [{"kind": "error"}]
         assert (process.pid, process.exit_code) == (1_000_000, 1)

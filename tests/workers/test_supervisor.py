@@ -31,6 +31,7 @@ from tests.workers.fakes import (
 from workers import supervisor
 from workers.code_cache import clear
 from workers.node import Node
+from workers.processes import this_life
 from workers.running import CANCEL, LOST, SHUTDOWN
 from workers.supervisor import supervise
 
@@ -147,11 +148,11 @@ def test_a_job_is_ordered_with_all_that_it_needs(node: Node, tmp_path: Path):
     assert orders["run_dir"] == str(tmp_path / "runs" / "job")
     assert orders["threads"] == 3
     assert orders["gpu_memory"] is None
-    assert orders["environ"] == {
-        "COLOUR": "green",
+    assert orders["environ"] == {"COLOUR": "green", "CUDA_VISIBLE_DEVICES": ""}
+    assert orders["marks"] == {
         "FUSIONQ_JOB": "job",
         "FUSIONQ_ATTEMPT": "1",
-        "CUDA_VISIBLE_DEVICES": "",
+        "FUSIONQ_SUPERVISOR": this_life(),
     }
 
 
