@@ -6,7 +6,6 @@ import pytest
 
 from fusionq.errors import NotFoundError
 from fusionq.spec.states import Outcome, Status
-from fusionq.store import keys
 from fusionq.store.store import Store
 from tests.store.swept import end, statuses, submit_sweep
 from tests.store.test_after import submit_after
@@ -145,16 +144,3 @@ def test_to_hold_what_is_not_there_says_so(any_store: Store):
     for move in (lambda: any_store.jobs.hold("x", HELD), lambda: any_store.jobs.release("x")):
         with pytest.raises(NotFoundError):
             move()
-
-
-def test_a_queue_is_cleared_of_its_jobs_that_run_or_are_about_to(any_store: Store):
-    register(any_store, slots=4)
-    for job_id, queue in [("a", "small"), ("b", "small"), ("c", "large")]:
-        submit(any_store, job_id, queue=queue)
-    attempt = running(any_store, "a")
-    assigned(any_store, "b")
-    other = running(any_store, "c")
-    assert any_store.queues.clear("small") == 2
-    assert any_store.jobs.renew([("a", attempt), ("c", other)], 60) == ["requeue", ""]
-    assert status(any_store, "b") == Status.QUEUED
-    assert any_store.redis.zrange(keys.ASSIGNED, 0, -1) == []

@@ -1,0 +1,124 @@
+"""Queues as a whole: paused, counted, cleared, and how many of their jobs go before one."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from fusionq.errors import UsageError
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Status
+from fusionq.store import keys
+from fusionq.store.store import Store
+from tests.store.swept import submit_sweep
+from tests.support import assigned, register, running, status, submit
+
+
+def test_a_paused_queue_starts_nothing_until_it_goes_on(any_store: Store):
+    register(any_store)
+    submit(any_store, "a", queue="big")
+    any_store.queues.pause("big", "maintenance")
+    assert any_store.queues.paused() == {"big": "maintenance"}
+    assert any_store.jobs.assign("a", "worker", (), 60) == 0
+    assert any_store.queues.resume("big")
+    assert assigned(any_store, "a") == 1
+    assert not any_store.queues.resume("big")
+
+
+def test_a_job_that_runs_goes_on_in_a_paused_queue(any_store: Store):
+    register(any_store)
+    submit(any_store, "a")
+    attempt = running(any_store, "a")
+    any_store.queues.pause("default", "")
+    assert any_store.jobs.renew([("a", attempt)], 60) == [""]
+
+
+def test_the_order_is_fair_until_somebody_wants_another(any_store: Store):
+    assert any_store.queues.order() == "fair"
+    any_store.queues.set_order("fifo")
+    assert any_store.queues.order() == "fifo"
+    with pytest.raises(UsageError, match="no order"):
+        any_store.queues.set_order("lifo")
+
+
+def test_jobs_are_counted_by_queue(any_store: Store):
+    register(any_store, slots=2)
+    for job_id, queue, user in [("a", "x", "ada"), ("b", "x", "bob"), ("c", "x", "ada"), ("d", "y", "ada")]:
+        submit(any_store, job_id, queue=queue, user=user)
+    assigned(any_store, "a")
+    running(any_store, "d")
+    assert any_store.queues.counts() == {"x": (2, 1), "y": (0, 1)}
+
+
+def test_a_queue_is_cleared_of_its_jobs_that_run_or_are_about_to(any_store: Store):
+    register(any_store, slots=4)
+    for job_id, queue in [("a", "small"), ("b", "small"), ("c", "large")]:
+        submit(any_store, job_id, queue=queue)
+    attempt = running(any_store, "a")
+    assigned(any_store, "b")
+    other = running(any_store, "c")
+    assert any_store.queues.clear("small") == 2
+    assert any_store.jobs.renew([("a", attempt), ("c", other)], 60) == ["requeue", ""]
+    assert status(any_store, "b") == Status.QUEUED
+    assert any_store.redis.zrange(keys.ASSIGNED, 0, -1) == []
+
+
+# --- how many go before a job ----------------------------------------------------------------------
+
+
+def ahead(store: Store, *ids: str) -> dict[str, int]:
+    return {job_id: place.ahead for job_id, place in store.queues.places(ids).items()}
+
+
+def test_only_what_is_queued_has_a_place_and_only_its_queue_counts(any_store: Store):
+    register(any_store)
+    for job_id in ("a", "b", "c"):
+        submit(any_store, job_id)
+    submit(any_store, "other", queue="other")
+    running(any_store, "a")
+    assert ahead(any_store, "a", "c", "b", "other", "none") == {"c": 1, "b": 0, "other": 0}
+
+
+def test_a_sweep_stands_where_its_first_queued_trial_does(any_store: Store):
+    register(any_store)
+    submit(any_store, "a")
+    submit_sweep(any_store, "abc", 3)
+    running(any_store, "abc-1")
+    [place] = any_store.queues.places(["abc"]).values()
+    assert (place.job_id, place.ahead) == ("abc-2", 1)
+
+
+def in_turn(jobs: list[JobRecord], usage: dict[str, int], *, is_fair: bool) -> list[str]:
+    """The order in which jobs go where room comes for one after the other."""
+    left, order, has = list(jobs), [], dict(usage)
+    while left:
+        goes = min(left, key=lambda j: (-j.priority, has.get(j.user, 0) if is_fair else 0, j.sequence))
+        left.remove(goes)
+        order.append(goes.id)
+        has[goes.user] = has.get(goes.user, 0) + 1
+    return order
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_place_is_exact(any_store: Store, seed: int):
+    random = Random(seed)
+    register(any_store, slots=4)
+    if seed % 4 == 3:
+        any_store.queues.set_order("fifo")
+    for number in range(30):
+        submit(
+            any_store,
+            f"j{number}",
+            priority=random.choice([-1, 0, 0, 2]),
+            user=random.choice(["", "ada", "ada", "bob", "eve"]),
+            gpus=random.choice(["0", "1"]),
+        )
+    for number in random.sample(range(30), 4):
+        assigned(any_store, f"j{number}")
+    any_store.jobs.set_priority(f"j{random.randrange(30)}", 1)
+    usage = {user: int(count) for user, count in any_store.redis.hgetall(keys.USAGE).items()}
+    expected = in_turn(any_store.jobs.pending(), usage, is_fair=seed % 4 != 3)
+    places = ahead(any_store, *expected)
+    assert sorted(places, key=places.__getitem__) == expected
+    assert sorted(places.values()) == list(range(26))
