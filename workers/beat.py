@@ -79,7 +79,8 @@ class Beat:
             node.is_accepting = False
         node.obey(node.store.workers.asked_to(node.name, node.token))
         begun_at = leash.now()
-        answers = node.store.jobs.renew([(a.job_id, a.number) for a in attempts], node.settings.lease_s)
+        held = [(attempt.job_id, attempt.number) for attempt in attempts]
+        answers = node.store.jobs.renew(held, node.settings.lease_s, node.name)
         for attempt, answer in zip(attempts, answers, strict=True):
             if answer == LOST and attempt in node.running.all():
                 log.warning(

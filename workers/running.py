@@ -51,6 +51,10 @@ class Running:
             if self._attempts.get(attempt.job_id) is attempt:
                 del self._attempts[attempt.job_id]
 
+    def find(self, job_id: str) -> Attempt | None:
+        with self._lock:
+            return self._attempts.get(job_id)
+
     def all(self) -> list[Attempt]:
         with self._lock:
             return list(self._attempts.values())

@@ -22,7 +22,7 @@ from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.record import JobRecord
 from fusionq.spec.retrying import jittered
-from fusionq.spec.states import Outcome
+from fusionq.spec.states import Outcome, Status
 from fusionq.spec.writer import to_yaml
 from workers import leash, quarantine
 from workers.code_cache import code_folder
@@ -59,7 +59,9 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
     try:
         run_dir = RunPaths.of_job(node.settings.runs, job_id).root
         begun_at = leash.now()
-        if not node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir)):
+        if not _let_go_of_older(node, attempt):
+            return
+        if not node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir), node.name):
             return
         attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
         _run(node, results, attempt)
@@ -71,6 +73,20 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
         node.end_if_drained()
     except FusionqError:
         pass  # the beat does it again
+
+
+def _let_go_of_older(node: Node, attempt: Attempt) -> bool:
+    """A Redis that crashed may give us a job that we run: our copy ends first. False where it does not."""
+    deadline = time.monotonic() + START_WITHIN_S
+    while older := node.running.find(attempt.job_id):
+        record = node.store.jobs.get(attempt.job_id)
+        if (record.status, record.attempt, record.worker) != (Status.ASSIGNED, attempt.number, node.name):
+            return False  # a doubled or stale message
+        older.ask_to_stop(LOST)
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_S)
+    return True
 
 
 def _run(node: Node, results: ResultView, attempt: Attempt) -> None:

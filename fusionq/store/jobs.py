@@ -47,14 +47,14 @@ class Jobs:
         """Reserve a worker's slot and GPUs for a queued job. Returns the attempt; 0: there is no room."""
         return self._scripts.run("assign", job_id, worker, ",".join(map(str, gpus)), _ms(start_within_s))
 
-    def start(self, job_id: str, attempt: int, lease_s: float, run_dir: str) -> bool:
-        """Begin an assigned attempt. False for a message that is doubled, late or stale."""
-        return self._scripts.run("start", job_id, attempt, _ms(lease_s), run_dir) == 1
+    def start(self, job_id: str, attempt: int, lease_s: float, run_dir: str, worker: str = "") -> bool:
+        """Begin an attempt that `worker` was assigned. False for a message that is doubled, late or stale."""
+        return self._scripts.run("start", job_id, attempt, _ms(lease_s), run_dir, worker) == 1
 
-    def renew(self, attempts: Sequence[tuple[str, int]], lease_s: float) -> list[str]:
-        """Renew the leases of (job id, attempt). Answers for each: '', what to stop for, or 'lost'."""
+    def renew(self, attempts: Sequence[tuple[str, int]], lease_s: float, worker: str = "") -> list[str]:
+        """Renew what `worker` holds, as (job id, attempt). Answers: '', what to stop for, or 'lost'."""
         flat = [part for attempt in attempts for part in attempt]
-        return self._scripts.run("renew", _ms(lease_s), *flat) if flat else []
+        return self._scripts.run("renew", _ms(lease_s), worker, *flat) if flat else []
 
     def finish(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
-from tests.support import await_lease_end, register, running, status, submit
+from tests.support import assigned, await_lease_end, register, running, status, submit
 
 SHORT_S = 0.05
 
@@ -105,3 +105,15 @@ def test_losses_are_counted_by_class_and_forgotten_when_a_job_is_tried_once_more
     assert store.jobs.retry("j") == "retried"
     record = store.jobs.get("j")
     assert (record.losses, record.losses_by, record.failure) == (0, {}, "")
+
+
+def test_an_attempt_whose_number_was_given_again_to_another_worker_is_lost_to_the_first(any_store: Store):
+    """A Redis that crashed may have forgotten its last second."""
+    register(any_store, "first")
+    register(any_store, "second")
+    submit(any_store, "j")
+    attempt = assigned(any_store, "j", "second")
+    assert not any_store.jobs.start("j", attempt, 60, "", "first")
+    assert any_store.jobs.start("j", attempt, 60, "", "second")
+    assert any_store.jobs.renew([("j", attempt)], 60, "first") == ["lost"]
+    assert any_store.jobs.renew([("j", attempt)], 60, "second") == [""]

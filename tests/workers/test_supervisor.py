@@ -32,7 +32,7 @@ from workers import supervisor
 from workers.code_cache import clear
 from workers.node import Node
 from workers.processes import this_life
-from workers.running import CANCEL, LOST, SHUTDOWN
+from workers.running import CANCEL, LOST, SHUTDOWN, Attempt
 from workers.supervisor import supervise
 
 
@@ -201,6 +201,26 @@ def test_a_worker_that_leaves_starts_nothing_more(node: Node, results: FakeResul
     supervise(node, results, "job", attempt)
     assert node.launcher.processes == []
     assert node.store.jobs.get("job").status is Status.ASSIGNED
+
+
+def test_a_job_that_comes_anew_while_our_copy_runs_waits_until_that_is_dead(
+    make_node, results: FakeResults, monkeypatch: pytest.MonkeyPatch
+):
+    node = make_node(name="w", slots=2)
+    node.is_accepting = True
+    node.register()
+    older = Attempt("job", give(node))
+    node.running.add(older)  # what Redis forgot
+    node.launcher.script = train
+
+    def die(reason: str, **_) -> None:
+        assert reason == LOST
+        assert node.launcher.processes == []
+        node.running.remove(older)
+
+    monkeypatch.setattr(older, "ask_to_stop", die)
+    supervise(node, results, "job", 1)
+    assert node.store.jobs.get("job").outcome is Outcome.SUCCEEDED
 
 
 # --- stopping --------------------------------------------------------------------------------------

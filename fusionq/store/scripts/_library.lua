@@ -58,6 +58,12 @@ local function holds(id, attempt)
   return get(id, 'attempt') == tostring(attempt)
 end
 
+-- A Redis that crashed may have forgotten its last second, and give the number of an attempt again, to another
+-- worker: then the number alone does not tell whose it is. '' is anybody.
+local function is_of(id, worker)
+  return worker == '' or get(id, 'worker') == worker
+end
+
 -- What a record (field, value, …) points to stays from now on for as long as `user`, a job or a sweep, does.
 -- Returns false, with nothing changed, where some of it is gone.
 local function use_blobs(fields, user)

@@ -1,10 +1,10 @@
--- A worker's heartbeat for its running jobs. ARGV: lease ms, then id, attempt, …
+-- A worker's heartbeat for its running jobs. ARGV: lease ms, name of the worker, then id, attempt, …
 -- Returns for each job 'lost', or what it is asked to stop for ('' for nothing).
 local until_ms = now_ms() + tonumber(ARGV[1])
 local answers = {}
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   local id = ARGV[i]
-  if holds(id, ARGV[i + 1]) and get(id, 'status') == 'running' then
+  if holds(id, ARGV[i + 1]) and is_of(id, ARGV[2]) and get(id, 'status') == 'running' then
     redis.call('ZADD', K.leases, until_ms, id)
     answers[#answers + 1] = get(id, 'stop_requested') or ''
   else

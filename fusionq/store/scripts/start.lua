@@ -1,7 +1,8 @@
--- An assigned job begins to run: the first act of the message that carries it. ARGV: id, attempt, lease ms, run folder.
+-- An assigned job begins to run: the first act of the message that carries it. ARGV: id, attempt, lease ms, run folder,
+-- name of the worker.
 -- Returns 1, or 0 where the message is doubled, late or stale.
 local id, attempt = ARGV[1], ARGV[2]
-if not holds(id, attempt) or not move(id, 'running', '') then
+if not holds(id, attempt) or not is_of(id, ARGV[5]) or not move(id, 'running', '') then
   return 0
 end
 redis.call('ZREM', K.assigned, id)
