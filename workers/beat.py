@@ -20,6 +20,8 @@ log = logging.getLogger("fusionq.worker")
 BEATS_PER_LEASE = 3
 IDLE_S = 3.0
 LISTEN_S = 1.0
+LEASE_IS_OVER_S = 0.05
+OVERDUE_S = 1.0  # how often to look at a lease that nobody may judge yet
 
 
 class Beat:
@@ -56,8 +58,18 @@ class Beat:
                 self._reaper.note_outage()
             except Exception:
                 log.exception("the beat stumbled; it goes on")
-            if self._ended.wait(interval):
+            if self._ended.wait(self._until_next(interval)):
                 return
+
+    def _until_next(self, interval: float) -> float:
+        """Up to the next beat; sooner where a lease ends, whose job is to wait no longer than it must."""
+        try:
+            ends_in_s = self._node.store.jobs.first_lease_ends_in()
+        except StoreUnavailableError:
+            return interval
+        if ends_in_s is None:
+            return interval
+        return min(interval, ends_in_s + LEASE_IS_OVER_S if ends_in_s > 0 else OVERDUE_S)
 
     def _during_outage(self, error: StoreUnavailableError) -> str:
         """What becomes of our jobs, in words. Where nobody can take them from us, they train on."""

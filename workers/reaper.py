@@ -15,6 +15,7 @@ from workers.node import Node
 log = logging.getLogger("fusionq.worker")
 
 AFTER_OUTAGE_S = 5.0
+TURN_S = 1.0  # no two workers reap within it
 
 
 class Reaper:
@@ -33,7 +34,7 @@ class Reaper:
         expired = store.jobs.expired()
         if not expired or not self._may_judge():
             return 0
-        if not store.passes.begin_reaping(self._node.token, lease_s / 3):
+        if not store.passes.begin_reaping(self._node.token, min(TURN_S, lease_s / 3)):
             return 0
         return sum(self._take(*lost) for lost in expired)
 

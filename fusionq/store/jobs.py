@@ -132,6 +132,14 @@ class Jobs:
         flat = self._scripts.run("expired")
         return [(flat[i], int(flat[i + 1])) for i in range(0, len(flat), 2)]
 
+    def first_lease_ends_in(self) -> float | None:
+        """Seconds until the first lease ends, below 0 where it is over; None where there is none."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.zrange(keys.LEASES, 0, 0, withscores=True)
+        pipe.time()
+        first, (seconds, micros) = pipe.execute()
+        return first[0][1] / 1000 - (seconds + micros / 1e6) if first else None
+
     def reap(
         self, job_id: str, attempt: int, *, delay_s: float | None, reason: str, failure: str = WORKER_LOST
     ) -> str:

@@ -112,6 +112,14 @@ class Installation:
         self, name: str, command: tuple[str, ...] = ("-m", "workers")
     ) -> subprocess.Popen[bytes]:
         """A worker that is ready."""
+        worker = self.begin_worker(name, command)
+        wait_until(lambda: self.is_ready(name, worker), timeout_s=LONG_S, what=f"worker {name} ready")
+        return worker
+
+    def begin_worker(
+        self, name: str, command: tuple[str, ...] = ("-m", "workers")
+    ) -> subprocess.Popen[bytes]:
+        """A worker that will be ready soon."""
         log = (self.home / f"{name}.log").open("wb") if self.home.exists() else subprocess.DEVNULL
         worker = subprocess.Popen(
             [sys.executable, *command],
@@ -122,7 +130,6 @@ class Installation:
             stderr=subprocess.STDOUT,
         )
         self._workers.append(worker)
-        wait_until(lambda: self.is_ready(name, worker), timeout_s=LONG_S, what=f"worker {name} ready")
         return worker
 
     def is_ready(self, name: str, worker: subprocess.Popen[bytes]) -> bool:
