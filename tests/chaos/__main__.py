@@ -27,6 +27,9 @@ def main() -> int:
         try:
             world.begin()
             report = run(world, chosen, Random(asked.seed), seconds=asked.minutes * 60)
+        except AssertionError:
+            print(world.describe(), file=sys.stderr)
+            raise
         finally:
             world.close()
     print(text_of(report))

@@ -183,7 +183,7 @@ def messages_lost(world: World, rng: Random) -> list[float]:
     redis.set(keys.PASS_LOCK, "chaos", px=60_000)
     try:
         job_id = world.submit(rng.choice(SEEDS))
-        worker = rng.choice([w.name for w in world.store.workers.alive() if w.accepting and w.free_slots])
+        worker = rng.choice(world.await_free_workers())
         assert world.store.jobs.assign(job_id, worker, (), START_WITHIN_S) == 1
         for queue in (SCHEDULE_QUEUE, *map(node_queue, world.workers)):
             redis.delete(f"{keys.CELERY_PREFIX}{queue}")
@@ -255,7 +255,14 @@ def many_reapers(world: World, rng: Random) -> list[float]:
         unlocker.join()
 
 
-QUICK: tuple[Fault, ...] = (kill_job, kill_worker_tree, stop_worker, kill_redis, messages_doubled)
+QUICK: tuple[Fault, ...] = (
+    kill_job,
+    kill_worker_tree,
+    stop_worker,
+    kill_redis,
+    redis_full,
+    messages_doubled,
+)
 ALL: tuple[Fault, ...] = (
     kill_job,
     kill_fork_server,

@@ -27,7 +27,7 @@ SLOTS = 3  # one worker each
 ACTIVE_JOBS = SLOTS - 1  # one slot is free, so that a lost job need not wait for another to end
 BATCH_S = 0.04
 SEEDS = (3, 4)
-LONG_S = 180.0
+LONG_S = 90.0
 DISK_BYTES = 256_000_000
 
 # Put first on the import path of one worker and of its jobs, as `sitecustomize`.
@@ -87,6 +87,13 @@ class World:
     @property
     def store(self) -> Store:
         return self.here.store
+
+    def describe(self) -> str:
+        """Where everything stands, for whoever has to find out why."""
+        told = [self.here.cli(verb).stdout for verb in ("status", "workers")]
+        for log in sorted(self.here.home.glob("*.log")):
+            told += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-25:]]
+        return "\n".join(told)
 
     # --- the disk of the run folders ---------------------------------------------------------------------
 
@@ -154,6 +161,12 @@ class World:
 
     def fork_server(self, name: str) -> psutil.Process:
         return psutil.Process(self.workers[name].pid).children()[0]
+
+    def await_free_workers(self) -> list[str]:
+        def free() -> list[str]:
+            return [w.name for w in self.store.workers.alive() if w.accepting and w.free_slots]
+
+        return wait_until(free, timeout_s=LONG_S, what="a free worker")
 
     # --- jobs --------------------------------------------------------------------------------------------
 
