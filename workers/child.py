@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -36,6 +37,7 @@ _PR_SET_PDEATHSIG = 1
 def run(channel: socket.socket) -> NoReturn:
     """Run the job whose orders come on `channel`, and leave the process."""
     code = wire.EXIT_FAILED
+    orders: dict[str, Any] = {"code": ""}
     try:
         os.setsid()  # a session of its own: what the job leaves behind is found by it
         _die_with_parent()
@@ -44,8 +46,8 @@ def run(channel: socket.socket) -> NoReturn:
         _redirect_output(Path(orders["output_log"]))
         leash.obey(receiver, orders[leash.UNTIL])
         code = _run_job(orders, channel)
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        _tell(error, orders["code"], channel)
     finally:
         _flush_output()
         os._exit(code)
@@ -60,19 +62,22 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
     def report(event: Event) -> None:
         wire.send(channel, event.to_json())
 
-    try:
-        job = _prepare(orders)
-        opened = check_first(job)  # before the GPU is touched
-        keep_to_share(orders["gpu_memory"])
-        result = run_job(job, report, stop, opened)
-    except BaseException as error:
-        traceback.print_exc()
-        wire.send(channel, {"kind": "error", **_explain(error, orders["code"])})
-        return wire.EXIT_FAILED
+    job = _prepare(orders)
+    opened = check_first(job)  # before the GPU is touched
+    keep_to_share(orders["gpu_memory"])
+    result = run_job(job, report, stop, opened)
     if result is None:
         return wire.EXIT_STOPPED
     wire.send(channel, {"kind": "result", "result": result})
     return wire.EXIT_DONE
+
+
+def _tell(error: BaseException, code: str, channel: socket.socket) -> None:
+    """To the supervisor first: the log may be on the disk that is full."""
+    with suppress(OSError):
+        wire.send(channel, {"kind": "error", **_explain(error, code)})
+    with suppress(OSError):
+        traceback.print_exception(error)
 
 
 def _prepare(orders: dict[str, Any]) -> Job:

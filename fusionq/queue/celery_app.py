@@ -73,7 +73,7 @@ def configuration(url: str) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_channel_error_retry": True,  # a Redis that is full answers with errors, and would end the worker
+        "broker_channel_error_retry": True,  # or a full Redis would end the worker
     }
 
 

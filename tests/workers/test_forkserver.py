@@ -223,6 +223,19 @@ def test_an_import_that_fails_is_found_before_anything_is_built(start):
     assert error["reason"].startswith("trainer: there is no module 'nowhere'")
 
 
+def test_a_log_that_cannot_be_written_hides_no_error(start):
+    attempt = start("raise OSError(28, 'No space left on device')", output_log="/dev/full")
+    assert attempt.await_end() == EXIT_FAILED
+    (error,) = attempt.of_kind("error")
+    assert error["class"] == "disk_full"
+
+
+def test_a_log_that_cannot_be_opened_is_told(start, tmp_path: Path):
+    attempt = start(output_log=str(tmp_path / "none" / "output.log"))
+    assert attempt.await_end() == EXIT_FAILED
+    assert "No such file or directory" in attempt.of_kind("error")[0]["reason"]
+
+
 def test_a_lack_of_memory_is_told_as_such(start):
     attempt = start("import torch; torch.empty(2**50)")
     assert attempt.await_end() == EXIT_FAILED
