@@ -23,7 +23,7 @@ def main() -> int:
     asked = parser.parse_args()
     chosen = [fault for fault in faults.ALL if not asked.only or fault.__name__ in asked.only]
     with tempfile.TemporaryDirectory(prefix="fusionq-chaos-") as folder:
-        world = World(Path(folder), lease_s=asked.lease, epochs=8)
+        world = World(Path(folder), lease_s=asked.lease, epochs=max(4, round(2 * asked.lease)))
         try:
             world.begin()
             report = run(world, chosen, Random(asked.seed), seconds=asked.minutes * 60)

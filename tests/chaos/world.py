@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -75,9 +74,9 @@ class World:
             self.batches_per_epoch = trained // self.epochs
 
     def close(self) -> None:
-        for process in self.workers.values():
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGCONT)
+        for process in self.here.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
         if hasattr(self, "sender"):
             self.sender.close()
         self.here.close()
