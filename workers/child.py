@@ -30,6 +30,7 @@ from fusionq.spec.paths import RunPaths
 from workers import leash, wire
 from workers.failure_class import failure_class
 from workers.gpu_share import keep_to_share
+from workers.marks import wear
 
 _PR_SET_PDEATHSIG = 1
 
@@ -82,7 +83,8 @@ def _tell(error: BaseException, code: str, channel: socket.socket) -> None:
 
 def _prepare(orders: dict[str, Any]) -> Job:
     """Make this process the job's own: its environment, its folder, its threads."""
-    os.environ.update({**orders["environ"], **orders["marks"]})
+    os.environ.update(orders["environ"])
+    wear(orders["marks"])
     workdir = Path(orders["workdir"])
     if workdir.is_dir():
         os.chdir(workdir)

@@ -1,7 +1,7 @@
 """Finding and ending every process of a job.
 
-A process belongs to a job by its session; by the job's marks in its environment, which a program that left
-the session still carries; or because its parent does.
+A process belongs to a job by its session; by the job's marks in its environment, which what left the session
+still carries (see `workers.marks`); or because its parent does.
 """
 
 from __future__ import annotations
@@ -42,16 +42,19 @@ def family(session: int, marks: Mapping[str, str]) -> list[int]:
 def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) -> list[int]:
     """SIGKILL every process of a job until none is left. Returns those that survived the time limit.
 
-    A process may fork between the look and the kill, so we look again until there is nothing to see.
+    A process may fork between the look and the kill, so we look again until there is nothing to see. One that
+    is being taken down has lost its marks, not yet its memory, so those that we killed are waited for.
     """
     if session <= 1:
         return []
     deadline = time.monotonic() + timeout_s
-    while members := family(session, marks):
-        for pid in members:
-            _kill(pid)
+    dying: set[psutil.Process] = set()
+    while members := {*map(_process, family(session, marks)), *filter(_is_living, dying)} - {None}:
+        for process in members - dying:
+            _kill(process.pid)
+        dying |= members
         if time.monotonic() > deadline:
-            return members
+            return sorted(process.pid for process in members)
         time.sleep(POLL_S)
     return []
 
@@ -84,11 +87,26 @@ def _lives(life: str) -> bool:
         return False
 
 
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_living(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _living() -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
+            with process.oneshot():  # what is asked of it reads its files once
+                if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
         except psutil.Error:
             continue
 

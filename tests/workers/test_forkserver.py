@@ -351,6 +351,25 @@ def test_a_job_leads_a_session_of_its_own(start):
     assert attempt.process.survivors() == [pid]
 
 
+def test_a_job_shows_its_marks_to_other_processes_and_so_does_what_it_starts(start):
+    attempt = start(
+        "import os, subprocess\n"
+        "        child = subprocess.Popen(['sleep', '600'])\n"
+        "        print('child', child.pid, os.fork() or os.getpid(), flush=True)\n"
+        "        import time; time.sleep(600)",
+        environ={"COLOUR": "green"},
+    )
+    attempt.await_text("child ")
+    marks = {"FUSIONQ_JOB": attempt.paths.root.parent.name, "FUSIONQ_ATTEMPT": "0"}
+    members = attempt.process.survivors()
+    assert len(members) == 3
+    for pid in members:
+        assert marks.items() <= psutil.Process(pid).environ().items()
+    child = psutil.Process(int(attempt.output.split()[1]))
+    assert child.environ()["COLOUR"] == "green"
+    assert "FUSIONQ_MARKS" not in child.environ()
+
+
 def test_a_job_finds_cuda_untouched(start):
     look = "torch.cuda.is_initialized(), torch.cuda._is_in_bad_fork()"
     attempt = start(f"import torch, os; print({look}); os._exit(7)")
@@ -425,6 +444,24 @@ def test_killing_the_tree_takes_along_what_the_job_started(start):
     assert attempt.await_end() == -signal.SIGKILL
     wait_until(lambda: not child.is_running(), what="the child gone")
     assert attempt.process.survivors() == []
+
+
+def test_killing_the_tree_takes_along_a_daemon_of_the_job(start):
+    """It left the session, runs no program of its own, and its parent is gone."""
+    attempt = start(
+        "import os, time\n"
+        "        if os.fork() == 0:\n"
+        "            os.setsid()\n"
+        "            if os.fork() == 0:\n"
+        "                print('daemon', os.getpid(), flush=True); time.sleep(600)\n"
+        "            os._exit(0)\n"
+        "        os.wait(); time.sleep(600)"
+    )
+    attempt.await_text("daemon ")
+    daemon = psutil.Process(int(attempt.output.split("daemon ")[1].split()[0]))
+    wait_until(lambda: daemon.ppid() != attempt.process.pid and os.getsid(daemon.pid) != daemon.pid)
+    attempt.process.kill_tree()
+    assert not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_job_without_a_supervisor_ends_though_it_has_nothing_to_say(start):
