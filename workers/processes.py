@@ -10,9 +10,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import psutil
+
+from workers.lives import has_ended
 
 POLL_S = 0.01
 ENV_SUPERVISOR = "FUSIONQ_SUPERVISOR"  # which worker, in which life of it, started a process
@@ -60,46 +61,19 @@ def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) 
     return []
 
 
-def this_life() -> str:
-    """Names this process in this life of it; another that gets its number is told apart."""
-    return f"{os.getpid()}:{psutil.Process().create_time():.1f}"
-
-
-def this_machine() -> str:
-    """Names where process numbers mean the same: a machine since it started, or a container on it."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""  # no two of these are the same
-
-
-def is_known_dead(machine: str, life: str) -> bool:
-    """Whether a process of this machine, named by its life, is gone. Of other machines nobody knows here."""
-    return machine != "" and machine == this_machine() and not _lives(life)
-
-
 def kill_orphans() -> list[int]:
     """SIGKILL what jobs of dead workers left on this machine. Returns which processes those were."""
     found = []
     for process in _living():
         try:
             supervisor = process.environ().get(ENV_SUPERVISOR, "")
-            if supervisor and not _lives(supervisor):
+            if supervisor and has_ended(supervisor):
                 found.append(process.pid)
         except _GONE:
             continue
     for pid in found:
         _kill(pid)
     return found
-
-
-def _lives(life: str) -> bool:
-    pid, _, begun = life.partition(":")
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(begun)) < 1
-    except (ValueError, psutil.NoSuchProcess):
-        return False
 
 
 def _process(pid: int) -> psutil.Process | None:
