@@ -15,8 +15,10 @@ import pytest
 
 from fusionq.spec.load import from_yaml
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.states import Outcome
 from tests.support import wait_until
 from workers import leash, wire
+from workers.endings import Seen, judge
 from workers.launcher import JobProcess, Launcher
 from workers.wire import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 
@@ -242,6 +244,44 @@ def test_a_lack_of_memory_is_told_as_such(start):
     (error,) = attempt.of_kind("error")
     assert error["class"] == "oom"
     assert error["reason"].startswith("out of memory: ")
+
+
+LOADER = "import os, torch; list(torch.utils.data.DataLoader([1], num_workers=1, collate_fn=lambda _: {}))"
+
+
+@pytest.mark.parametrize(
+    ("do", "failure"),
+    [
+        ("import torch; torch.empty(2**50)", "oom"),
+        ("import os; os.kill(os.getpid(), 9)", "host_oom"),
+        (LOADER.format("os.kill(os.getpid(), 9)"), "host_oom"),
+        (LOADER.format("os.kill(os.getpid(), 7)"), "host_oom"),  # no more shared memory
+        ("import ctypes; ctypes.string_at(0)", "crash"),
+        (LOADER.format("os.kill(os.getpid(), 11)"), "crash"),
+        ("[weights.data.fill_(float('nan')) for weights in self.model.parameters()]", "non_finite_loss"),
+        ("import nowhere", "import_error"),
+        ("open('/dev/full', 'wb', buffering=0).write(b'x')", "disk_full"),
+        ("import torch; torch.save(torch.zeros(10_000), '/dev/full')", "disk_full"),
+        ("raise OSError('no such device')", "error"),
+        ("import os; os._exit(7)", "error"),
+        ("import os; os.kill(os.getpid(), 15)", "worker_lost"),  # told to stop by nobody that we know
+    ],
+)
+def test_each_way_to_fail_has_its_class(start, do: str, failure: str):
+    attempt = start(do)
+    code = attempt.await_end()
+    error = next(iter(attempt.of_kind("error")), None)
+    ending = judge(Seen(code, error=error), from_yaml(f"{JOB}retry: {{max: 0}}\n"))
+    assert (ending.outcome, ending.failure) == (Outcome.FAILED, failure), attempt.output
+
+
+def test_a_full_disk_is_told_in_plain_words(start):
+    attempt = start("open('/dev/full', 'wb', buffering=0).write(b'x')")
+    assert attempt.await_end() == EXIT_FAILED
+    (error,) = attempt.of_kind("error")
+    assert error["reason"] == (
+        "the disk is full: [Errno 28] No space left on device (trainers.py, line 10, in do)"
+    )
 
 
 def test_a_job_has_its_environment_its_folder_and_its_threads(start, tmp_path: Path):
