@@ -115,7 +115,7 @@ def _train(own: Installation) -> tuple[str, Path]:
     file = own.stamps / f"endless-{time.monotonic_ns()}"
     loaded = own.job(*ENDLESS, f"optimizer.stamp={file}")
     frozen = freeze(own.store, own.settings, loaded.jobs, own.workdir)
-    return submit(own.store, own.sender, loaded.spec, own.workdir, frozen), file
+    return submit(own.store, own.sender, loaded.spec, own.workdir, frozen).id, file
 
 
 def _await_record(own: Installation, job_id: str):
