@@ -23,6 +23,7 @@ from workers.gpus import Gpu, find_gpus
 from workers.health import Health
 from workers.launcher import Launcher
 from workers.options import WorkerOptions
+from workers.processes import is_known_dead, this_life, this_machine
 from workers.running import SHUTDOWN, Running
 
 log = logging.getLogger("fusionq.worker")
@@ -73,6 +74,8 @@ class Node:
         fields = {
             "host": os.uname().nodename,
             "pid": os.getpid(),
+            "machine": this_machine(),
+            "life": this_life(),
             "version": fusionq.__version__,
             "queues": json.dumps(self.options.queues),
             "slots": self.slots,
@@ -140,7 +143,7 @@ class Node:
         base = self.options.base_name()
         for number in range(1, MOST_NAMES):
             self.name = base if number == 1 else f"{base}-{number}"
-            if self.register():
+            if self.register() or self._inherit_name():
                 return self.name
             if self.options.name:
                 raise UsageError(
@@ -148,6 +151,14 @@ class Node:
                     hint="choose another --name; `fusionq workers` lists them",
                 )
         raise UsageError(f"there are {MOST_NAMES} workers named like {base!r}", hint="give this one a --name")
+
+    def _inherit_name(self) -> bool:
+        """Take the name from a worker of this machine that was killed, before its heartbeat is over."""
+        for owner in self.store.workers.alive():
+            if owner.name == self.name and is_known_dead(owner.machine, owner.life):
+                self.store.workers.unregister(owner.name, owner.token)
+                return self.register()
+        return False
 
 
 def settings_for_worker(settings: Settings, store: Store) -> Settings:

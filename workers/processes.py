@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import psutil
 
@@ -59,6 +60,20 @@ def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) 
 def this_life() -> str:
     """Names this process in this life of it; another that gets its number is told apart."""
     return f"{os.getpid()}:{psutil.Process().create_time():.1f}"
+
+
+def this_machine() -> str:
+    """Names where process numbers mean the same: a machine since it started, or a container on it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""  # no two of these are the same
+
+
+def is_known_dead(machine: str, life: str) -> bool:
+    """Whether a process of this machine, named by its life, is gone. Of other machines nobody knows here."""
+    return machine != "" and machine == this_machine() and not _lives(life)
 
 
 def kill_orphans() -> list[int]:

@@ -92,8 +92,8 @@ class _Simulated:
             submit(self._store, self._own.sender, self._loaded.spec, self._own.workdir, self.frozen)
 
     def fill(self, pending: int) -> None:
-        missing = pending - self._store.redis.zcard(keys.pending("default"))
-        self.submit(max(0, missing))
+        counts = self._store.queues.counts().get("default")
+        self.submit(max(0, pending - (counts.pending if counts else 0)))
 
     def passes(self, workers: int, repeats: int) -> list[float]:
         """Seconds of each pass that finds all workers full but for one slot."""

@@ -36,6 +36,8 @@ class WorkerRecord:
     shared_gpus: Mapping[int, int] = field(default_factory=dict)  # bytes that are taken, by GPU
     token: str = ""  # another in each life of a worker
     stop: str = ""  # what it was asked to leave by
+    machine: str = ""  # where its process number means it
+    life: str = ""  # its process
     quarantine: str = ""  # why it takes nothing for now
     succeeded_at: float = 0.0  # when a job last succeeded there
 
@@ -169,6 +171,8 @@ def _record(
         is_alive=is_alive,
         token=stored.get("token", ""),
         stop=stored.get("stop", ""),
+        machine=stored.get("machine", ""),
+        life=stored.get("life", ""),
         quarantine=stored.get("quarantine", ""),
         succeeded_at=int(stored.get("succeeded_at", 0)) / 1000,
         shared_gpus={int(gpu): sum(held) for gpu, names in gpus.items() if (held := shares(names))},

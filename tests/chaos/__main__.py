@@ -19,11 +19,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lease", type=float, default=15.0, help="seconds; default: 15, as for users")
+    parser.add_argument("--gpu", action="store_true", help="train on the GPUs of this machine")
     parser.add_argument("--only", nargs="*", default=[], help="names of faults")
     asked = parser.parse_args()
     chosen = [fault for fault in faults.ALL if not asked.only or fault.__name__ in asked.only]
     with tempfile.TemporaryDirectory(prefix="fusionq-chaos-") as folder:
-        world = World(Path(folder), lease_s=asked.lease, epochs=max(4, round(2 * asked.lease)))
+        epochs = max(4, round(2 * asked.lease))  # a job lasts longer than a lease
+        world = World(Path(folder), lease_s=asked.lease, epochs=epochs, with_gpu=asked.gpu)
         try:
             world.begin()
             report = run(world, chosen, Random(asked.seed), seconds=asked.minutes * 60)

@@ -16,8 +16,8 @@ def digest_of(record: JobRecord) -> str:
     paths = RunPaths(Path(record.run_dir))
     last = max(paths.checkpoints.glob("*.pt"), key=lambda path: path.name)
     digest = hashlib.sha256()
-    at_last = torch.load(last, weights_only=True)["model"]
-    at_best = torch.load(record.result["best_model"], weights_only=True)
+    at_last = torch.load(last, weights_only=True, map_location="cpu")["model"]
+    at_best = torch.load(record.result["best_model"], weights_only=True, map_location="cpu")
     for state in (at_last, at_best):
         for name in sorted(state):
             digest.update(name.encode() + state[name].contiguous().numpy().tobytes())

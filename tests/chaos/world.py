@@ -39,11 +39,13 @@ time.time = lambda: _time() + 3600
 
 
 class World:
-    def __init__(self, root: Path, *, lease_s: float, epochs: int) -> None:
+    def __init__(self, root: Path, *, lease_s: float, epochs: int, with_gpu: bool = False) -> None:
         self.lease_s = lease_s
         self.epochs = epochs
         self.here = Installation(root)
         self.here.environ |= {"FUSIONQ_LEASE": f"{lease_s}s", "OMP_NUM_THREADS": "1"}
+        if with_gpu:
+            del self.here.environ["CUDA_VISIBLE_DEVICES"]
         (self.here.workdir / "trainers.py").write_text(TRAINER)
         self.journal = Journal(root / "journal")
         self.skew = root / "skew"

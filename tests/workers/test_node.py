@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 
+import psutil
 import pytest
 
 from fusionq.errors import StoreUnavailableError, UsageError
@@ -15,6 +17,7 @@ from tests.support import register
 from tests.workers.fakes import give
 from workers.gpus import Gpu
 from workers.node import Node, settings_for_worker
+from workers.processes import this_machine
 from workers.running import SHUTDOWN, Attempt
 
 
@@ -83,6 +86,28 @@ def test_the_cores_are_shared_out_among_the_slots(make_node, monkeypatch: pytest
 
 def test_its_children_find_the_redis_that_it_uses(settings, store: Store):
     assert settings_for_worker(settings, store).redis_url == store.url
+
+
+def test_a_worker_that_was_killed_leaves_its_name_to_the_next_on_its_machine_at_once(make_node, store: Store):
+    dead = subprocess.Popen(["true"])
+    life = f"{dead.pid}:{psutil.Process(dead.pid).create_time():.1f}"
+    dead.wait()
+    fields = {"machine": this_machine(), "life": life}
+    assert store.workers.register("w", "of the dead", 60, fields)
+    assert make_node(name="w").name == "w"
+
+
+@pytest.mark.parametrize("fields", [{"machine": "another", "life": "1:1.0"}, {}])
+def test_of_a_worker_on_another_machine_nobody_knows_whether_it_is_dead(make_node, store: Store, fields):
+    assert store.workers.register("w", "other", 60, {"host": "there", **fields})
+    with pytest.raises(UsageError, match="a worker named 'w' is alive"):
+        make_node(name="w")
+
+
+def test_a_name_of_a_living_worker_of_this_machine_is_taken(make_node):
+    make_node(name="w")
+    with pytest.raises(UsageError, match="a worker named 'w' is alive"):
+        make_node(name="w")
 
 
 # --- leaving ---------------------------------------------------------------------------------------
