@@ -16,10 +16,9 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 from benchmarks.peers import Peers
 from benchmarks.queueing import costs, lives, races
@@ -53,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=200, help="of (b)")
     parser.add_argument("--few", type=int, default=12, help="the same for who starts a Python for each")
     parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--small", action="store_true", help="shows that it works; its figures mean nothing")
+    parser.add_argument("--quick", action="store_true", help="shows that it works; its figures mean nothing")
     parser.add_argument("--output", type=Path, default=Path("benchmark-queue.json"))
     arguments = parser.parse_args()
     if unknown := set(arguments.only) - {*PARTS, ","}:
@@ -62,29 +61,38 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """The trainings first, all on the same warm workers; then what needs none, in a Redis of its own."""
     wanted = set(arguments.only)
-    stages: list[tuple[str, str, Callable[[Installation], Iterator[Row]]]] = [
-        ("ab", "race", lambda own: _race(own, arguments)),
-        ("cdef", "costs", lambda own: costs.measure(own, costs.SMALL if arguments.small else costs.Size())),
-        ("g", "lives", lambda own: lives.measure(own, lives.SMALL if arguments.small else lives.Spell())),
-    ]
-    for parts, name, measure in stages:
+    for parts, name, measure in (("abfg", "trainings", _trainings), ("cdef", "costs", _costs)):
         if not wanted & set(parts):
             continue
         own = Installation(folder / name)
         try:
-            yield from (row for row in measure(own) if row.part in wanted)
+            yield from (row for row in measure(own, arguments) if row.part in wanted)
         finally:
             own.close()
+
+
+def _trainings(own: Installation, arguments: argparse.Namespace) -> Iterator[Row]:
+    wanted = set(arguments.only)
+    if wanted & {"a", "b"}:
+        yield from _race(own, arguments)
+    if "f" in wanted:
+        yield lives.succeeded(own)
+    if "g" in wanted:
+        yield from lives.measure(own, lives.SMALL if arguments.quick else lives.Spell())
+
+
+def _costs(own: Installation, arguments: argparse.Namespace) -> Iterator[Row]:
+    yield from costs.measure(own, costs.SMALL if arguments.quick else costs.Size())
 
 
 def _race(own: Installation, arguments: argparse.Namespace) -> Iterator[Row]:
     length = races.Length(arguments.rounds, arguments.jobs, arguments.few)
     field = Field(own, own.home.parent, Peers("queue-peers"))
     try:
-        with_peers = not (arguments.no_peers or arguments.small)
-        yield from races.race(field, races.SMALL if arguments.small else length, with_peers=with_peers)
-        yield costs.finished(own)
+        with_peers = not (arguments.no_peers or arguments.quick)
+        yield from races.race(field, races.SMALL if arguments.quick else length, with_peers=with_peers)
     finally:
         field.close()
 
@@ -92,7 +100,7 @@ def _race(own: Installation, arguments: argparse.Namespace) -> Iterator[Row]:
 def _machine() -> dict[str, object]:
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "cpu": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "load at the end": round(os.getloadavg()[0], 1),

@@ -3,8 +3,8 @@
 Three different jobs in a row that fail within seconds make it suspect: where another worker can take its
 jobs, it takes only one a minute. Once a job succeeds elsewhere the case is clear: it takes nothing for a
 while, and its victims go back to their queues. Where these fail elsewhere, too, it was not to blame, and
-goes on. After its rest it is on probation: one more such failure makes it suspect again, and its next rest
-is twice as long; a job that does well ends the matter.
+goes on. After its rest it is on probation: one more such failure makes it suspect again, and its next
+rest is twice as long; a job that does well ends the matter.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def main() -> None:
         for stamp in stamps:
             spec = job.spec.model_copy(update={"optimizer": {**job.spec.optimizer, "stamp": stamp}})
             frozen = freeze(store, settings, [spec], workdir)
-            ids.append(submit(store, sender, spec, workdir, frozen))
+            ids.append(submit(store, sender, spec, workdir, frozen).id)
         return lambda: await_all(ids)
 
     def await_all(ids: list[str]) -> None:

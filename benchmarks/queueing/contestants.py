@@ -11,11 +11,10 @@ from pathlib import Path
 
 from benchmarks.peers import Peers
 from benchmarks.queueing.driver import Driver
-from benchmarks.queueing.installation import Installation, end, environ_of, start, wait_until
+from benchmarks.queueing.installation import SLOTS, Installation, end, environ_of, start, wait_until
 from fusionq.queue.celery_app import celery_url
 from fusionq.store.embedded import EmbeddedRedis
 
-SLOTS = 2
 MODULE = "benchmarks.queueing.by_"
 
 
@@ -71,7 +70,7 @@ class Field:
 
 
 def fusionq(field: Field) -> Begun:
-    field.own.start_worker("warm", slots=SLOTS)
+    field.own.worker()
     return Begun(field.drive("fusionq", field.own.home, is_peer=False))
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks.queueing.installation import Installation
+from benchmarks.queueing.installation import SLOTS, Installation
 from benchmarks.queueing.report import Row
 from fusionq.queue.freezing import Frozen, freeze
 from fusionq.queue.scheduling import schedule
@@ -15,7 +15,6 @@ from fusionq.queue.submitting import submit
 from fusionq.store import keys
 
 HOLDS_S = 3600.0
-SLOTS = 2
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,7 @@ class Size:
     repeats: int = 15
 
 
-SMALL = Size(submits=20, pending=(10, 50), workers=(1, 3), repeats=3)
-NOT_OF_THE_RECORD = ("log", "metrics")
+SMALL = Size(submits=20, pending=(10, 50), workers=(1, 3), repeats=1)
 
 
 def measure(own: Installation, size: Size) -> Iterator[Row]:
@@ -73,19 +71,6 @@ def _looks(own: Installation, size: Size) -> Iterator[Row]:
         yield Row(part, f"{what}, {beside}", statistics.median(seconds), "s", bar=bar, note=_worst(seconds))
 
 
-def finished(own: Installation) -> Row:
-    """What Redis holds of a job that has succeeded: every key with its id, and its share of the indexes."""
-    redis = own.store.redis
-    record = next(r for r in own.store.jobs.newest(20) if r.outcome == "succeeded")
-    left_out = {getattr(keys, name)(record.id) for name in NOT_OF_THE_RECORD}
-    of_job = [key for key in redis.scan_iter(f"*{record.id}", count=1000) if key not in left_out]
-    shared = (keys.JOBS, keys.ROWS, keys.JOB_IDS, keys.blob_users(record.code))
-    share = sum(redis.memory_usage(key, samples=0) or 0 for key in shared) / own.store.jobs.count()
-    used = sum(redis.memory_usage(key, samples=0) or 0 for key in of_job) + share
-    note = "without log and metrics: " + ", ".join(sorted(key.rpartition(":")[0] for key in of_job))
-    return Row("f", "Redis per job that has succeeded", used / 1000, "KB", bar=4.0, note=note)
-
-
 class _Simulated:
     """Jobs that nobody trains and workers that are only names."""
 
@@ -107,8 +92,8 @@ class _Simulated:
             submit(self._store, self._own.sender, self._loaded.spec, self._own.workdir, self.frozen)
 
     def fill(self, pending: int) -> None:
-        missing = pending - self._store.redis.zcard(keys.pending("default"))
-        self.submit(max(0, missing))
+        counts = self._store.queues.counts().get("default")
+        self.submit(max(0, pending - (counts.pending if counts else 0)))
 
     def passes(self, workers: int, repeats: int) -> list[float]:
         """Seconds of each pass that finds all workers full but for one slot."""

@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).parent / "project"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 LONG_S = 180.0
+SLOTS = 2
+FIRST_WORKER = "first"
 
 
 class Installation:
@@ -39,7 +41,7 @@ class Installation:
         _commit(self.workdir)
         self.settings = Settings(home=self.home, runs=self.home / "runs")
         self.environ = environ_of({ENV_HOME: str(self.home)})
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
 
     @cached_property
     def store(self) -> Store:
@@ -60,17 +62,18 @@ class Installation:
             command, cwd=self.workdir, env=self.environ, capture_output=True, text=True, check=True
         )
 
-    def start_worker(self, name: str, slots: int = 1) -> subprocess.Popen[bytes]:
-        """A worker that is ready and warm."""
-        options = {"FUSIONQ_WORKER_NAME": name, "FUSIONQ_WORKER_SLOTS": str(slots)}
+    def worker(self, name: str = FIRST_WORKER) -> subprocess.Popen[bytes]:
+        """A worker that is ready and warm, started where there is none of the name."""
+        if name in self._workers and self._workers[name].poll() is None:
+            return self._workers[name]
+        options = {"FUSIONQ_WORKER_NAME": name, "FUSIONQ_WORKER_SLOTS": str(SLOTS)}
         self.store.ping()
-        worker = start([sys.executable, "-m", "workers"], self.workdir, self.environ | options)
-        self.workers.append(worker)
+        self._workers[name] = start([sys.executable, "-m", "workers"], self.workdir, self.environ | options)
         wait_until(lambda: any(w.name == name and w.accepting for w in self.store.workers.alive()), name)
-        return worker
+        return self._workers[name]
 
     def close(self) -> None:
-        end(self.workers)
+        end([*self._workers.values()])
         for opened in ("sender", "store"):
             if opened in vars(self):
                 vars(self)[opened].close()

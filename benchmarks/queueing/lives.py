@@ -1,4 +1,7 @@
-"""Rows (g): how soon a cancelled job is gone, and one whose worker died trains again; what idling costs."""
+"""Rows (g): how soon a cancelled job is gone, and one whose worker died trains again; what idling costs.
+
+And one row (f): what a job leaves in Redis.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.queueing.installation import Installation, tree, wait_until
+from benchmarks.queueing.installation import FIRST_WORKER, Installation, tree, wait_until
 from benchmarks.queueing.report import Row
 from fusionq.queue.freezing import freeze
 from fusionq.queue.submitting import submit
 from fusionq.spec.settings import DEFAULT_LEASE_S
+from fusionq.store import keys
 
 ENDLESS = ("data.train.number=20000", "train.epochs=1000", "optimizer.pause_s=0.01")
 BAR_AFTER_LEASE_S = 5.0
@@ -28,10 +32,11 @@ class Spell:
 
     cancels: int = 5
     deaths: int = 2
+    settle_s: float = 5.0  # a fork server that forked makes itself ready again
     idle_s: float = 20.0
 
 
-SMALL = Spell(cancels=1, deaths=0, idle_s=1.0)
+SMALL = Spell(cancels=1, deaths=0, settle_s=0.0, idle_s=1.0)
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,10 @@ class _Stamp:
 
 
 def measure(own: Installation, spell: Spell) -> Iterator[Row]:
-    """Starts workers of its own; there must be none."""
-    workers = {name: own.start_worker(name) for name in ("left", "right")}
-    yield from _idle(own, workers["left"], spell.idle_s)
+    names = (FIRST_WORKER, "second") if spell.deaths else (FIRST_WORKER,)
+    workers = {name: own.worker(name) for name in names}
+    time.sleep(spell.settle_s)
+    yield from _idle(own, list(workers.values()), spell.idle_s)
     for now in (False, True):
         how = "at once" if now else "which saves its state"
         gone = [_cancel(own, now=now) * 1e3 for _ in range(spell.cancels)]
@@ -54,13 +60,29 @@ def measure(own: Installation, spell: Spell) -> Iterator[Row]:
         yield from _deaths(own, workers, spell.deaths)
 
 
-def _idle(own: Installation, worker: subprocess.Popen[bytes], seconds: float) -> Iterator[Row]:
-    """Two workers idle; Redis counts for both, and our own look is one command."""
-    processes = tree(worker.pid)
+def succeeded(own: Installation) -> Row:
+    """What Redis holds of a job that has succeeded: every key with its id, and its share of the indexes."""
+    own.worker()
+    job_id = _submit(own, f"optimizer.stamp={own.stamps / 'succeeded'}")
+    record = wait_until(lambda: (r := own.store.jobs.get(job_id)).is_finished and r, "its end")
+    redis = own.store.redis
+    left_out = {keys.log(job_id), keys.metrics(job_id)}
+    of_job = [key for key in redis.scan_iter(f"*{job_id}", count=1000) if key not in left_out]
+    shared = (keys.JOBS, keys.ROWS, keys.JOB_IDS, keys.blob_users(record.code))
+    share = sum(redis.memory_usage(key, samples=0) or 0 for key in shared) / own.store.jobs.count()
+    used = sum(redis.memory_usage(key, samples=0) or 0 for key in of_job) + share
+    note = "without log and metrics: " + ", ".join(sorted(key.rpartition(":")[0] for key in of_job))
+    return Row("f", f"Redis per job that has {record.outcome}", used / 1000, "KB", bar=4.0, note=note)
+
+
+def _idle(own: Installation, workers: list[subprocess.Popen[bytes]], seconds: float) -> Iterator[Row]:
+    """All idle. Redis counts for all of them, and our own look is one command."""
+    processes = [process for worker in workers for process in tree(worker.pid)]
     cpu, commands = _cpu_s(processes), _commands(own)
     time.sleep(seconds)
-    per_second = (_commands(own) - commands - 1) / seconds / 2
-    yield Row("g", "an idle worker, its fork server included", (_cpu_s(processes) - cpu) / seconds * 100, "%")
+    per_second = (_commands(own) - commands - 1) / seconds / len(workers)
+    percent = (_cpu_s(processes) - cpu) / seconds / len(workers) * 100
+    yield Row("g", "an idle worker, its fork server included", percent, "%")
     yield Row("g", "an idle worker's Redis commands", per_second, "per second")
 
 
@@ -97,7 +119,7 @@ def _deaths(own: Installation, workers: dict[str, subprocess.Popen[bytes]], numb
         own.store.jobs.cancel(job_id, "measured")
         wait_until(lambda job_id=job_id: own.store.jobs.get(job_id).is_finished, "its end")
         # The name is free when the dead worker's heartbeat has run out, which it did.
-        workers[name] = own.start_worker(name)
+        workers[name] = own.worker(name)
     yield _row("kill -9 of a worker and all its processes → noticed", to_queue, "s")
     bar = DEFAULT_LEASE_S + BAR_AFTER_LEASE_S
     yield _row("kill -9 of a worker and all its processes → trains elsewhere", to_trains, "s", bar)
@@ -113,9 +135,13 @@ def _kill_tree(worker: subprocess.Popen[bytes]) -> None:
 def _train(own: Installation) -> tuple[str, Path]:
     """A training that does not end by itself."""
     file = own.stamps / f"endless-{time.monotonic_ns()}"
-    loaded = own.job(*ENDLESS, f"optimizer.stamp={file}")
+    return _submit(own, *ENDLESS, f"optimizer.stamp={file}"), file
+
+
+def _submit(own: Installation, *overrides: str) -> str:
+    loaded = own.job(*overrides)
     frozen = freeze(own.store, own.settings, loaded.jobs, own.workdir)
-    return submit(own.store, own.sender, loaded.spec, own.workdir, frozen), file
+    return submit(own.store, own.sender, loaded.spec, own.workdir, frozen).id
 
 
 def _await_record(own: Installation, job_id: str):
