@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -127,3 +129,39 @@ def test_a_second_signal_does_not_wait_for_the_state_to_be_saved(installation: I
     assert installation.store.jobs.get(job_id).status == "queued"
     assert "Traceback" not in (installation.home / "hasty.log").read_text()
     wait_until(lambda: len(installation.processes()) == 1, timeout_s=10, what="only Redis left")
+
+
+# It leaves the session, runs no program of its own, and its parent is gone.
+DAEMON = """
+import os, time
+import fusionq as tf
+
+class Haunting(tf.StandardModel):
+    def __train_func__(self, *arguments):
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                open("daemon", "w").write(f"{os.getpid()}\\n")
+                time.sleep(600)
+            os._exit(0)
+        time.sleep(600)
+"""
+
+
+def test_what_a_dead_worker_left_behind_is_gone_once_the_next_one_has_come(
+    installation: Installation,
+) -> None:
+    (installation.workdir / "haunting.py").write_text(DAEMON)
+    note = installation.workdir / "daemon"
+    installation.cli("up")
+    first = installation.start_worker("first")
+    job_id = installation.submit("trainer=haunting.Haunting")
+    wait_until(lambda: note.exists() and note.read_text().endswith("\n"), timeout_s=LONG_S, what="the daemon")
+    daemon = psutil.Process(int(note.read_text()))
+    first.kill()
+    first.wait()
+    installation.cli("cancel", job_id, "--no-wait")
+    assert os.getsid(daemon.pid) != daemon.pid, "it is no leader, and nothing ends it"
+    assert daemon.is_running()
+    installation.start_worker("second")
+    wait_until(lambda: not daemon.is_running(), timeout_s=5, what="the daemon gone")
