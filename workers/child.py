@@ -24,12 +24,13 @@ from fusionq.engine.job import Job, run_job
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import FusionqError
 from fusionq.spec.events import Event
-from fusionq.spec.failures import OOM
+from fusionq.spec.failures import DISK_FULL, FAILURES, OOM
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from workers import leash, wire
 from workers.failure_class import failure_class
 from workers.gpu_share import keep_to_share
+from workers.marks import wear
 
 _PR_SET_PDEATHSIG = 1
 
@@ -82,7 +83,8 @@ def _tell(error: BaseException, code: str, channel: socket.socket) -> None:
 
 def _prepare(orders: dict[str, Any]) -> Job:
     """Make this process the job's own: its environment, its folder, its threads."""
-    os.environ.update({**orders["environ"], **orders["marks"]})
+    os.environ.update(orders["environ"])
+    wear(orders["marks"])
     workdir = Path(orders["workdir"])
     if workdir.is_dir():
         os.chdir(workdir)
@@ -163,7 +165,7 @@ def _explain(error: BaseException, code: str) -> dict[str, str]:
     if isinstance(error, FusionqError):
         return {"class": failure, "reason": _one_line(str(error))}
     text = _one_line(str(error))
-    kind = type(error).__name__
+    kind = FAILURES[DISK_FULL].words if failure == DISK_FULL else type(error).__name__
     return {
         "class": failure,
         "reason": f"{kind}: {text}{_place(error, code)}" if text else f"{kind}{_place(error, code)}",

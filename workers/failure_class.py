@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import torch
 
 from fusionq.errors import EngineError, UsageError
-from fusionq.spec.failures import DISK_FULL, ERROR, IMPORT_ERROR, OOM
+from fusionq.spec.failures import CRASH, DISK_FULL, ERROR, HOST_OOM, IMPORT_ERROR, OOM
 from workers.disk import is_disk_full
 
 # Torch has no class of its own for these.
 _WORDS = ("out of memory", "can't allocate memory")
+_LOADER_DIED = re.compile(r"DataLoader worker .* is killed by signal: ([A-Z][a-z ]+[a-z])")
 
 
 def failure_class(error: BaseException) -> str:
@@ -20,6 +22,8 @@ def failure_class(error: BaseException) -> str:
         return OOM
     if is_disk_full(error):
         return DISK_FULL
+    if death := next(filter(None, map(_death_of_a_loader, _causes(error))), ""):
+        return death
     if isinstance(error, EngineError):
         return error.failure_class
     if isinstance(error, UsageError | ImportError | SyntaxError):
@@ -32,6 +36,14 @@ def _is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+
+
+def _death_of_a_loader(error: BaseException) -> str:
+    """A process that loads data for the job dies as the job itself would; '' where none did."""
+    found = _LOADER_DIED.search(str(error)) if isinstance(error, RuntimeError) else None
+    if found is None:
+        return ""
+    return HOST_OOM if found[1] in ("Killed", "Bus error") else CRASH  # Bus error: no more shared memory
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

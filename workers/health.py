@@ -2,14 +2,16 @@
 
 Three different jobs in a row that fail within seconds make it suspect: where another worker can take its
 jobs, it takes only one a minute. Once a job succeeds elsewhere the case is clear: it takes nothing for a
-while, and its victims go back to their queues. Then it is on probation: one more such failure makes it
-suspect again, and its next rest is twice as long; a job that does well ends the matter.
+while, and its victims go back to their queues. Where these fail elsewhere, too, it was not to blame, and
+goes on. After its rest it is on probation: one more such failure makes it suspect again, and its next
+rest is twice as long; a job that does well ends the matter.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from fusionq.spec.failures import NON_FINITE_LOSS, SPEC_ERROR
@@ -39,9 +41,11 @@ class Health:
     def __init__(self) -> None:
         self.lock = threading.Lock()  # held by whoever judges
         self.falls: list[Fall] = []
+        self.victims: list[Fall] = []  # what it rests for
         self.rest_s = FIRST_REST_S  # how long it is to rest once the case is clear
         self.is_clear = False
         self._needed = FALLS
+        self._was_needed = FALLS  # when the case became clear
         self._rests_until: float | None = None
 
     @property
@@ -54,7 +58,12 @@ class Health:
 
     @property
     def is_suspect(self) -> bool:
-        return len({fall.work for fall in self.falls}) >= self._needed
+        return _differ(self.falls) >= self._needed
+
+    def is_excused(self, failed_elsewhere: Collection[str]) -> bool:
+        """Whether too little is left of the case without these of its victims."""
+        left = [fall for fall in self.victims if fall.job_id not in failed_elsewhere]
+        return self.is_clear and _differ(left) < self._was_needed
 
     def note_failure(self, fall: Fall, took_s: float) -> None:
         if fall.failure in _OF_THE_JOB:
@@ -78,9 +87,13 @@ class Health:
         self._rests_until = time.monotonic() + self.rest_s
         self.rest_s = min(2 * self.rest_s, MOST_REST_S)
         self.is_clear = True
-        self.falls = []
-        self._needed = 1
+        self.victims, self.falls = self.falls, []
+        self._was_needed, self._needed = self._needed, 1
 
     def end_rest(self) -> None:
         self._rests_until = None
         self.is_clear = False
+
+
+def _differ(falls: list[Fall]) -> int:
+    return len({fall.work for fall in falls})

@@ -15,6 +15,7 @@ from typing import Any
 from fusionq.errors import WorkerError
 from workers import wire
 from workers.leash import UNTIL, Leash
+from workers.marks import room
 from workers.processes import family, kill_family
 
 READY_TIMEOUT_S = 120.0
@@ -155,7 +156,7 @@ class Launcher:
                 [sys.executable, "-m", "workers.forkserver", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **_ENVIRON},
+                env={**os.environ, **_ENVIRON, **room()},
                 start_new_session=True,  # a Ctrl-C at the worker's terminal is not for the jobs
             )
 

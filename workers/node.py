@@ -22,8 +22,8 @@ from fusionq.store.store import Store
 from workers.gpus import Gpu, find_gpus
 from workers.health import Health
 from workers.launcher import Launcher
+from workers.lives import is_known_dead, this_life, this_machine
 from workers.options import WorkerOptions
-from workers.processes import is_known_dead, this_life, this_machine
 from workers.running import SHUTDOWN, Running
 
 log = logging.getLogger("fusionq.worker")

@@ -1,7 +1,7 @@
 """Finding and ending every process of a job.
 
-A process belongs to a job by its session; by the job's marks in its environment, which a program that left
-the session still carries; or because its parent does.
+A process belongs to a job by its session; by the job's marks in its environment, which what left the session
+still carries (see `workers.marks`); or because its parent does.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import psutil
+
+from workers.lives import has_ended
 
 POLL_S = 0.01
 ENV_SUPERVISOR = "FUSIONQ_SUPERVISOR"  # which worker, in which life of it, started a process
@@ -43,37 +44,21 @@ def family(session: int, marks: Mapping[str, str]) -> list[int]:
 def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) -> list[int]:
     """SIGKILL every process of a job until none is left. Returns those that survived the time limit.
 
-    A process may fork between the look and the kill, so we look again until there is nothing to see.
+    A process may fork between the look and the kill, so we look again until there is nothing to see. One that
+    is being taken down has lost its marks, not yet its memory, so those that we killed are waited for.
     """
     if session <= 1:
         return []
     deadline = time.monotonic() + timeout_s
-    while members := family(session, marks):
-        for pid in members:
-            _kill(pid)
+    dying: set[psutil.Process] = set()
+    while members := {*map(_process, family(session, marks)), *filter(_is_living, dying)} - {None}:
+        for process in members - dying:
+            _kill(process.pid)
+        dying |= members
         if time.monotonic() > deadline:
-            return members
+            return sorted(process.pid for process in members)
         time.sleep(POLL_S)
     return []
-
-
-def this_life() -> str:
-    """Names this process in this life of it; another that gets its number is told apart."""
-    return f"{os.getpid()}:{psutil.Process().create_time():.1f}"
-
-
-def this_machine() -> str:
-    """Names where process numbers mean the same: a machine since it started, or a container on it."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""  # no two of these are the same
-
-
-def is_known_dead(machine: str, life: str) -> bool:
-    """Whether a process of this machine, named by its life, is gone. Of other machines nobody knows here."""
-    return machine != "" and machine == this_machine() and not _lives(life)
 
 
 def kill_orphans() -> list[int]:
@@ -82,7 +67,7 @@ def kill_orphans() -> list[int]:
     for process in _living():
         try:
             supervisor = process.environ().get(ENV_SUPERVISOR, "")
-            if supervisor and not _lives(supervisor):
+            if supervisor and has_ended(supervisor):
                 found.append(process.pid)
         except _GONE:
             continue
@@ -91,19 +76,26 @@ def kill_orphans() -> list[int]:
     return found
 
 
-def _lives(life: str) -> bool:
-    pid, _, begun = life.partition(":")
+def _process(pid: int) -> psutil.Process | None:
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(begun)) < 1
-    except (ValueError, psutil.NoSuchProcess):
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_living(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
 def _living() -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
+            with process.oneshot():  # what is asked of it reads its files once
+                if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
         except psutil.Error:
             continue
 

@@ -22,6 +22,11 @@ def look_after(node: Node) -> None:
         elif health.has_rested:
             node.store.workers.resume(node.name)
             _go_on(node)
+        elif health.is_clear and health.is_excused(_failed_elsewhere(node)):
+            log.warning("it was not to blame: jobs that failed here fail elsewhere, too")
+            node.store.workers.resume(node.name)
+            health.note_success()
+            _go_on(node)
         elif health.is_suspect and not health.is_clear:
             _judge(node)
 
@@ -32,6 +37,18 @@ def _judge(node: Node) -> None:
         _rest(node)
     elif not node.health.is_resting and any(_can_stand_in(worker, node) for worker in others):
         _wait_and_see(node)
+
+
+def _failed_elsewhere(node: Node) -> set[str]:
+    """Which victims have failed on another worker since."""
+    victims = {fall.job_id: fall for fall in node.health.victims}
+    return {
+        record.id
+        for record in node.store.jobs.get_many(victims)
+        if record.failure == victims[record.id].failure
+        and record.attempt > victims[record.id].attempt
+        and record.worker != node.name
+    }
 
 
 def _can_stand_in(worker: WorkerRecord, node: Node) -> bool:

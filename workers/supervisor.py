@@ -31,9 +31,10 @@ from workers.endings import Ending, Seen, judge
 from workers.gpus import visible_devices
 from workers.health import Fall
 from workers.launcher import JobProcess
+from workers.lives import mark_of_this_life
 from workers.log_pump import LogPump
 from workers.node import Node
-from workers.processes import ENV_SUPERVISOR, this_life
+from workers.processes import ENV_SUPERVISOR
 from workers.provenance import provenance_of
 from workers.results import ResultView
 from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT, Attempt
@@ -210,7 +211,7 @@ class _Supervisor:
             "marks": {
                 ENV_JOB: record.id,
                 ENV_ATTEMPT: str(self._attempt.number),
-                ENV_SUPERVISOR: this_life(),
+                ENV_SUPERVISOR: mark_of_this_life(),
             },
         }
 

@@ -14,6 +14,7 @@ import click
 from fusionq.cli.session import Session
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
+from fusionq.spec.failures import FAILURES
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.selection import Filters
@@ -29,6 +30,7 @@ _OPTIONS = (
     ("name", "NAME", "Of this name; * stands for anything."),
     ("user", "USER", "Submitted by this user."),
     ("queue", "QUEUE", "In this queue."),
+    ("failure", "CLASS", "Whose last failure was of this class, such as oom."),
     ("sweep", "JOB", "A trial of this sweep."),
 )
 
@@ -55,9 +57,11 @@ class Chosen:
     ) -> list[str]:
         """The jobs that are meant, of those in one of the states `among`; no more than `most` are looked for.
 
-        Raises UsageError for a state that no job can be in, or none that is among them.
+        Raises UsageError for a state that no job can be in, or none that is among them, and for an unknown
+        class of failures.
         """
         states = _states(self.filters.states, among) or tuple(among)
+        _check_failures(self.filters.failures)
         sweeps = tuple(session.store.jobs.find(sweep) for sweep in self.filters.sweeps)
         filters = replace(self.filters, states=states, sweeps=sweeps)
         return list(islice(session.store.selection.ids(filters, oldest_first=oldest_first), most))
@@ -142,3 +146,9 @@ def _states(words: Sequence[str], among: Collection[str]) -> tuple[str, ...]:
                 f"this is not for jobs that are {word}", hint=f"for those that are {', '.join(among)}"
             )
     return tuple(words)
+
+
+def _check_failures(words: Sequence[str]) -> None:
+    for word in words:
+        if word not in FAILURES:
+            raise UsageError(f"no failure is called {word!r}{did_you_mean(word, FAILURES)}")

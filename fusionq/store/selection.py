@@ -22,6 +22,7 @@ class Filters:
     names: tuple[str, ...] = ()  # may hold * and ?
     users: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()  # classes of `spec.failures`; the last one counts
     sweeps: tuple[str, ...] = ()  # ids; its trials are meant
     older_s: float | None = None  # finished at least so long ago
 

@@ -33,12 +33,13 @@ def finished(
     reason: str = "",
     result: dict[str, Any] | None = None,
     text: str = "",
+    failure: str = "",
     **fields: Any,
 ) -> str:
     started(store, job_id, **fields)
     if text:
         print_(store, job_id, text)
-    assert store.jobs.finish(job_id, 1, outcome, reason, result)
+    assert store.jobs.finish(job_id, 1, outcome, reason, result, failure=failure)
     return job_id
 
 

@@ -86,6 +86,20 @@ def test_options_choose_among_those_that_did_not_succeed(cli: Cli, store):
     assert cli("retry", "--tag", "x", "--state", "succeeded", "--fresh").out == "aaa\n"
 
 
+def test_those_that_failed_in_the_same_way_go_again(cli: Cli, store):
+    for job_id, failure in (("aaa", "disk_full"), ("bbb", "data_error")):
+        finished(store, job_id, Outcome.FAILED, failure=failure)
+    assert cli("retry", "--failure", "disk_full").out == "aaa\n"
+
+
+def test_a_class_of_failures_that_there_is_not_is_told_so(cli: Cli):
+    done = cli("retry", "--failure", "disk-full")
+    assert (done.code, done.err) == (
+        2,
+        "fusionq: no failure is called 'disk-full'; did you mean 'disk_full'?\n",
+    )
+
+
 def test_a_script_that_would_retry_several_has_to_be_sure(cli: Cli, store):
     for job_id in ("aaa", "bbb"):
         finished(store, job_id, Outcome.FAILED)

@@ -167,6 +167,15 @@ def test_a_failed_job_shows_the_last_lines_of_its_log(cli: Cli, store):
     assert "line 17\n" not in out
 
 
+def test_a_failed_job_shows_the_class_of_its_failure_and_what_to_do_about_it(cli: Cli, store):
+    finished(store, "aaa", Outcome.FAILED, reason="no room", failure="disk_full")
+    done = cli("status", "aaa")
+    assert "failure    disk_full" in done.out
+    assert "make room (fusionq clean), then go on from its last checkpoint: fusionq retry aaa" in done.err
+    assert "aaa" in cli("status", "--failure", "disk_full").out
+    assert "no job is like that" in cli("status", "--failure", "oom").err
+
+
 def test_a_job_that_succeeded_shows_its_result(cli: Cli, store):
     result = {"best_epoch": 3, "monitor": "test_accuracy", "best_value": 0.97531, "values": {}}
     finished(store, "aaa", result=result)

@@ -85,6 +85,19 @@ def test_a_worker_that_is_not_there_cannot_be_stopped(cli: Cli, store):
     assert (done.code, done.err.startswith("fusionq: no worker 'bax' lives")) == (3, True)
 
 
+def test_a_worker_in_quarantine_says_why_and_is_let_go_on(cli: Cli, store):
+    serving(store, "box")
+    store.workers.quarantine("box", "t", "three jobs in a row failed here", ())
+    done = cli("workers")
+    assert "quarantined" in done.out
+    assert "box is in quarantine: three jobs in a row failed here\n" in done.err
+    assert "end it: fusionq worker resume box\n" in done.err
+    assert cli("worker", "resume", "box").err == "box takes jobs again within seconds\n"
+    assert not store.workers.is_quarantined("box")
+    assert cli("worker", "resume", "box").err == "box was in no quarantine\n"
+    assert cli("worker", "resume", "bax").code == 3
+
+
 @pytest.fixture
 def embedded(cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedRedis:
     monkeypatch.delenv(ENV_REDIS_URL)

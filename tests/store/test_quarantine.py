@@ -76,6 +76,16 @@ def test_a_former_life_of_the_worker_has_no_say(any_store: Store):
     assert any_store.workers.alive()[0].accepting
 
 
+def test_a_heartbeat_that_was_on_its_way_does_not_end_it(any_store: Store):
+    register(any_store)
+    in_quarantine(any_store)
+    register(any_store)
+    assert not any_store.workers.alive()[0].accepting
+    any_store.workers.resume("worker")
+    register(any_store)
+    assert any_store.workers.alive()[0].accepting
+
+
 def test_it_is_over_when_somebody_says_so(any_store: Store):
     register(any_store)
     assert not any_store.workers.resume("worker")

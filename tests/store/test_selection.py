@@ -50,6 +50,18 @@ def test_jobs_are_found_by_where_they_are_and_how_they_ended(any_store: Store):
     assert found(any_store, states=("finished",)) == []
 
 
+def test_jobs_are_found_by_how_they_last_failed(any_store: Store):
+    register(any_store, slots=9)
+    for job_id in ("fine", "again", "broken"):
+        submit(any_store, job_id)
+    any_store.jobs.finish("fine", running(any_store, "fine"), Outcome.SUCCEEDED, "")
+    any_store.jobs.requeue("again", running(any_store, "again"), "odd", failure="oom")
+    any_store.jobs.finish("broken", running(any_store, "broken"), Outcome.FAILED, "odd", failure="data_error")
+    assert found(any_store, failures=("oom",)) == ["again"]
+    assert found(any_store, failures=("oom", "data_error")) == ["broken", "again"]
+    assert found(any_store, failures=("oom",), states=("failed",)) == []
+
+
 def test_jobs_are_found_by_tag_name_user_and_queue(any_store: Store):
     put(any_store, "a", name="mnist-1", tags=json.dumps(["x", "y"]))
     put(any_store, "b", name="mnist-22", user="bob")

@@ -15,8 +15,10 @@ import pytest
 
 from fusionq.spec.load import from_yaml
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.states import Outcome
 from tests.support import wait_until
 from workers import leash, wire
+from workers.endings import Seen, judge
 from workers.launcher import JobProcess, Launcher
 from workers.wire import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 
@@ -244,6 +246,44 @@ def test_a_lack_of_memory_is_told_as_such(start):
     assert error["reason"].startswith("out of memory: ")
 
 
+LOADER = "import os, torch; list(torch.utils.data.DataLoader([1], num_workers=1, collate_fn=lambda _: {}))"
+
+
+@pytest.mark.parametrize(
+    ("do", "failure"),
+    [
+        ("import torch; torch.empty(2**50)", "oom"),
+        ("import os; os.kill(os.getpid(), 9)", "host_oom"),
+        (LOADER.format("os.kill(os.getpid(), 9)"), "host_oom"),
+        (LOADER.format("os.kill(os.getpid(), 7)"), "host_oom"),  # no more shared memory
+        ("import ctypes; ctypes.string_at(0)", "crash"),
+        (LOADER.format("os.kill(os.getpid(), 11)"), "crash"),
+        ("[weights.data.fill_(float('nan')) for weights in self.model.parameters()]", "non_finite_loss"),
+        ("import nowhere", "import_error"),
+        ("open('/dev/full', 'wb', buffering=0).write(b'x')", "disk_full"),
+        ("import torch; torch.save(torch.zeros(10_000), '/dev/full')", "disk_full"),
+        ("raise OSError('no such device')", "error"),
+        ("import os; os._exit(7)", "error"),
+        ("import os; os.kill(os.getpid(), 15)", "worker_lost"),  # told to stop by nobody that we know
+    ],
+)
+def test_each_way_to_fail_has_its_class(start, do: str, failure: str):
+    attempt = start(do)
+    code = attempt.await_end()
+    error = next(iter(attempt.of_kind("error")), None)
+    ending = judge(Seen(code, error=error), from_yaml(f"{JOB}retry: {{max: 0}}\n"))
+    assert (ending.outcome, ending.failure) == (Outcome.FAILED, failure), attempt.output
+
+
+def test_a_full_disk_is_told_in_plain_words(start):
+    attempt = start("open('/dev/full', 'wb', buffering=0).write(b'x')")
+    assert attempt.await_end() == EXIT_FAILED
+    (error,) = attempt.of_kind("error")
+    assert error["reason"] == (
+        "the disk is full: [Errno 28] No space left on device (trainers.py, line 10, in do)"
+    )
+
+
 def test_a_job_has_its_environment_its_folder_and_its_threads(start, tmp_path: Path):
     attempt = start(
         "import os, torch; print(os.environ['COLOUR'], os.getcwd(), torch.get_num_threads()); os._exit(7)",
@@ -351,6 +391,25 @@ def test_a_job_leads_a_session_of_its_own(start):
     assert attempt.process.survivors() == [pid]
 
 
+def test_a_job_shows_its_marks_to_other_processes_and_so_does_what_it_starts(start):
+    attempt = start(
+        "import os, subprocess\n"
+        "        child = subprocess.Popen(['sleep', '600'])\n"
+        "        print('child', child.pid, os.fork() or os.getpid(), flush=True)\n"
+        "        import time; time.sleep(600)",
+        environ={"COLOUR": "green"},
+    )
+    attempt.await_text("child ")
+    marks = {"FUSIONQ_JOB": attempt.paths.root.parent.name, "FUSIONQ_ATTEMPT": "0"}
+    members = attempt.process.survivors()
+    assert len(members) == 3
+    for pid in members:
+        assert marks.items() <= psutil.Process(pid).environ().items()
+    child = psutil.Process(int(attempt.output.split()[1]))
+    assert child.environ()["COLOUR"] == "green"
+    assert "FUSIONQ_MARKS" not in child.environ()
+
+
 def test_a_job_finds_cuda_untouched(start):
     look = "torch.cuda.is_initialized(), torch.cuda._is_in_bad_fork()"
     attempt = start(f"import torch, os; print({look}); os._exit(7)")
@@ -425,6 +484,24 @@ def test_killing_the_tree_takes_along_what_the_job_started(start):
     assert attempt.await_end() == -signal.SIGKILL
     wait_until(lambda: not child.is_running(), what="the child gone")
     assert attempt.process.survivors() == []
+
+
+def test_killing_the_tree_takes_along_a_daemon_of_the_job(start):
+    """It left the session, runs no program of its own, and its parent is gone."""
+    attempt = start(
+        "import os, time\n"
+        "        if os.fork() == 0:\n"
+        "            os.setsid()\n"
+        "            if os.fork() == 0:\n"
+        "                print('daemon', os.getpid(), flush=True); time.sleep(600)\n"
+        "            os._exit(0)\n"
+        "        os.wait(); time.sleep(600)"
+    )
+    attempt.await_text("daemon ")
+    daemon = psutil.Process(int(attempt.output.split("daemon ")[1].split()[0]))
+    wait_until(lambda: daemon.ppid() != attempt.process.pid and os.getsid(daemon.pid) != daemon.pid)
+    attempt.process.kill_tree()
+    assert not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_job_without_a_supervisor_ends_though_it_has_nothing_to_say(start):

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 
-import psutil
 import pytest
 
 from fusionq.errors import StoreUnavailableError, UsageError
@@ -16,8 +15,8 @@ from fusionq.store.store import Store
 from tests.support import register
 from tests.workers.fakes import give
 from workers.gpus import Gpu
+from workers.lives import life_of, this_machine
 from workers.node import Node, settings_for_worker
-from workers.processes import this_machine
 from workers.running import SHUTDOWN, Attempt
 
 
@@ -90,9 +89,8 @@ def test_its_children_find_the_redis_that_it_uses(settings, store: Store):
 
 def test_a_worker_that_was_killed_leaves_its_name_to_the_next_on_its_machine_at_once(make_node, store: Store):
     dead = subprocess.Popen(["true"])
-    life = f"{dead.pid}:{psutil.Process(dead.pid).create_time():.1f}"
+    fields = {"machine": this_machine(), "life": life_of(dead.pid)}
     dead.wait()
-    fields = {"machine": this_machine(), "life": life}
     assert store.workers.register("w", "of the dead", 60, fields)
     assert make_node(name="w").name == "w"
 

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from tests.support import wait_until
-from workers.processes import ENV_SUPERVISOR, family, kill_family, kill_orphans, this_life
+from workers.lives import life_of, mark_of_this_life, this_machine
+from workers.processes import ENV_SUPERVISOR, family, kill_family, kill_orphans
 
 # A leader with two children that do not listen, one of them in a process group of its own, and a grandchild.
 FAMILY = """
@@ -150,19 +151,33 @@ def test_a_child_that_left_the_session_and_has_no_marks_is_known_by_its_parent()
         assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+def life_of_a_dead_process() -> str:
+    dead = subprocess.Popen(["true"])
+    life = life_of(dead.pid)
+    dead.wait()
+    return life
+
+
 @pytest.fixture
 def orphan() -> Iterator[subprocess.Popen]:
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    yield from escaped(**{ENV_SUPERVISOR: f"{dead.pid}:1.0"})
+    yield from escaped(**{ENV_SUPERVISOR: f"{this_machine()}/{life_of_a_dead_process()}"})
+
+
+@pytest.fixture
+def of_a_container() -> Iterator[subprocess.Popen]:
+    """Its supervisor has another number there, which here may be nobody's."""
+    yield from escaped(**{ENV_SUPERVISOR: f"its container/{life_of_a_dead_process()}"})
 
 
 @pytest.fixture
 def looked_after() -> Iterator[subprocess.Popen]:
-    yield from escaped(**{ENV_SUPERVISOR: this_life()})
+    yield from escaped(**{ENV_SUPERVISOR: mark_of_this_life()})
 
 
-def test_what_a_dead_worker_left_is_killed_and_what_a_living_one_runs_is_not(orphan, looked_after):
+def test_what_a_dead_worker_left_is_killed_and_what_a_living_one_runs_is_not(
+    orphan, looked_after, of_a_container
+):
     assert orphan.pid in kill_orphans()
     assert orphan.wait(timeout=5) == -9
     assert looked_after.poll() is None
+    assert of_a_container.poll() is None

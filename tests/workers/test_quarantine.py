@@ -81,6 +81,33 @@ def test_when_somebody_says_that_it_is_well_it_begins_anew(sick: Node):
     assert not sick.health.is_suspect
 
 
+def fail_elsewhere(node: Node, job_id: str) -> None:
+    attempt = running(node.store, job_id, "other")
+    node.store.jobs.finish(job_id, attempt, Outcome.FAILED, "odd", failure="error")
+
+
+def test_when_its_victims_fail_elsewhere_too_it_was_not_to_blame(sick: Node):
+    succeed_elsewhere(sick)
+    look_after(sick)
+    fail_elsewhere(sick, "b")
+    look_after(sick)
+    assert state_of(sick) == "ready"
+    sick.health.note_failure(Fall("d", 1, "d", "error", 0.0), 0.1)
+    assert not sick.health.is_suspect, "nor is it on probation"
+
+
+def test_where_enough_of_its_victims_do_not_fail_elsewhere_one_that_does_excuses_nothing(sick: Node):
+    attempt = give(sick, "bad")
+    sick.store.jobs.start("bad", attempt, 60, "there")
+    sick.store.jobs.finish("bad", attempt, Outcome.FAILED, "odd", failure="error")
+    sick.health.note_failure(Fall("bad", attempt, "bad", "error", 0.0), 0.1)
+    succeed_elsewhere(sick)
+    look_after(sick)
+    fail_elsewhere(sick, "bad")
+    look_after(sick)
+    assert state_of(sick) == "quarantined"
+
+
 def test_after_its_rest_it_is_on_probation(sick: Node, monkeypatch: pytest.MonkeyPatch):
     succeed_elsewhere(sick)
     look_after(sick)

@@ -30,8 +30,8 @@ from tests.workers.fakes import (
 )
 from workers import supervisor
 from workers.code_cache import clear
+from workers.lives import mark_of_this_life
 from workers.node import Node
-from workers.processes import this_life
 from workers.running import CANCEL, LOST, SHUTDOWN, Attempt
 from workers.supervisor import supervise
 
@@ -152,7 +152,7 @@ def test_a_job_is_ordered_with_all_that_it_needs(node: Node, tmp_path: Path):
     assert orders["marks"] == {
         "FUSIONQ_JOB": "job",
         "FUSIONQ_ATTEMPT": "1",
-        "FUSIONQ_SUPERVISOR": this_life(),
+        "FUSIONQ_SUPERVISOR": mark_of_this_life(),
     }
 
 

@@ -16,7 +16,8 @@ for i = 5, #ARGV do
 end
 redis.call('HSET', K.worker(name), 'token', token, 'seen_at', now_ms(), unpack(fields))
 -- It may not have heard yet that it is to take nothing more.
-if (redis.call('HGET', K.worker(name), 'stop') or '') ~= '' then
+if (redis.call('HGET', K.worker(name), 'stop') or '') ~= ''
+  or redis.call('HEXISTS', K.worker(name), 'quarantine') == 1 then
   redis.call('HSET', K.worker(name), 'accepting', 0)
 end
 redis.call('PEXPIRE', K.worker(name), ARGV[4])

@@ -44,12 +44,12 @@ end
 local function passes(job)
   local state = job.outcome ~= '' and job.outcome or job.status
   return state ~= '' and is_one_of(state, filters.states) and is_one_of(job.queue, filters.queues)
-    and is_one_of(job.user, filters.users) and is_one_of(job.sweep, filters.sweeps)
+    and is_one_of(job.failure, filters.failures) and is_one_of(job.user, filters.users) and is_one_of(job.sweep, filters.sweeps)
     and is_like(job.name, filters.names) and has_tag(job.tags)
     and (not cutoff or (job.status == 'finished' and tonumber(job.finished_at) <= cutoff))
 end
 
-local FIELDS = {'status', 'outcome', 'name', 'queue', 'user', 'sweep', 'tags', 'finished_at', 'submitted_at'}
+local FIELDS = {'status', 'outcome', 'name', 'queue', 'user', 'sweep', 'tags', 'failure', 'finished_at', 'submitted_at'}
 
 local page
 if is_up then
