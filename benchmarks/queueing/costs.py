@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.queueing.installation import SLOTS, Installation
@@ -12,9 +14,12 @@ from benchmarks.queueing.report import Row
 from fusionq.queue.freezing import Frozen, freeze
 from fusionq.queue.scheduling import schedule
 from fusionq.queue.submitting import submit
+from fusionq.spec.users import user_name
 from fusionq.store import keys
 
 HOLDS_S = 3600.0
+USERS = 20
+PRIORITIES = 5
 
 
 @dataclass(frozen=True)
@@ -33,19 +38,18 @@ SMALL = Size(submits=20, pending=(10, 50), workers=(1, 3), repeats=1)
 def measure(own: Installation, size: Size) -> Iterator[Row]:
     """The rows (c) to (f), in an order in which one fills Redis for the next."""
     simulated = _Simulated(own)
-    passes = {}
+    most = max(size.pending)
     for pending in size.pending:
         if pending >= size.submits and not simulated.frozen.fields:
             yield from _submits(own, simulated, size)
         simulated.fill(pending)
+        seconds = [_timed(lambda: simulated.submit(1)) for _ in range(size.repeats)]
+        yield _row("c", f"one submit from Python, {pending:,} pending", seconds)
         for workers in size.workers:
-            passes[pending, workers] = simulated.passes(workers, size.repeats)
+            seconds = simulated.passes(workers, size.repeats)
+            what = f"a pass that assigns one job, {pending:,} pending, {workers} workers"
+            yield _row("d", what, seconds, bar=5.0 if pending == most else None)
     yield from _looks(own, size)
-    most = max(size.pending)
-    for (pending, workers), seconds in passes.items():
-        what = f"a pass that assigns one job, {pending:,} pending, {workers} workers"
-        bar = 5.0 if pending == most else None
-        yield Row("d", what, statistics.median(seconds) * 1e3, "ms", bar=bar, note=_worst(seconds))
 
 
 def _submits(own: Installation, simulated: _Simulated, size: Size) -> Iterator[Row]:
@@ -55,7 +59,7 @@ def _submits(own: Installation, simulated: _Simulated, size: Size) -> Iterator[R
     used = own.store.redis.info("memory")["used_memory"] - before
     yield Row("c", f"{size.submits:,} submits from one Python client", seconds, "s", bar=10.0)
     with_freezing = [_timed(lambda: simulated.submit(1, anew=True)) for _ in range(size.repeats)]
-    yield Row("c", "one submit from Python, its code frozen", statistics.median(with_freezing) * 1e3, "ms")
+    yield _row("c", "one submit from Python, its code frozen anew", with_freezing)
     yield Row("f", "Redis per queued job, all told", used / size.submits / 1000, "KB", bar=4.0)
 
 
@@ -67,8 +71,7 @@ def _looks(own: Installation, size: Size) -> Iterator[Row]:
     ):
         seconds = [_timed(lambda verb=verb: own.cli(*verb)) for _ in range(min(5, size.repeats))]
         part = "c" if verb[0] == "submit" else "e"
-        beside = f"{own.store.jobs.count():,} jobs"
-        yield Row(part, f"{what}, {beside}", statistics.median(seconds), "s", bar=bar, note=_worst(seconds))
+        yield _row(part, f"{what}, {own.store.jobs.count():,} jobs", seconds, "s", bar)
 
 
 class _Simulated:
@@ -84,16 +87,21 @@ class _Simulated:
         own = self._own
         self.frozen = freeze(self._store, own.settings, self._loaded.jobs, own.workdir)
 
-    def submit(self, number: int, *, anew: bool = False) -> None:
+    def submit(self, number: int, priority: int = 0, *, anew: bool = False) -> None:
         """As a user's script does it, in which code that does not change is frozen once, or `anew`."""
+        spec = self._loaded.spec.model_copy(update={"priority": priority})
         for _ in range(number):
             if anew:
                 self.freeze()
-            submit(self._store, self._own.sender, self._loaded.spec, self._own.workdir, self.frozen)
+            submit(self._store, self._own.sender, spec, self._own.workdir, self.frozen)
 
     def fill(self, pending: int) -> None:
+        """The jobs of many users, of several priorities."""
         counts = self._store.queues.counts().get("default")
-        self.submit(max(0, pending - (counts.pending if counts else 0)))
+        missing = max(0, pending - (counts.pending if counts else 0))
+        for number in range(USERS):
+            with _user(f"user-{number}"):
+                self.submit(missing // USERS + (number < missing % USERS), number % PRIORITIES)
 
     def passes(self, workers: int, repeats: int) -> list[float]:
         """Seconds of each pass that finds all workers full but for one slot."""
@@ -141,5 +149,18 @@ def _timed(act: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _worst(seconds: list[float]) -> str:
-    return f"worst {max(seconds) * 1e3:,.1f} ms of {len(seconds)}"
+def _row(part: str, what: str, seconds: list[float], unit: str = "ms", bar: float | None = None) -> Row:
+    factor = 1e3 if unit == "ms" else 1.0
+    worst = f"worst {max(seconds) * factor:,.2f} {unit} of {len(seconds)}"
+    return Row(part, what, statistics.median(seconds) * factor, unit, bar=bar, note=worst)
+
+
+@contextmanager
+def _user(name: str) -> Iterator[None]:
+    """Who submits, in this process."""
+    before = os.environ.get("LOGNAME")
+    os.environ["LOGNAME"] = name
+    user_name.cache_clear()
+    yield
+    os.environ.pop("LOGNAME") if before is None else os.environ.update(LOGNAME=before)
+    user_name.cache_clear()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from benchmarks.queueing.contestants import CONTESTANTS, Begun, Contestant, Field
@@ -28,72 +27,83 @@ SMALL = Length(rounds=2, many=4, few=2)
 
 
 @dataclass
-class Measured:
+class _Runner:
+    """A contestant and what was measured of it. `absent` says why it cannot take part, or no longer."""
+
+    contestant: Contestant
+    begun: Begun | None = None
     first_step_ms: list[float] = field(default_factory=list)
     per_minute: float | None = None
     trained: int = 0
     absent: str = ""
 
+    def begin(self, ground: Field) -> None:
+        """Ready and warm: as many trainings as there are slots, twice, do not count."""
+        self._say("starting")
+        if self.contestant.package and (why := ground.peers.install(self.contestant.package)):
+            raise RuntimeError(why)
+        self.begun = self.contestant.begin(ground)
+        for _ in range(2 if self.contestant.is_warm else 1):
+            self.begun.driver.train(SLOTS)
+
+    def train_one(self) -> None:
+        told = self.begun.driver.train(1)
+        self.first_step_ms.append((told.first_steps[0] - told.began) * 1e3)
+
+    def train_many(self, length: Length) -> None:
+        self._say("many")
+        self.trained = length.many if self.contestant.is_warm else min(length.few, length.many)
+        told = self.begun.driver.train(self.trained)
+        self.per_minute = 60 * self.trained / (told.ended - told.began)
+
+    def close(self) -> None:
+        if self.begun:
+            self.begun.close()
+
+    def _say(self, what: str) -> None:
+        print(f"{what}: {self.contestant.name}", file=sys.stderr, flush=True)
+
 
 def race(ground: Field, length: Length, *, with_peers: bool = True) -> Iterator[Row]:
-    """All take turns, round by round; then each has its many trainings. Who does not start is told."""
-    runners = [one for one in CONTESTANTS if with_peers or one.begin.__name__ == "fusionq"]
-    measured = {one.name: Measured() for one in runners}
-    with ExitStack() as open_:
-        begun: list[tuple[Contestant, Begun]] = []
-        for one in runners:
-            try:
-                ready = _begin(one, ground)
-            except (RuntimeError, TimeoutError, OSError) as error:
-                if one is runners[0]:
-                    raise
-                measured[one.name].absent = f"does not take part: {error}"
-                continue
-            open_.callback(ready.close)
-            begun.append((one, ready))
-        for _ in range(length.rounds):
-            for one, ready in begun:
-                told = ready.driver.train(1)
-                measured[one.name].first_step_ms.append((told.first_steps[0] - told.began) * 1e3)
-        for one, ready in begun:
-            _train_many(one, ready, length, measured[one.name])
-    yield from _rows(measured)
-
-
-def _begin(one: Contestant, ground: Field) -> Begun:
-    """Ready and warm: as many trainings as there are slots, twice, do not count."""
-    print(f"starting: {one.name}", file=sys.stderr, flush=True)
-    if one.package and (why := ground.peers.install(one.package)):
-        raise RuntimeError(why)
-    ready = one.begin(ground)
+    """All take turns, round by round; then each has its many trainings."""
+    runners = [_Runner(one) for one in (CONTESTANTS if with_peers else CONTESTANTS[:1])]
     try:
-        for _ in range(2 if one.is_warm else 1):
-            ready.driver.train(SLOTS)
-    except BaseException:
-        ready.close()
-        raise
-    return ready
+        _each(runners, lambda runner: runner.begin(ground))
+        for _ in range(length.rounds):
+            _each(runners, _Runner.train_one)
+        _each(runners, lambda runner: runner.train_many(length))
+    finally:
+        for runner in runners:
+            runner.close()
+    yield from _rows(runners)
 
 
-def _train_many(one: Contestant, ready: Begun, length: Length, measured: Measured) -> None:
-    print(f"many: {one.name}", file=sys.stderr, flush=True)
-    measured.trained = length.many if one.is_warm else min(length.few, length.many)
-    told = ready.driver.train(measured.trained)
-    measured.per_minute = 60 * measured.trained / (told.ended - told.began)
-
-
-def _rows(measured: dict[str, Measured]) -> Iterator[Row]:
-    own = next(iter(measured.values()))
-    for name, m in measured.items():
-        if m.absent:
-            yield Row("a", name, None, "ms", note=m.absent)
+def _each(runners: list[_Runner], act: Callable[[_Runner], None]) -> None:
+    """A peer that breaks off keeps nobody else from being measured; fusionq, the first, must not."""
+    for runner in runners:
+        if runner.absent:
             continue
-        median = statistics.median(m.first_step_ms)
-        spread = f"{min(m.first_step_ms):,.0f} to {max(m.first_step_ms):,.0f} ms"
+        try:
+            act(runner)
+        except (RuntimeError, TimeoutError, OSError) as error:
+            if runner is runners[0]:
+                raise
+            runner.absent = f"does not take part: {error}"
+
+
+def _rows(runners: list[_Runner]) -> Iterator[Row]:
+    own = runners[0]
+    for one in runners:
+        name = one.contestant.name
+        if one.absent:
+            yield Row("a", name, None, "ms", note=one.absent)
+            continue
+        median = statistics.median(one.first_step_ms)
+        spread = f"{min(one.first_step_ms):,.0f} to {max(one.first_step_ms):,.0f} ms"
         times = median / statistics.median(own.first_step_ms)
-        bar = BAR_MS if m is own else None
+        bar = BAR_MS if one is own else None
         yield Row("a", f"submit to first training step: {name}", median, "ms", times, bar, spread)
-    for name, m in measured.items():
-        if m.per_minute is not None:
-            what = f"{m.trained} trainings on {SLOTS} slots: {name}"
-            yield Row("b", what, m.per_minute, "per minute", m.per_minute / own.per_minute)
+    for one in runners:
+        if not one.absent:
+            what = f"{one.trained} trainings on {SLOTS} slots: {one.contestant.name}"
+            yield Row("b", what, one.per_minute, "per minute", one.per_minute / own.per_minute)
