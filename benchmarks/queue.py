@@ -1,4 +1,4 @@
-"""What the queue costs, against other queues: `python -m benchmarks.queue`, about six minutes.
+"""What the queue costs, against other queues: `python -m benchmarks.queue`, about ten minutes.
 
 (a) submit to the first training step on a warm worker, (b) trainings per minute, (c) submitting, (d) a
 scheduling pass, (e) looking, (f) bytes in Redis, (g) cancelling, dying and idling. All run on the CPU with

@@ -12,6 +12,7 @@ from benchmarks.queueing.installation import SLOTS
 from benchmarks.queueing.report import Row
 
 BAR_MS = 150.0
+MORE_THAN_A_MODEL = "with checkpoints, history, plot and record; the others write one model"
 
 
 @dataclass(frozen=True)
@@ -106,4 +107,5 @@ def _rows(runners: list[_Runner]) -> Iterator[Row]:
     for one in runners:
         if not one.absent:
             what = f"{one.trained} trainings on {SLOTS} slots: {one.contestant.name}"
-            yield Row("b", what, one.per_minute, "per minute", one.per_minute / own.per_minute)
+            note = MORE_THAN_A_MODEL if one is own else ""
+            yield Row("b", what, one.per_minute, "per minute", one.per_minute / own.per_minute, note=note)
