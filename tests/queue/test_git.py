@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,11 @@ def test_a_huge_diff_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_git_that_takes_too_long_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    repo = make_repository(tmp_path, "a.py")
-    monkeypatch.setattr(git, "TIMEOUT_S", 0.0)
+    repo = make_repository(tmp_path / "repo", "a.py")
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(git, "TIMEOUT_S", 0.1)
     assert git.list_files(repo) is None
