@@ -11,9 +11,11 @@ from kombu.exceptions import OperationalError
 
 from fusionq.queue.names import RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, node_queue
 from fusionq.store.connection import unavailable
+from fusionq.store.keys import CELERY_PREFIX
 from fusionq.store.store import Store
 
-MESSAGE_HOLDS_S = 60  # a message that nobody took by then has been sent again
+QUEUE_HOLDS_S = 60  # a queue that nobody listens to goes so long after its last message, which was sent again
+MOST_WAITING = 1000  # messages in a queue, as many as a worker has slots; beyond that the oldest go
 
 
 class Sender:
@@ -42,9 +44,16 @@ class Sender:
                 args,
                 queue=queue,
                 task_id=task_id,
-                expires=MESSAGE_HOLDS_S,
                 ignore_result=True,
                 retry=False,
             )
         except (OperationalError, RuntimeError, OSError) as error:
             raise unavailable(self._store.redis.shown_url, error) from error
+        self._keep_short(CELERY_PREFIX + queue)
+
+    def _keep_short(self, key: str) -> None:
+        """What nobody takes goes by Redis's clock: Celery's `expires` compares those of two hosts."""
+        with self._store.redis.pipeline(transaction=False) as pipe:
+            pipe.ltrim(key, 0, MOST_WAITING - 1)
+            pipe.expire(key, QUEUE_HOLDS_S)
+            pipe.execute()

@@ -12,7 +12,7 @@ import pytest
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.queue.celery_app import make_app
-from fusionq.queue.sender import Sender
+from fusionq.queue.sender import QUEUE_HOLDS_S, Sender
 from fusionq.store.connection import connect
 from fusionq.store.store import Store
 
@@ -38,9 +38,20 @@ def test_a_run_message_goes_to_the_queue_of_its_worker_and_carries_ids_alone(sto
     assert arguments == ["abc", 3]
 
 
-def test_a_message_that_nobody_takes_expires(store: Store, sender: Sender):
+def test_messages_that_nobody_takes_expire_by_the_clock_of_redis(store: Store, sender: Sender):
     sender.run("box-2", "abc", 3)
-    assert messages(store, "node.box-2")[0]["headers"]["expires"]
+    assert messages(store, "node.box-2")[0]["headers"]["expires"] is None, "clocks of hosts may differ"
+    assert 0 < store.redis.ttl("fusionq:celery:node.box-2") <= QUEUE_HOLDS_S
+
+
+def test_of_many_messages_that_nobody_takes_the_oldest_go(
+    store: Store, sender: Sender, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fusionq.queue.sender.MOST_WAITING", 3)
+    for attempt in range(5):
+        sender.run("box-2", "abc", attempt)
+    waiting = [message["headers"]["id"] for message in messages(store, "node.box-2")]
+    assert waiting == ["abc.4", "abc.3", "abc.2"]
 
 
 def test_many_wishes_for_a_pass_are_one_message(store: Store, sender: Sender):
