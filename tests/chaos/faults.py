@@ -17,7 +17,7 @@ from fusionq.spec.settings import Settings
 from fusionq.store import keys
 from fusionq.store.store import Store
 from tests.chaos.journal import now
-from tests.chaos.world import SEEDS, World
+from tests.chaos.world import LONG_S, SEEDS, World
 from tests.support import wait_until
 
 LONGER = 1.3  # leases that an outage lasts
@@ -177,6 +177,26 @@ def messages_doubled(world: World, rng: Random) -> list[float]:
     return []
 
 
+def clock_ahead(world: World, rng: Random) -> list[float]:
+    """A worker an hour ahead starts what others tell it to, at once and at the first try."""
+    leaving = rng.choice(world.await_free_workers())
+    world.workers[leaving].terminate()
+    world.workers[leaving].wait()
+    ahead = world.replace(leaving, is_skewed=True)
+    redis = world.store.redis
+    redis.set(keys.PASS_LOCK, "chaos", px=int(LONG_S * 1000))
+    try:
+        wait_until(lambda: ahead in world.await_free_workers(), timeout_s=LONG_S, what=f"{ahead} is free")
+        job_id = world.submit(rng.choice(SEEDS))
+        assert world.store.jobs.assign(job_id, ahead, (), START_WITHIN_S) == 1
+        world.sender.run(ahead, job_id, 1)
+        world.await_progress(job_id, 0)
+    finally:
+        redis.delete(keys.PASS_LOCK)
+    assert world.journal.attempts_of(job_id) == [1], "a message to a worker an hour ahead was thrown away"
+    return []
+
+
 def messages_lost(world: World, rng: Random) -> list[float]:
     """All that are on their way, and that of a job whose planner died between commit and message."""
     redis = world.store.redis
@@ -262,6 +282,7 @@ QUICK: tuple[Fault, ...] = (
     kill_redis,
     redis_full,
     messages_doubled,
+    clock_ahead,
 )
 ALL: tuple[Fault, ...] = (
     kill_job,
@@ -276,6 +297,7 @@ ALL: tuple[Fault, ...] = (
     redis_full,
     disk_full,
     messages_doubled,
+    clock_ahead,
     messages_lost,
     planner_killed,
     many_planners,

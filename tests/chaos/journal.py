@@ -72,7 +72,11 @@ class Journal:
 
     def latest_attempt(self, job_id: str) -> int:
         """The newest attempt that has trained; 0 where none has."""
-        return max((line.attempt for line in self.of(job_id)), default=0)
+        return max(self.attempts_of(job_id), default=0)
+
+    def attempts_of(self, job_id: str) -> list[int]:
+        """Those that have trained, in order."""
+        return sorted({line.attempt for line in self.of(job_id)})
 
 
 def _line(text: str) -> Line:

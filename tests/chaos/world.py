@@ -31,10 +31,29 @@ DISK_BYTES = 256_000_000
 
 # Put first on the import path of one worker and of its jobs, as `sitecustomize`.
 SKEWED_CLOCK = """
+import datetime
 import time
 
-_time = time.time
+_time, _datetime = time.time, datetime.datetime
 time.time = lambda: _time() + 3600
+
+
+class _AsBefore(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, _datetime)
+
+
+class _Ahead(_datetime, metaclass=_AsBefore):
+    @classmethod
+    def now(cls, tz=None):
+        return _datetime.now(tz) + datetime.timedelta(hours=1)
+
+    @classmethod
+    def utcnow(cls):
+        return _datetime.utcnow() + datetime.timedelta(hours=1)
+
+
+datetime.datetime = _Ahead
 """
 
 
@@ -151,10 +170,10 @@ class World:
             self.here.environ = ours
         return name
 
-    def replace(self, name: str) -> None:
-        """Another worker for one that died."""
+    def replace(self, name: str, *, is_skewed: bool = False) -> str:
+        """Another worker for one that is gone."""
         del self.workers[name]
-        self.start_worker()
+        return self.start_worker(is_skewed=is_skewed)
 
     def tree(self, name: str) -> list[psutil.Process]:
         leader = psutil.Process(self.workers[name].pid)
