@@ -114,7 +114,7 @@ class Beat:
         self._retention.see_to_it()
         has_pending = node.store.jobs.has_pending()
         if has_pending:
-            node.sender.ask_for_pass()  # the net under lost messages
+            node.sender.ask_for_pass(node.name)  # the net under lost messages
         if node.options.exit_when_idle:
             self._leave_when_idle(has_pending)
 

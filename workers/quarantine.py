@@ -83,11 +83,11 @@ def _again_after(seconds: float) -> str:
 def _tell(node: Node, reason: str) -> None:
     log.error("in quarantine: %s", reason)
     node.register()
-    node.sender.ask_for_pass()
+    node.sender.ask_for_pass(node.name)
 
 
 def _go_on(node: Node) -> None:
     node.health.end_rest()
     log.warning("out of quarantine")
     node.register()
-    node.sender.ask_for_pass()
+    node.sender.ask_for_pass(node.name)

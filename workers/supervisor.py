@@ -70,7 +70,7 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
         node.free_slot.release()
     try:
         quarantine.look_after(node)
-        node.sender.ask_for_pass()  # a slot is free
+        node.sender.ask_for_pass(node.name)  # a slot is free
         node.end_if_drained()
     except FusionqError:
         pass  # the beat does it again

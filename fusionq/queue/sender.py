@@ -23,9 +23,14 @@ class Sender:
         self._app = app
         self._store = store
 
-    def ask_for_pass(self) -> None:
-        """Make sure that a scheduling pass runs soon. Raises StoreUnavailableError."""
-        if self._store.passes.wish():
+    def ask_for_pass(self, worker: str = "") -> None:
+        """Make sure that a scheduling pass runs soon. Raises StoreUnavailableError.
+
+        A worker that asks names itself: what is sent to all may reach one that stands still.
+        """
+        if worker:
+            self._send(SCHEDULE_TASK, [], node_queue(worker))
+        elif self._store.passes.wish():
             self._send(SCHEDULE_TASK, [], SCHEDULE_QUEUE)
 
     def run(self, worker: str, job_id: str, attempt: int) -> None:

@@ -20,9 +20,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lease", type=float, default=15.0, help="seconds; default: 15, as for users")
     parser.add_argument("--gpu", action="store_true", help="train on the GPUs of this machine")
-    parser.add_argument("--only", nargs="*", default=[], help="names of faults")
+    by_name = {fault.__name__: fault for fault in faults.ALL}
+    parser.add_argument("--only", nargs="+", default=[*by_name], choices=by_name, metavar="FAULT")
     asked = parser.parse_args()
-    chosen = [fault for fault in faults.ALL if not asked.only or fault.__name__ in asked.only]
+    chosen = [by_name[name] for name in asked.only]
     with tempfile.TemporaryDirectory(prefix="fusionq-chaos-") as folder:
         epochs = max(4, round(2 * asked.lease))  # a job lasts longer than a lease
         world = World(Path(folder), lease_s=asked.lease, epochs=epochs, with_gpu=asked.gpu)

@@ -60,6 +60,12 @@ def test_many_wishes_for_a_pass_are_one_message(store: Store, sender: Sender):
     assert [message["headers"]["task"] for message in messages(store, "schedule")] == ["fusionq.schedule"]
 
 
+def test_a_worker_that_wishes_for_a_pass_tells_itself(store: Store, sender: Sender):
+    sender.ask_for_pass()  # perhaps to one that stands still
+    sender.ask_for_pass("box-2")
+    assert [message["headers"]["task"] for message in messages(store, "node.box-2")] == ["fusionq.schedule"]
+
+
 def test_a_wish_after_a_pass_began_is_sent(store: Store, sender: Sender):
     sender.ask_for_pass()
     store.passes.begin("token")

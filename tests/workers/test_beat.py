@@ -47,7 +47,7 @@ def runs(node: Node, job_id: str = "job", *, lease_s: float = 60.0) -> Attempt:
 
 
 def pending_messages(node: Node) -> int:
-    return node.store.redis.llen(f"{keys.CELERY_PREFIX}schedule")
+    return node.store.redis.llen(f"{keys.CELERY_PREFIX}{node.queue}")
 
 
 def lease_of(node: Node, job_id: str = "job") -> float:

@@ -108,7 +108,7 @@ def test_when_it_is_over_everything_is_given_back(node: Node):
 
 def test_a_free_slot_is_offered_at_once(node: Node):
     run(node, train)
-    assert node.store.redis.llen(f"{keys.CELERY_PREFIX}schedule") == 1
+    assert node.store.redis.llen(f"{keys.CELERY_PREFIX}{node.queue}") == 1
 
 
 def test_the_run_folder_holds_the_job_file(node: Node):
