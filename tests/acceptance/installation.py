@@ -152,12 +152,17 @@ class Installation:
         wait_until(reached, timeout_s=LONG_S, what=f"epoch {epochs} of {job_id}")
 
     def process_of(self, job_id: str, worker: subprocess.Popen[bytes]) -> psutil.Process:
+        process = self.find_process(job_id, worker)
+        assert process is not None, f"no process of {job_id}"
+        return process
+
+    def find_process(self, job_id: str, worker: subprocess.Popen[bytes]) -> psutil.Process | None:
         """The job process: a child of the worker's fork server that has this job's log open."""
         log = str(self.home / "runs" / job_id / "output.log")
         for process in psutil.Process(worker.pid).children(recursive=True):
             if any(os.path.realpath(f"/proc/{process.pid}/fd/{fd}") == log for fd in (1, 2)):
                 return process
-        raise AssertionError(f"no process of {job_id}")
+        return None
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that was started in this home."""

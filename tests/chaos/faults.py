@@ -35,7 +35,10 @@ def _victim(world: World, rng: Random) -> JobRecord:
 
 def kill_job(world: World, rng: Random) -> list[float]:
     victim = _victim(world, rng)
-    world.here.process_of(victim.id, world.workers[victim.worker]).kill()
+    process = world.here.find_process(victim.id, world.workers[victim.worker])
+    if process is None:
+        return kill_job(world, rng)  # it is over, and its worker could not say so yet
+    process.kill()
     world.await_progress(victim.id, victim.attempt)
     return []
 
