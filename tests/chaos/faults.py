@@ -27,6 +27,8 @@ Fault = Callable[[World, Random], list[float]]
 
 
 def _victim(world: World, rng: Random) -> JobRecord:
+    """A job that trains, and finds another slot free: its time to train again is no time in a queue."""
+    world.await_free_workers()
     return rng.choice(world.await_training())
 
 
