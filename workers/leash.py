@@ -28,6 +28,7 @@ from typing import Any
 from workers import wire
 
 UNTIL = "until"
+HOLD_S = 0.005  # a job that was woken looks so often whether it may go on
 MARGIN_S = 0.5  # a job that stops itself does so before anybody else may start it
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -66,16 +67,23 @@ class Leash:
 def obey(receiver: wire.Receiver, until: float) -> None:
     """The job's end: its processes stop at the end of the leash, and are killed when the supervisor is gone.
 
-    In a thread of its own, which hears first what came while the process stood still.
+    In a thread of its own, which hears first what came while the process stood still. Whoever woke the
+    process, its main thread (the one that must call this) goes on only once the leash holds again.
     """
+    end = [until]
 
-    def watch(until: float) -> None:
+    def watch() -> None:
         while not receiver.is_closed:
-            heard: list[dict[str, Any]] = receiver.receive(max(0.0, until - now()))
-            until = max([until, *(message[UNTIL] for message in heard if UNTIL in message)])
-            if now() >= until and not heard and not receiver.is_closed:
+            heard: list[dict[str, Any]] = receiver.receive(max(0.0, end[0] - now()))
+            end[0] = max([end[0], *(message[UNTIL] for message in heard if UNTIL in message)])
+            if now() >= end[0] and not heard and not receiver.is_closed:
                 os.killpg(0, signal.SIGSTOP)
         # Without a supervisor there is no lease: nobody may go on training.
         os.killpg(0, signal.SIGKILL)
 
-    threading.Thread(target=watch, args=(until,), name="leash", daemon=True).start()
+    def hold(*_: Any) -> None:
+        while now() >= end[0]:
+            time.sleep(HOLD_S)
+
+    signal.signal(signal.SIGCONT, hold)
+    threading.Thread(target=watch, name="leash", daemon=True).start()

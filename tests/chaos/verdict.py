@@ -34,8 +34,19 @@ def judge(world: World) -> Verdict:
         elif digest_of(record) != world.expected[world.jobs[record.id]]:
             verdict.different.append(record.id)
     verdict.lost += sorted(set(world.jobs) - {record.id for record in world.records()})
-    verdict.doubled += [job_id for job_id in world.jobs if overlap(list(world.journal.of(job_id)))]
+    verdict.doubled = [told for job_id in world.jobs if (told := _doubling(list(world.journal.of(job_id))))]
     return verdict
+
+
+def _doubling(lines: list[Line]) -> str:
+    """The lines that should not be there among their neighbours; empty where there are none."""
+    found = overlap(lines)
+    if not found:
+        return ""
+    around = {near for line in found for near in range(lines.index(line) - 2, lines.index(line) + 3)}
+    shown = [lines[index] for index in sorted(around) if 0 <= index < len(lines)]
+    told = [f"{line.at:.3f} attempt {line.attempt} pid {line.pid} {line.what}" for line in shown]
+    return "\n    ".join([f"{found[0].job_id}: {len(found)} lines that overlap, in", *told])
 
 
 def overlap(lines: list[Line]) -> list[Line]:

@@ -186,6 +186,22 @@ def test_processes_of_a_job_stand_still_with_it(start):
     wait_until(lambda: child.status() == psutil.STATUS_STOPPED, what="its process standing still")
 
 
+def test_a_job_that_another_wakes_does_nothing_until_its_lease_is_renewed(start, tmp_path):
+    journal = tmp_path / "journal"
+    attempt = start(
+        "import time; "
+        f"all(open({str(journal)!r}, 'a').write('x') and not time.sleep(0.001) for _ in iter(int, 1))",
+        **{leash.UNTIL: leash.now() + 3},
+    )
+    wait_until(lambda: stands_still(attempt), what="the job standing still")
+    written = journal.stat().st_size
+    assert written
+    for _ in range(20):
+        os.killpg(attempt.process.pid, signal.SIGCONT)
+        wait_until(lambda: stands_still(attempt), what="the job standing still again")
+    assert journal.stat().st_size == written
+
+
 def test_a_job_that_stands_still_is_killed_like_any_other(start):
     attempt = start(WITHOUT_END, **{leash.UNTIL: leash.now()})
     wait_until(lambda: stands_still(attempt), what="the job standing still")
