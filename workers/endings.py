@@ -96,6 +96,11 @@ def _failure(seen: Seen) -> tuple[str, str]:
         return WORKER_LOST, "its process was lost together with the fork server"
     if code == EXIT_STOPPED:
         return WORKER_LOST, "its process was told to stop from outside"
+    return of_exit_code(code)
+
+
+def of_exit_code(code: int) -> tuple[str, str]:
+    """Of a process that said nothing: the class of its failure, and the reason in words."""
     if code >= 0:
         return ERROR, f"its process ended with exit code {code} and no result"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"

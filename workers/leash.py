@@ -18,6 +18,7 @@ jobs stand still from the end of their lease until it answers us again.
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import socket
@@ -70,7 +71,8 @@ def obey(receiver: wire.Receiver, until: float) -> None:
     In a thread of its own, which hears first what came while the process stood still. Whoever woke the
     process, its main thread (the one that must call this) goes on only once the leash holds again.
     """
-    end = [until]
+    end = memoryview(mmap.mmap(-1, 8)).cast("d")  # what the job forks must see it, too
+    end[0] = until
 
     def watch() -> None:
         while not receiver.is_closed:

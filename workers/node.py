@@ -19,8 +19,10 @@ from fusionq.queue.sender import Sender
 from fusionq.spec.settings import Settings
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store.store import Store
+from fusionq.store.view import share_of_slot
 from workers.gpus import Gpu, find_gpus
 from workers.health import Health
+from workers.host_memory import host_memory
 from workers.launcher import Launcher
 from workers.lives import is_known_dead, this_life, this_machine
 from workers.options import WorkerOptions
@@ -40,7 +42,7 @@ class Node:
         self.store = store
         self.sender = Sender(app, store)
         self.gpus: list[Gpu] = find_gpus(options.gpus)
-        self.slots = options.slots or max(1, len(self.gpus))
+        self.slots = options.slots or max(1, len(self.gpus) * options.slots_per_gpu)
         self.launcher = Launcher()
         self.running = Running()
         self.health = Health()
@@ -60,7 +62,12 @@ class Node:
 
     @property
     def cpus_per_slot(self) -> int:
-        return max(1, len(os.sched_getaffinity(0)) // self.slots)
+        return share_of_slot(self.cpus, self.slots)
+
+    @property
+    def cpus(self) -> int:
+        """The cores that this process may use."""
+        return len(os.sched_getaffinity(0))
 
     @property
     def free_slot(self) -> threading.BoundedSemaphore:
@@ -81,6 +88,9 @@ class Node:
             "slots": self.slots,
             "accepting": int(self.is_accepting and not self.is_leaving and not self.health.is_resting),
             "gpus": json.dumps([gpu.to_json() for gpu in self.gpus]),
+            "cpus": self.cpus,
+            "memory": host_memory(),
+            "labels": json.dumps(self.options.labels),
         }
         if self.is_stopping:
             fields["stop"] = LEAVE_NOW if self.is_hurrying else LEAVE

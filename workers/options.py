@@ -13,28 +13,32 @@ ENV_NAME = "FUSIONQ_WORKER_NAME"
 ENV_SLOTS = "FUSIONQ_WORKER_SLOTS"
 ENV_GPUS = "FUSIONQ_WORKER_GPUS"
 ENV_QUEUES = "FUSIONQ_WORKER_QUEUES"
+ENV_LABELS = "FUSIONQ_WORKER_LABELS"
 ENV_EXIT_WHEN_IDLE = "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
 
+PER_GPU = "per-gpu:"
 ALL_GPUS = "all"
 NO_GPUS = "none"
 
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """`slots` is None where it follows from the GPUs; `gpus` is all, none, or numbers such as 0,2."""
+    """`slots` is None where there is one for each GPU, as are `slots_per_gpu`; `gpus` is all, none, or
+    numbers such as 0,2; a label is key=value.
+    """
 
     name: str = ""
     slots: int | None = None
     gpus: str = ALL_GPUS
     queues: tuple[str, ...] = ("default",)
+    labels: tuple[str, ...] = ()
     exit_when_idle: bool = False
+    slots_per_gpu: int = 1
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> WorkerOptions:
         """Raises UsageError."""
-        slots = environ.get(ENV_SLOTS)
-        if slots and not (slots.isdecimal() and 0 < int(slots) <= 1000):
-            raise UsageError(f"{ENV_SLOTS}: {slots!r} is not a number of slots from 1 to 1000")
+        slots, per_gpu = _slots(environ.get(ENV_SLOTS) or "")
         gpus = environ.get(ENV_GPUS) or ALL_GPUS
         if gpus not in (ALL_GPUS, NO_GPUS) and not all(part.strip().isdecimal() for part in gpus.split(",")):
             raise UsageError(f"{ENV_GPUS}: {gpus!r} is not all, none, or numbers such as 0,2")
@@ -43,11 +47,35 @@ class WorkerOptions:
         )
         return cls(
             name=environ.get(ENV_NAME, ""),
-            slots=int(slots) if slots else None,
+            slots=slots,
+            slots_per_gpu=per_gpu,
             gpus=gpus,
             queues=queues or ("default",),
+            labels=_parse_labels(environ.get(ENV_LABELS, "")),
             exit_when_idle=environ.get(ENV_EXIT_WHEN_IDLE) == "1",
         )
 
     def base_name(self) -> str:
         return self.name or socket.gethostname().split(".")[0]
+
+
+def _slots(text: str) -> tuple[int | None, int]:
+    """A number of slots, or None and how many there are for each GPU."""
+    is_per_gpu = text.startswith(PER_GPU)
+    number = text.removeprefix(PER_GPU)
+    if text and not (number.isdecimal() and 0 < int(number) <= 1000):
+        raise UsageError(
+            f"{ENV_SLOTS}: {text!r} is not a number of slots from 1 to 1000",
+            hint=f"or {PER_GPU}2 for two on each GPU",
+        )
+    if is_per_gpu or not text:
+        return None, int(number or 1)
+    return int(number), 1
+
+
+def _parse_labels(text: str) -> tuple[str, ...]:
+    labels = [part.strip() for part in text.split(",") if part.strip()]
+    for label in labels:
+        if not all(label.partition("=")[::2]):
+            raise UsageError(f"{ENV_LABELS}: {label!r} is not a label such as site=berlin")
+    return tuple(labels)

@@ -16,7 +16,7 @@ from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.queue import code_archives
 from fusionq.queue.scheduling import START_WITHIN_S
 from fusionq.spec.events import EpochEnd, Progress, Started, Warned
-from fusionq.spec.failures import DISK_FULL, ERROR
+from fusionq.spec.failures import DISK_FULL, ERROR, MEMORY_LIMIT
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths, code_cache
@@ -30,6 +30,7 @@ from workers.disk import is_disk_full
 from workers.endings import Ending, Seen, judge
 from workers.gpus import visible_devices
 from workers.health import Fall
+from workers.host_memory import MemoryLimit
 from workers.launcher import JobProcess
 from workers.lives import mark_of_this_life
 from workers.log_pump import LogPump
@@ -205,6 +206,7 @@ class _Supervisor:
             "provenance": self._read(lambda: provenance_of(node.store, record)),
             "data_root": str(node.settings.data) if node.settings.data else "",
             "threads": threads,
+            "processes": spec.resources.num_processes(len(record.assigned_gpus)),
             "gpu_memory": record.gpu_memory,
             leash.UNTIL: self._attempt.held_until,
             "environ": {**spec.env, **visible_devices(node.gpus_of(record.assigned_gpus))},
@@ -236,6 +238,7 @@ class _Supervisor:
     def _watch(self, process: JobProcess, spec: JobSpec) -> None:
         """Look at the job until it is over."""
         deadline = time.monotonic() + spec.timeout if spec.timeout else None
+        memory = MemoryLimit(spec.resources.memory)
         while not process.is_over:
             for message in process.receive(LOOK_S):
                 self._take_in(message)
@@ -247,6 +250,9 @@ class _Supervisor:
                 self._attempt.ask_to_stop(TIMEOUT)
             if self._attempt.stop_reason:
                 self._stop(process, spec.grace)
+            elif excess := memory.excess_of(process.survivors):
+                self._error = {"kind": "error", "class": MEMORY_LIMIT, "reason": excess}
+                process.kill_tree()
 
     def _stop(self, process: JobProcess, grace_s: float) -> None:
         """Ask once; after the grace, or at once in a hurry, kill."""

@@ -6,8 +6,9 @@ import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.errors import NotFoundError
+from fusionq.errors import NotFoundError, UsageError
 from fusionq.spec.near import did_you_mean
+from fusionq.spec.units import format_duration, parse_duration
 from fusionq.spec.users import user_name
 
 
@@ -79,6 +80,30 @@ def order(session: Session, word: str | None) -> None:
         return
     session.store.queues.set_order(word)
     say(f"within a priority the order is {word} now")
+    session.ask_for_pass()
+
+
+@queue.command()
+@click.argument("duration", required=False, metavar="[DURATION]")
+@verb
+def patience(session: Session, duration: str | None) -> None:
+    """Show or change how long a job that needs much of one worker waits behind smaller ones.
+
+    After that, what becomes free on the worker that lacks least is kept for it. The default is 10m.
+
+    \b
+    fusionq queue patience
+    fusionq queue patience 1h
+    """
+    if duration is None:
+        click.echo(format_duration(session.store.queues.patience()))
+        return
+    try:
+        seconds = parse_duration(duration)
+    except ValueError as error:
+        raise UsageError(f"patience: {error}", hint="such as 10m, 1h or 0s") from None
+    session.store.queues.set_patience(seconds)
+    say(f"a large job waits {format_duration(seconds)} until a worker is kept free for it")
     session.ask_for_pass()
 
 

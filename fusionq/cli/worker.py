@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 
 import click
@@ -14,19 +15,46 @@ from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 MODULE = "workers"
 
 
+def _slots(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text and not re.fullmatch(r"(per-gpu:)?([1-9]\d{0,2}|1000)", text):
+        raise click.BadParameter(f"{text!r} is not a number from 1 to 1000, or such as per-gpu:2")
+    return text
+
+
+def _labels(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> str:
+    labels = [part for text in texts for part in text.split(",") if part]
+    for label in labels:
+        if not all(label.partition("=")[::2]):
+            raise click.BadParameter(f"{label!r} is not a label such as site=berlin")
+    return ",".join(labels)
+
+
 @click.group(invoke_without_command=True)
 @click.option("--name", help="What this worker is called; default: the name of this machine.")
-@click.option("--slots", type=click.IntRange(1, 1000), help="Jobs at once; default: one per GPU, or one.")
+@click.option(
+    "--slots",
+    callback=_slots,
+    metavar="N|per-gpu:K",
+    help="Jobs at once; default: one per GPU, or one.",
+)
 @click.option("--gpus", metavar="all|none|0,2", help="Which GPUs to use; default: all.")
 @click.option("--queues", metavar="A,B", help="Which queues to serve; default: default.")
+@click.option(
+    "--labels",
+    multiple=True,
+    callback=_labels,
+    metavar="KEY=VALUE",
+    help="What jobs may ask for, such as site=berlin; several: again, or with commas.",
+)
 @click.option("--exit-when-idle", is_flag=True, help="Leave when nothing is left to do.")
 @verb
 def worker(
     session: Session,
     name: str | None,
-    slots: int | None,
+    slots: str | None,
     gpus: str | None,
     queues: str | None,
+    labels: str,
     exit_when_idle: bool,
 ) -> None:
     """Run jobs on this machine until Ctrl-C, which lets running jobs save their state and queue again.
@@ -34,13 +62,19 @@ def worker(
     With a command: stop a worker, wherever it runs, or let it go on.
 
     \b
-    fusionq worker --slots 2
+    fusionq worker --slots 2 --labels site=berlin
     fusionq worker stop gpu-box --drain
     """
     if click.get_current_context().invoked_subcommand:
         return
     environ = worker_environ(
-        session, name=name, slots=slots, gpus=gpus, queues=queues, exit_when_idle=exit_when_idle
+        session,
+        name=name,
+        slots=slots,
+        gpus=gpus,
+        queues=queues,
+        labels=labels,
+        exit_when_idle=exit_when_idle,
     )
     say(f"starting a worker on {session.store.redis.shown_url}; it warms up first")
     session.close()

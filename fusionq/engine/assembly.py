@@ -21,6 +21,7 @@ from fusionq.engine.files import write_json
 from fusionq.engine.history import TEST, VAL
 from fusionq.engine.metrics import Metric
 from fusionq.engine.randomness import derive_seed
+from fusionq.engine.ranks import ALONE, Ranks, synced_batch_norm
 from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.torchmetrics_adapter import TorchMetric, is_torchmetric
 from fusionq.engine.training import Testing
@@ -45,6 +46,7 @@ class Job:
     fresh_after: int = 0  # go on from no checkpoint of these attempts
     data_root: Path | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    ranks: Ranks = ALONE
 
 
 class Assembly:
@@ -59,25 +61,28 @@ class Assembly:
         self.job = job
         self._opened = opened or {}
         self.spec = job.spec
-        self.trainer = self._build_trainer()
+        self.trainer = self._build_trainer(warn)
         self.trainer.stepper.warn = warn
         self._maker = BatchMaker(
             self.spec.data,
             self.trainer.device,
             self.spec.train.seed,
             channels_last=self.spec.train.channels_last,
+            part=job.ranks.part,
         )
         self._datasets = self._open(warn)
 
     # --- the model -----------------------------------------------------------------------------------
 
-    def _build_trainer(self) -> BaseModel:
+    def _build_trainer(self, warn: Callable[[str], None]) -> BaseModel:
         spec = self.spec
         model = build({key: value for key, value in spec.model.items() if key != FROM}, "model")
         if not isinstance(model, torch.nn.Module):
             raise TargetError(f"model: {spec.model[TARGET]} is not a torch.nn.Module")
         if FROM in spec.model:
             load_weights(model, spec.model[FROM], self.job.paths, self.job.workdir)
+        if spec.train.sync_batch_norm:
+            model = synced_batch_norm(model, warn)
         name = spec.trainer[TARGET]
         trainer_class = find_target(name, "trainer")
         if not (isinstance(trainer_class, type) and issubclass(trainer_class, BaseModel)):
@@ -117,19 +122,16 @@ class Assembly:
         datasets = open_datasets(
             self.spec.data, self.job.data_root, warn, seed=self.spec.train.seed, opened=self._opened
         )
-        write_json(
-            self.job.paths.environment,
-            {
-                **describe_environment(
-                    self.job.workdir, self.trainer.device, self.spec.train.seed, datasets.note
-                ),
-                **self.job.provenance,
-            },
-        )
+        if self.job.ranks.is_first:
+            self._write_environment(datasets.note)
         if self.spec.data.val_fraction is None or datasets.train is None:
             return datasets
         train, val = _split(datasets.train, self.spec.data.val_fraction, self.spec.train.seed)
         return Datasets(train, val, datasets.test, datasets.note)
+
+    def _write_environment(self, note: str) -> None:
+        found = describe_environment(self.job.workdir, self.trainer.device, self.spec.train.seed, note)
+        write_json(self.job.paths.environment, {**found, **self.job.provenance})
 
     def train_batches(self) -> Batches:
         assert self._datasets.train is not None

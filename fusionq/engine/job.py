@@ -60,7 +60,8 @@ def run_job(
     if result is None:
         return None
     result |= {"duration_s": round(time.monotonic() - began, 3), "run_dir": str(job.paths.root)}
-    write_json(job.paths.result, result)
+    if job.ranks.is_first:
+        write_json(job.paths.result, result)
     return result
 
 
@@ -68,8 +69,10 @@ def _train(assembly: Assembly, report: Report, stop: StopToken) -> dict[str, Any
     spec, job = assembly.spec, assembly.job
     check_formats(spec.export)
     training = _build_training(assembly, report, stop)
-    # Opening data may draw numbers, in imports and downloads; training must not depend on it.
-    seed_everything(derive_seed("training", spec.train.seed))
+    # Opening data may draw numbers, in imports and downloads; training must not depend on it. What is drawn
+    # for each sample, as by dropout, must differ between ranks.
+    rank = job.ranks.part.index
+    seed_everything(derive_seed("training", spec.train.seed, *([rank] if rank else [])))
     state = _checkpoints(job).load_latest() if spec.checkpoint.resume == "auto" else None
     if state is not None:
         training.load_state_dict(state)
@@ -103,6 +106,7 @@ def _build_training(assembly: Assembly, report: Report, stop: StopToken) -> Trai
         callbacks=_callbacks(assembly, report),
         stop=stop,
         paths=assembly.job.paths,
+        ranks=assembly.job.ranks,
     )
 
 
@@ -145,7 +149,7 @@ def _result(assembly: Assembly, training: Training) -> dict[str, Any]:
     }
     if training.early_end:
         result["ended_early"] = training.early_end
-    if assembly.spec.export and best_model is not None:
+    if assembly.spec.export and best_model is not None and training.ranks.is_first:
         result["exports"] = _export(assembly, training, best_model)
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -35,6 +36,17 @@ class Metric:
         """The value over everything since `reset`."""
         raise NotImplementedError
 
+    def sums(self) -> Sequence[float]:
+        """Numbers that add up over the processes of a job, and from which `result_of` makes the value.
+
+        Without them, a job of several processes shows the mean of their results.
+        """
+        return ()
+
+    def result_of(self, sums: Sequence[float]) -> float:
+        """The value, from `sums` that were added up over all processes."""
+        raise NotImplementedError
+
     def getValue(self) -> float:
         """`result` under the name that TorchFusion gave it."""
         return self.result()
@@ -55,7 +67,14 @@ class _Mean(Metric):
 
     def result(self) -> float:
         """The mean; not a number where no batch was seen."""
-        return self._sum.total() / self._number if self._number else float("nan")
+        return self.result_of(self.sums())
+
+    def sums(self) -> tuple[float, float]:
+        return self._sum.total(), self._number
+
+    def result_of(self, sums: Sequence[float]) -> float:
+        total, number = sums
+        return total / number if number else float("nan")
 
     def state_dict(self) -> dict[str, Any]:
         return {"sum": self._sum.state_dict(), "number": self._number}

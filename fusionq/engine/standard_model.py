@@ -57,7 +57,8 @@ class StandardModel(BaseModel):
                 return self._in_parts(inputs, targets, loss_fn)
             except torch.OutOfMemoryError:
                 # Earlier batches of an accumulation cannot be told apart from this one's half-made gradients.
-                if not self.stepper.is_between_steps or 2 * self.stepper.parts > batch_length(inputs):
+                can_halve = self.stepper.can_halve and self.stepper.is_between_steps
+                if not can_halve or 2 * self.stepper.parts > batch_length(inputs):
                     raise
             optimizer.zero_grad()
             self.stepper.halve_parts(batch_length(inputs))

@@ -40,6 +40,7 @@ class Stepper:
         self.device = device
         self.steps = 0
         self.parts = 1  # micro-batches that a batch is cut into, after memory ran out
+        self.can_halve = True  # several processes would have to do it at once
         self.was_used = False
         self.after_step: list[Callable[[], None]] = []
         self.warn: Callable[[str], None] = _print_warning

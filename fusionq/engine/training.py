@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.callbacks.base import Callback, CallbackList
-from fusionq.engine.data.batches import Batches, batch_length
+from fusionq.engine.data.batches import Batches
 from fusionq.engine.history import TRAIN, History, choose_best, keys_of
 from fusionq.engine.metrics import Metric
 from fusionq.engine.optimizers import step_lr_scheduler
 from fusionq.engine.randomness import random_state, restore_random_state
+from fusionq.engine.ranks import ALONE, Ranks
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import CheckpointError, DataError, HookError, MetricError, NonFiniteLossError
 from fusionq.spec.events import EpochEnd, Progress
@@ -77,6 +79,7 @@ class Training:
         callbacks: Sequence[Callback] = (),
         stop: StopToken | None = None,
         paths: RunPaths | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.trainer = trainer
         self.stepper = trainer.stepper
@@ -89,12 +92,13 @@ class Training:
         self.tests = list(tests)
         self.num_epochs = num_epochs
         self.best = choose_best(monitor, mode, self.train_metrics, [test.metrics for test in tests])
-        self.callbacks = CallbackList(callbacks)
+        self.ranks = ranks
+        self.callbacks = CallbackList([c for c in callbacks if ranks.is_first or not c.only_first])
         self.stop = stop or StopToken()
         self.paths = paths or RunPaths(Path())
         self.epoch = 0
         self.batch = 0
-        self.samples = 0  # in the current epoch
+        self.samples = 0  # in the current epoch, of all ranks
         self.running_loss = RunningLoss()
         self.history = History()
         self.values: dict[str, float] = {}  # of the current epoch, as far as they are known
@@ -105,6 +109,8 @@ class Training:
         self._samples_at_start = 0
         self._began = self._epoch_began = self._train_ended = 0.0
         self._began_at = 0.0
+        self._agreement = ranks.agreement()
+        self.stepper.can_halve = ranks.is_alone
         if lr_scheduler is not None and steps_lr_per_batch:
             self.stepper.after_step.append(lr_scheduler.step)
 
@@ -117,10 +123,11 @@ class Training:
         self.callbacks.on_train_start(self)
         self.stepper.attach(self.optimizer)
         try:
-            while self.epoch < self.num_epochs and not self.early_end:
-                self._train_epoch()
-                self._test_epoch()
-                self._end_epoch()
+            with self.ranks.sharing(self.trainer.model, self.optimizer):
+                while self.epoch < self.num_epochs and not self.early_end:
+                    self._train_epoch()
+                    self._test_epoch()
+                    self._end_epoch()
         except _StopAsked:
             self.callbacks.on_stop(self)
             return STOPPED
@@ -144,7 +151,7 @@ class Training:
         self.check_loss()
         if self.samples == 0:
             raise DataError("the training data yields no batch")
-        self.values = {f"{TRAIN}_loss": self.mean_loss(), **_results(self.train_metrics)}
+        self.values = {f"{TRAIN}_loss": self.mean_loss(), **self._results(self.train_metrics)}
         self._train_ended = time.monotonic()
 
     def _test_epoch(self) -> None:
@@ -156,12 +163,13 @@ class Training:
             with self._averaged_model(), torch.no_grad():
                 self.trainer.model.eval()
                 self._pass(test.phase, test.batches, self._step_of(test))
-            self.values |= _results(test.metrics)
+            self.values |= self._results(test.metrics)
         self._random_state = None
 
     def _step_of(self, test: Testing) -> Callable[[Any, int], None]:
         def step(batch: Any, number: int) -> None:
-            self.trainer.__eval_function__(batch, test.metric_list)
+            if self.ranks.has_part_in(test.batches, number):
+                self.trainer.__eval_function__(batch, test.metric_list)
 
         return step
 
@@ -170,25 +178,32 @@ class Training:
         next_look = time.monotonic() + LOG_INTERVAL_S
         for number, batch in enumerate(batches.epoch(self.epoch, start), start):
             step(batch, number)
-            if self.stop.requested and self.stepper.is_between_steps:
-                raise _StopAsked
-            if time.monotonic() >= next_look:
-                self._look(phase, number + 1, len(batches))
+            is_due = self.ranks.is_first and time.monotonic() >= next_look
+            if is_due:
                 next_look = time.monotonic() + LOG_INTERVAL_S
+            must_stop, must_look = self._agreement.on(self.stop.requested, is_due)
+            if must_stop and self.stepper.is_between_steps:
+                raise _StopAsked
+            if must_look:
+                self._look(phase, number + 1, len(batches))
 
     def _train_step(self, batch: Any, number: int) -> None:
         for on_batch_start in self.callbacks.batch_start_hooks:
             on_batch_start(self)
+        ours, whole = self.ranks.begin_batch(self.train_batches, number, batch)
+        metrics, running_loss = self.train_metric_list, self.running_loss
+        if not ours:  # gone through for the others' sake
+            metrics, running_loss = deepcopy(metrics), RunningLoss()
         self.trainer.__train_func__(
             batch,
             self.optimizer,
             self.loss_fn,
-            self.train_metric_list,
-            self.running_loss,
+            metrics,
+            running_loss,
             self.epoch + 1,
             number,
         )
-        self.samples += batch_length(batch)
+        self.samples += whole
         self.batch = number + 1
         if self.stepper.needs_optimize and not self.stepper.was_used:
             raise HookError(
@@ -210,15 +225,16 @@ class Training:
     # --- looking: the only places that wait for the device ------------------------------------------
 
     def mean_loss(self) -> float:
-        """The loss over the samples of this epoch so far. Waits for the device."""
-        return self.running_loss.total() / max(self.samples, 1)
+        """The loss over the samples of this epoch so far. Waits for the device; all ranks must call it."""
+        (total,) = self.ranks.sums([self.running_loss.total()])
+        return total / max(self.samples, 1)
 
     def _look(self, phase: str, batch: int, num_batches: int) -> None:
         self.check_loss()
-        values = {f"{TRAIN}_loss": self.mean_loss(), **_results(self.train_metrics)}
+        values = {f"{TRAIN}_loss": self.mean_loss(), **self._results(self.train_metrics)}
         for test in self.tests:
             if test.phase == phase:
-                values |= _results(test.metrics)
+                values |= self._results(test.metrics)
         left = self.num_epochs - self._epochs_done()
         done = self._epochs_done() - self._began_at
         elapsed = time.monotonic() - self._began
@@ -234,9 +250,21 @@ class Training:
         )
         self.callbacks.on_progress(self, event)
 
+    def _results(self, metrics: dict[str, Metric]) -> dict[str, float]:
+        values = {}
+        for key, metric in metrics.items():
+            value = self.ranks.result(metric)
+            try:
+                values[key] = float(value)
+            except (TypeError, ValueError, RuntimeError):
+                raise MetricError(
+                    f"the metric {metric.name!r} gave {value!r}; its result must be one number"
+                ) from None
+        return values
+
     def check_loss(self) -> None:
         """Raises NonFiniteLossError where a loss of this epoch was no finite number. Waits for the device."""
-        number = self.running_loss.first_non_finite()
+        number = self.ranks.first_of(self.running_loss.first_non_finite())
         if number is not None:
             raise NonFiniteLossError(f"non-finite loss at epoch {self.epoch + 1}, batch {number + 1}")
 
@@ -288,8 +316,18 @@ class Training:
             self.trainer.model = trained
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides how the run goes on, in types that `weights_only=True` reads."""
+        """Everything that decides how the run goes on, in types that `weights_only=True` reads.
+
+        All ranks must call it; that of rank 0 holds what is of the others alone.
+        """
+        own = {
+            "running_loss": self.running_loss.state_dict(),
+            "train_metrics": {key: metric.state_dict() for key, metric in self.train_metrics.items()},
+            "random": self._random_state or random_state(),
+        }
         return {
+            **own,
+            "others": self.ranks.collect(own)[1:],
             "epoch": self.epoch,
             "batch": self.batch,
             "samples": self.samples,
@@ -298,15 +336,19 @@ class Training:
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
             "stepper": self.stepper.state_dict(),
-            "running_loss": self.running_loss.state_dict(),
-            "train_metrics": {key: metric.state_dict() for key, metric in self.train_metrics.items()},
             "history": self.history.rows,
             "best": self.best.state_dict(),
-            "random": self._random_state or random_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the run where `state` left it. Raises CheckpointError where it is another model's."""
+        by_rank = [state, *state.get("others", [])]
+        if len(by_rank) != self.ranks.part.count:
+            raise CheckpointError(
+                f"the checkpoint is of a training in {len(by_rank)} processes, and this one has "
+                f"{self.ranks.part.count}; it goes on exactly only with as many"
+            )
+        own = by_rank[self.ranks.part.index]
         try:
             self.trainer.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -314,27 +356,14 @@ class Training:
                 self.lr_scheduler.load_state_dict(state["lr_scheduler"])
             self.stepper.load_state_dict(state["stepper"])
             for key, metric in self.train_metrics.items():
-                metric.load_state_dict(state["train_metrics"][key])
+                metric.load_state_dict(own["train_metrics"][key])
         except (RuntimeError, ValueError, KeyError) as error:
             cause = " ".join(str(error).split())[:300]
             raise CheckpointError(f"the checkpoint belongs to another job: {cause}") from error
         self.epoch, self.batch, self.samples = state["epoch"], state["batch"], state["samples"]
         self.early_end = state["early_end"]
         self._samples_at_start = self.samples
-        self.running_loss.load_state_dict(state["running_loss"])
+        self.running_loss.load_state_dict(own["running_loss"])
         self.history = History(list(state["history"]))
         self.best.load_state_dict(state["best"])
-        restore_random_state(state["random"])
-
-
-def _results(metrics: dict[str, Metric]) -> dict[str, float]:
-    values = {}
-    for key, metric in metrics.items():
-        value = metric.result()
-        try:
-            values[key] = float(value)
-        except (TypeError, ValueError, RuntimeError):
-            raise MetricError(
-                f"the metric {metric.name!r} gave {value!r}; its result must be one number"
-            ) from None
-    return values
+        restore_random_state(own["random"])

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heapreplace
 
-from fusionq.queue.room import Room, needed_gpus, queues_with_gpus, rooms_of
+from fusionq.queue.room import Room, could_hold, needed_gpus, queues_with_gpus, rooms_of
 from fusionq.store.view import Lane, QueuedJob, View
 
 
@@ -28,6 +28,7 @@ class _Progress:
     lane: Lane
     num_gpus: int
     rooms: Sequence[Room]
+    patience_s: float
     done: int = 0
     is_over: bool = False
 
@@ -47,6 +48,18 @@ class _Progress:
             self.is_over = True
             for room in self.rooms if self.num_gpus else ():
                 room.keep_for(self.lane.need)
+            self._gather()
+
+    def _gather(self) -> None:
+        """Smaller jobs must not for ever take what a large one waits for: the fittest worker keeps it."""
+        need = self.lane.need
+        is_large = self.num_gpus > 1 or need.cpus or need.memory
+        if not is_large or self.done or self.lane.waited_s <= self.patience_s:
+            return
+        able = [room for room in self.rooms if could_hold(room.worker, need, self.num_gpus)]
+        closest = max(able, key=lambda room: (len(room.gpus), room.slots), default=None)
+        if closest is not None:
+            closest.gather_for(need, self.num_gpus)
 
 
 @dataclass
@@ -103,5 +116,5 @@ def _claims(view: View) -> Iterator[_Claim]:
         queue = lane.need.queue
         if lane.jobs and queue in rooms and queue not in view.paused:
             serving = [room for there in rooms[queue].values() for room in there]
-            progress = _Progress(lane, needed_gpus(lane.need, with_gpus), serving)
+            progress = _Progress(lane, needed_gpus(lane.need, with_gpus), serving, view.patience_s)
             yield from (_Claim(progress, rank, there) for rank, there in rooms[queue].items())

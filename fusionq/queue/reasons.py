@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from fusionq.queue.planner import plan
-from fusionq.queue.room import needed_gpus, queues_with_gpus
+from fusionq.queue.room import could_hold, gpus_of_type, has_labels, needed_gpus, queues_with_gpus
 from fusionq.spec.units import format_bytes
+from fusionq.store.need import Need
 from fusionq.store.store import Store
-from fusionq.store.view import Need, View, WorkerView
+from fusionq.store.view import View, WorkerView
 
 START_A_WORKER = "start one: fusionq worker"
 
@@ -47,20 +48,58 @@ def _why_nowhere(need: Need, workers: Sequence[WorkerView], serving: Sequence[Wo
         if any(need.queue in worker.queues for worker in workers):
             return f"the workers of the queue {need.queue!r} are starting, stopping or in quarantine"
         return f"no worker serves the queue {need.queue!r}; {START_A_WORKER} --queues {need.queue}"
-    needed = needed_gpus(need, queues_with_gpus(serving))
-    if needed > max(len(worker.gpu_memory) for worker in serving):
-        return f"needs {needed} GPU; no worker alive has one"
-    largest = max((size for worker in serving for size in worker.gpu_memory.values()), default=0)
-    if needed and need.gpu_memory is not None and need.gpu_memory > largest:
-        has = format_bytes(largest)
-        return f"needs {format_bytes(need.gpu_memory)} of one GPU; the largest worker alive has {has}"
-    return ""
+    return _what_is_missing(need, serving, needed_gpus(need, queues_with_gpus(serving)))
+
+
+def _what_is_missing(need: Need, serving: Sequence[WorkerView], num_gpus: int) -> str:
+    """What no worker of its queue has enough of, even if it were empty; '' where one could hold the job."""
+    if any(could_hold(worker, need, num_gpus) for worker in serving):
+        return ""
+    labelled = [worker for worker in serving if has_labels(worker, need)]
+    if not labelled:
+        return f"needs a worker with the labels {', '.join(need.labels)}; none alive has them"
+    if num_gpus and not any(worker.gpu_memory for worker in labelled):
+        return f"needs {_gpus(num_gpus)}; no worker alive has one"
+    most = max(len(gpus_of_type(worker, need)) for worker in labelled)
+    if num_gpus and need.gpu_type and not most:
+        has = ", ".join(sorted({name for worker in labelled for name in worker.gpu_names.values()}))
+        return f"needs a GPU of the type {' or '.join(need.gpu_type)}; the workers alive have {has}"
+    if num_gpus > most:
+        return f"needs {_gpus(num_gpus)}; the largest worker alive has {most}"
+    for wanted, sizes, words in (
+        (need.cpus, [worker.cpus for worker in labelled], _cores),
+        (need.memory, [worker.memory for worker in labelled], _of_memory),
+    ):
+        if wanted and None not in sizes and wanted > max(sizes):
+            return f"needs {words(wanted)}; the largest worker alive has {words(max(sizes))}"
+    largest = max((size for worker in labelled for size in worker.gpu_memory.values()), default=0)
+    if num_gpus and need.gpu_memory is not None and need.gpu_memory > largest:
+        wanted, has = format_bytes(need.gpu_memory), format_bytes(largest)
+        return f"needs {wanted} of one GPU; the largest worker alive has {has}"
+    return "needs more than any worker alive has"
+
+
+def _cores(number: int) -> str:
+    return f"{number} cores"
+
+
+def _of_memory(size: int) -> str:
+    return f"{format_bytes(size)} of memory"
+
+
+def _gpus(number: int) -> str:
+    return f"{number} GPU" if number == 1 else f"{number} GPUs"
 
 
 def _what_for(need: Need, serving: Sequence[WorkerView], ahead: int) -> str:
     place = f"{ahead} ahead of it" if ahead else "it is next"
-    if not needed_gpus(need, queues_with_gpus(serving)):
-        return f"waits for a free slot, {place}"
-    if need.gpu_memory is not None:
+    num_gpus = needed_gpus(need, queues_with_gpus(serving))
+    if num_gpus > 1:
+        return f"waits for {num_gpus} free GPUs of one worker, {place}"
+    if num_gpus and need.gpu_memory is not None:
         return f"waits for {format_bytes(need.gpu_memory)} of a GPU, {place}"
-    return f"waits for a free GPU, {place}"
+    if num_gpus:
+        return f"waits for a free GPU, {place}"
+    host = [_cores(need.cpus)] if need.cpus else []
+    host += [_of_memory(need.memory)] if need.memory else []
+    return f"waits for a free slot{' with ' if host else ''}{' and '.join(host)}, {place}"

@@ -16,10 +16,11 @@ from fusionq.queue.freezing import Frozen
 from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
 from fusionq.spec.after import section_of
-from fusionq.spec.job import JobSpec
+from fusionq.spec.job import JobSpec, ResourcesSection
 from fusionq.spec.times import parse_time
 from fusionq.spec.trials import Trial
 from fusionq.spec.users import user_name
+from fusionq.store.need import needs_text
 from fusionq.store.store import Store
 from fusionq.store.sweeps import trial_id
 
@@ -110,13 +111,24 @@ def _fields(spec: JobSpec, workdir: Path, source_id: str = "") -> Fields:
         "name": spec.name or "job",
         "queue": spec.queue,
         "priority": spec.priority,
-        "gpus": str(spec.resources.gpus),
+        "gpus": str(spec.resources.gpus_to_get()),
         "gpu_memory": spec.resources.gpu_memory or "",
+        **_needs(spec.resources),
         "tags": json.dumps(spec.tags),
         "user": user_name(),
         "workdir": str(workdir.absolute()),
         **_gates(spec, source_id),
     }
+
+
+def _needs(resources: ResourcesSection) -> Fields:
+    needs = needs_text(
+        gpu_type=resources.gpu_type,
+        labels=resources.labels,
+        cpus=None if resources.cpus == "auto" else resources.cpus,
+        memory=resources.memory,
+    )
+    return {"needs": needs} if needs else {}
 
 
 def _gates(spec: JobSpec, source_id: str) -> Fields:

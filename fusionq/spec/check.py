@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -61,8 +61,11 @@ class _Report:
         try:
             return JobSpec.model_validate(data)
         except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                self._add_detail(data, detail)
+            details = error.errors(include_url=False)
+            words = {_in_file(data, d["loc"]): d["ctx"]["expected"] for d in details if _is_word(d)}
+            # Of a choice between words and numbers, that which says more of a number comes first.
+            for detail in sorted(details, key=_is_word):
+                self._add_detail(data, detail, words)
         return None
 
     def look_at_the_whole(self, data: Any) -> None:
@@ -71,13 +74,14 @@ class _Report:
         for path, message in missing_in(data):
             self._add_missing(path, message)
 
-    def _add_detail(self, data: Any, detail: Any) -> None:
+    def _add_detail(self, data: Any, detail: Any, words: Mapping[Path_, str]) -> None:
         path = _in_file(data, detail["loc"])
         kind = detail["type"]
         if kind == "missing":
             self._add_missing(path, f"the key {dotted(path)!r} is missing")
         else:
-            self._add(path, lambda: _message(path, detail), key_only=kind == "extra_forbidden")
+            also = f" or {words[path]}" if path in words and not _is_word(detail) else ""
+            self._add(path, lambda: _message(path, detail, also), key_only=kind == "extra_forbidden")
 
     def _add_missing(self, path: Path_, message: str) -> None:
         if not self._source.is_broken:  # it may stand in the part that could not be read
@@ -90,14 +94,18 @@ class _Report:
             self.problems.append(self._source.problem(path, message(), key_only=key_only))
 
 
-def _message(path: Path_, detail: Any) -> str:
+def _is_word(detail: Any) -> bool:
+    return detail["type"] == "literal_error"
+
+
+def _message(path: Path_, detail: Any, also: str) -> str:
     kind, value = detail["type"], detail.get("input")
     if kind == "extra_forbidden":
         return f"unknown key {dotted(path)!r}{did_you_mean(str(path[-1]), valid_keys(path[:-1]))}"
     if kind == "value_error":
         return f"{dotted(path)}: {detail['ctx']['error']}" if path else str(detail["ctx"]["error"])
     expected = _EXPECTED.get(kind) or _lower(detail["msg"])
-    return f"{dotted(path)}: {expected}, but this is {_shown(value)}"
+    return f"{dotted(path)}: {expected}{also}, but this is {_shown(value)}"
 
 
 _EXPECTED = {

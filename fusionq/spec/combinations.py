@@ -56,6 +56,28 @@ def _gpu_memory(data: Mapping[str, Any]) -> Iterator[Mistake]:
     gpus = _at(data, "resources", "gpus")
     if _at(data, "resources", "gpu_memory") is not None and gpus == 0 and not isinstance(gpus, bool):
         yield ("resources", "gpu_memory"), "gpu_memory asks for memory of a GPU, and resources.gpus is 0"
+    if _at(data, "resources", "gpu_type") and gpus == 0 and not isinstance(gpus, bool):
+        yield ("resources", "gpu_type"), "gpu_type asks for a GPU, and resources.gpus is 0"
+    if _at(data, "resources", "gpu_memory") is not None and _is_many(gpus):
+        yield ("resources", "gpu_memory"), "gpu_memory is a share of one GPU; several are had whole"
+
+
+def _processes(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    gpus, processes = _at(data, "resources", "gpus"), _at(data, "resources", "processes")
+    task = data.get("task", "train")
+    if _is_many(processes) and task != "train":
+        yield ("resources", "processes"), f"the task {task} runs in one process"
+    elif _is_many(gpus) and processes in (None, "auto") and task != "train":
+        yield ("resources", "gpus"), f"the task {task} runs in one process, on one GPU"
+    elif _is_many(processes) and isinstance(gpus, int) and gpus not in (0, processes):
+        yield (
+            ("resources", "processes"),
+            f"{processes} processes need {processes} GPUs, or none; resources.gpus is {gpus}",
+        )
+
+
+def _is_many(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number > 1
 
 
 def _warmup(data: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -76,4 +98,4 @@ def _weights_of_another(data: Mapping[str, Any]) -> Iterator[Mistake]:
         yield ("model", FROM), f"model.from names a job or a file, but this is {source!r}"
 
 
-RULES = (_test_data, _validation_data, _gpu_memory, _warmup, _weights_of_another)
+RULES = (_test_data, _validation_data, _gpu_memory, _processes, _warmup, _weights_of_another)

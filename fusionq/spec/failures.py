@@ -18,6 +18,7 @@ WORKER_LOST = "worker_lost"
 LOST_LEASE = "lost_lease"
 OOM = "oom"
 HOST_OOM = "host_oom"
+MEMORY_LIMIT = "memory_limit"
 CRASH = "crash"
 NON_FINITE_LOSS = "non_finite_loss"
 IMPORT_ERROR = "import_error"
@@ -41,6 +42,11 @@ FAILURES: dict[str, Failure] = {
     HOST_OOM: Failure(
         "its process was killed, most likely because the machine ran out of memory",
         "see whether the kernel did it (dmesg); fewer slots or data.num_workers need less",
+        counts_as=OOM,
+    ),
+    MEMORY_LIMIT: Failure(
+        "it used more of the host's memory than it asked for",
+        "ask for more: resources.memory; fewer data.num_workers or a smaller data.batch_size need less",
         counts_as=OOM,
     ),
     CRASH: Failure(

@@ -29,8 +29,12 @@ PositiveDurationS = Annotated[float, BeforeValidator(parse_duration), Field(gt=0
 SizeBytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 IntervalText = Annotated[str, AfterValidator(_interval)]
 TimeText = Annotated[str, AfterValidator(check_time)]
+NonEmpty = Annotated[str, Field(min_length=1, max_length=100)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+:/@=-]*$")]
 
+
+MOST_GPUS = 64
+MOST_PROCESSES = 64
 
 Task = Literal["train", "evaluate", "predict"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -107,6 +111,9 @@ class TrainSection(Section):
     )
     compile: bool = Field(False, description="Compile the model with torch.compile.")
     channels_last: bool = Field(False, description="Keep images in the layout that convolutions like best.")
+    sync_batch_norm: bool = Field(
+        False, description="Batch norm over all GPUs of a job, not over the part of each."
+    )
     deterministic: bool = Field(
         False, description="Use only deterministic kernels; needed for bit-identical results on a GPU."
     )
@@ -137,15 +144,41 @@ class CheckpointSection(Section):
 class ResourcesSection(Section):
     """What the job needs of a worker."""
 
-    gpus: Literal["auto", 0, 1] = Field(
-        "auto", description="auto is one GPU where there is one, else the CPU."
+    gpus: Literal["auto"] | Annotated[int, Field(ge=0, le=MOST_GPUS)] = Field(
+        "auto", description="GPUs of one worker; auto is one GPU where there is one, else the CPU."
     )
     gpu_memory: SizeBytes | None = Field(
         None, description="How much of one GPU it takes, such as 20GB, beside others; none: all of it."
     )
-    cpus: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="Threads to compute with; auto: the worker's cores divided by its slots."
+    processes: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_PROCESSES)] = Field(
+        "auto",
+        description="Processes that train together, each on its part of every batch; auto: one per GPU. "
+        "More than one without gpus runs on the CPU.",
     )
+    gpu_type: list[NonEmpty] = Field(
+        default=[], description="Any of these kinds of GPU, by a part of their names, such as A100 or H100."
+    )
+    cpus: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto",
+        description="Cores that it has to itself, and threads to compute with; auto: the worker's cores "
+        "divided by its slots.",
+    )
+    memory: SizeBytes | None = Field(
+        None, description="Memory of the host that it has to itself, such as 32GB; it is stopped beyond it."
+    )
+    labels: dict[NonEmpty, str] = Field(
+        default={}, description="Labels that its worker must have, such as site: berlin."
+    )
+
+    def gpus_to_get(self) -> int | Literal["auto"]:
+        """What to ask a worker for: several processes are on the CPU unless they ask for GPUs."""
+        if self.gpus == "auto" and self.processes not in ("auto", 1):
+            return 0
+        return 1 if self.gpus == "auto" and self.gpu_type else self.gpus
+
+    def num_processes(self, num_gpus: int) -> int:
+        """How many processes train, with so many GPUs."""
+        return max(1, num_gpus) if self.processes == "auto" else self.processes
 
 
 class RetryPolicy(Section):

@@ -35,6 +35,14 @@ class RunPaths:
         return self.root / "output.log"
 
     @property
+    def ranks(self) -> Path:
+        return self.root / "ranks"
+
+    def rank_log(self, rank: int) -> Path:
+        """What a process of a job of several prints; that of rank 0 is the output log."""
+        return self.ranks / f"rank-{rank}.log"
+
+    @property
     def epoch_log(self) -> Path:
         return self.root / "logs.txt"
 

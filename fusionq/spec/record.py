@@ -35,6 +35,7 @@ class JobRecord:
     tags: tuple[str, ...] = ()
     gpus: str = "auto"
     gpu_memory: int | None = None  # bytes of a GPU that it shares; None: it needs a GPU to itself
+    needs: str = ""  # what else it needs of a worker; see `fusionq.store.need`
     assigned_gpus: tuple[int, ...] = ()
     worker: str = ""
     host: str = ""
@@ -91,6 +92,7 @@ class JobRecord:
             tags=tuple(json.loads(text("tags", "[]"))),
             gpus=text("gpus", "auto"),
             gpu_memory=int(text("gpu_memory", "0")) or None,
+            needs=text("needs"),
             assigned_gpus=tuple(int(g) for g in text("assigned_gpus").split(",") if g),
             worker=text("worker"),
             host=text("host"),

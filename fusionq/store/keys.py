@@ -34,7 +34,7 @@
 | workers      | zset   | workers, by the time until which their heartbeat holds   | while it has members |
 | worker       | hash   | what a worker has and says of itself                     | a day after a beat   |
 | worker_jobs  | set    | jobs assigned to a worker or running there               | while it has members |
-| worker_gpus  | hash   | which jobs hold which GPU of a worker, and how much      | while it has members |
+| worker_gpus  | hash   | which jobs hold which GPU, cores, memory, and how much   | while it has members |
 | events       | stream | every change of state, the newest ones                   | trimmed              |
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |

@@ -9,8 +9,9 @@ from fusionq.errors import UsageError
 from fusionq.store import keys
 from fusionq.store.bulk import chunks
 from fusionq.store.connection import Client
+from fusionq.store.need import Need, need_of
 from fusionq.store.scripts import Scripts
-from fusionq.store.view import FAIR, FIFO, Need, need_of
+from fusionq.store.view import FAIR, FIFO, PATIENCE_S
 
 ORDERS = (FAIR, FIFO)
 CHUNK = 20  # jobs that are looked up in one go, so that nobody waits for Redis meanwhile
@@ -63,6 +64,13 @@ class Queues:
         if order not in ORDERS:
             raise UsageError(f"{order!r} is no order of a queue", hint=f"it is one of {', '.join(ORDERS)}")
         self._redis.hset(keys.POLICY, "order", order)
+
+    def patience(self) -> float:
+        """How many seconds a job waits for several GPUs until a worker is kept free for it."""
+        return float(self._redis.hget(keys.POLICY, "patience_s") or PATIENCE_S)
+
+    def set_patience(self, seconds: float) -> None:
+        self._redis.hset(keys.POLICY, "patience_s", seconds)
 
     def counts(self) -> dict[str, Counts]:
         """Every queue that ever held a job, by name."""

@@ -9,22 +9,20 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from fusionq.store.need import Need, need_of
 from fusionq.store.scripts import Scripts
 from fusionq.store.workers import shares
 
 FAIR = "fair"  # at one priority, whoever has fewer jobs assigned or running goes first
 FIFO = "fifo"  # at one priority, whoever was submitted first
 
+PATIENCE_S = 600.0
+
+# How what is held of a host stands beside its GPUs.
+CPUS = "cpus"
+MEMORY = "memory"
+
 _SUBMISSIONS = 10_000_000_000  # how far apart two priorities stand in a lane
-
-
-class Need(NamedTuple):
-    """What the jobs of a lane have in common, which is all that the planner asks of them."""
-
-    queue: str = "default"
-    user: str = ""
-    gpus: str = "auto"
-    gpu_memory: int | None = None  # bytes of a GPU that it shares; None: it needs a GPU to itself
 
 
 class QueuedJob(NamedTuple):
@@ -39,17 +37,28 @@ class Lane:
 
     need: Need
     jobs: tuple[QueuedJob, ...]
+    waited_s: float = 0.0  # how long the first has been queued
 
 
 @dataclass(frozen=True)
 class WorkerView:
-    """A living worker: what it has, and what of it is free. Of one without a free slot, nothing is."""
+    """A living worker: what it has, and what of it is free. Of one without a free slot, nothing is.
+
+    Cores and memory of the host are None where a worker does not say what it has.
+    """
 
     name: str
     accepting: bool
     queues: tuple[str, ...]  # those named earlier go first
     gpu_memory: Mapping[int, int]  # the bytes that each of its GPUs has in all
     free_slots: int
+    slots: int = 1
+    gpu_names: Mapping[int, str] = field(default_factory=dict)  # in small letters
+    labels: frozenset[str] = frozenset()
+    cpus: int | None = None
+    memory: int | None = None
+    held_cpus: int = 0  # by the jobs that run there, at least
+    held_memory: int = 0
     free_gpus: tuple[int, ...] = ()
     shares: Mapping[int, int] = field(default_factory=dict)  # bytes that are free, of each shared GPU
 
@@ -63,6 +72,7 @@ class View:
     usage: Mapping[str, int] = field(default_factory=dict)  # jobs that are assigned or running, by user
     paused: Mapping[str, str] = field(default_factory=dict)  # why, by queue
     is_fair: bool = True
+    patience_s: float = PATIENCE_S  # how long a job waits for several GPUs until a worker is kept free for it
 
 
 def read_view(scripts: Scripts) -> View:
@@ -74,18 +84,12 @@ def read_view(scripts: Scripts) -> View:
         usage={user: int(count) for user, count in _pairs(seen["usage"]).items()},
         paused=_pairs(seen["paused"]),
         is_fair=seen["is_fair"],
+        patience_s=float(seen["patience_s"] or PATIENCE_S),
     )
 
 
-@lru_cache(maxsize=1024)
-def need_of(lane: str) -> Need:
-    """What a lane is called says what its jobs need."""
-    queue, user, gpus, gpu_memory = json.loads(lane)
-    return Need(queue, user, gpus or "auto", int(gpu_memory or 0) or None)
-
-
-def _lane(lane: str, jobs: Sequence[str]) -> Lane:
-    return Lane(need_of(lane), tuple(_job(*pair) for pair in _pairs(jobs).items()))
+def _lane(lane: str, jobs: Sequence[str], waited_ms: float) -> Lane:
+    return Lane(need_of(lane), tuple(_job(*pair) for pair in _pairs(jobs).items()), waited_ms / 1000)
 
 
 def _job(job_id: str, score: str) -> QueuedJob:
@@ -96,20 +100,41 @@ def _job(job_id: str, score: str) -> QueuedJob:
 
 
 def _worker(
-    name: str, accepting: bool, queues: str, gpus: str, free_slots: int, holders: Sequence[str]
+    name: str,
+    accepting: bool,
+    queues: str,
+    gpus: str,
+    free_slots: int,
+    holders: Sequence[str],
+    slots: str,
+    own: Sequence[str],
 ) -> WorkerView:
     memory, held = _memory(gpus), _pairs(holders)
     is_open = accepting and free_slots > 0
-    taken = {int(gpu): sum(parts) for gpu, names in held.items() if (parts := shares(names))}
+    labels, cpus, host_memory = (text or "" for text in own)
+    sums = {what: sum(parts) for what, names in held.items() if (parts := shares(names))}
+    unasked = int(slots) - free_slots - len(shares(held.get(CPUS, "")))  # jobs that asked for no cores
     return WorkerView(
         name=name,
         accepting=accepting,
         queues=_names(queues),
         gpu_memory=memory,
         free_slots=free_slots,
+        slots=int(slots),
+        gpu_names=_gpu_names(gpus),
+        labels=_labels(labels),
+        cpus=int(cpus) if cpus else None,
+        memory=int(host_memory) if host_memory else None,
+        held_cpus=sums.pop(CPUS, 0) + unasked * share_of_slot(int(cpus or 0), int(slots)),
+        held_memory=sums.pop(MEMORY, 0),
         free_gpus=tuple(gpu for gpu in memory if str(gpu) not in held) if is_open else (),
-        shares={gpu: memory.get(gpu, 0) - bytes_ for gpu, bytes_ in taken.items()},
+        shares={int(gpu): memory.get(int(gpu), 0) - taken for gpu, taken in sums.items()},
     )
+
+
+def share_of_slot(cpus: int, slots: int) -> int:
+    """The cores of a job that asks for none."""
+    return max(1, cpus // slots)
 
 
 # What a worker says of itself stays the same from beat to beat.
@@ -123,6 +148,16 @@ def _names(queues: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _memory(gpus: str) -> Mapping[int, int]:
     return {gpu["index"]: gpu.get("memory_bytes", 0) for gpu in json.loads(gpus)}
+
+
+@lru_cache(maxsize=1024)
+def _gpu_names(gpus: str) -> Mapping[int, str]:
+    return {gpu["index"]: gpu.get("name", "").lower() for gpu in json.loads(gpus)}
+
+
+@lru_cache(maxsize=1024)
+def _labels(labels: str) -> frozenset[str]:
+    return frozenset(json.loads(labels or "[]"))
 
 
 def _pairs(flat: Sequence[str]) -> dict[str, str]:

@@ -40,6 +40,9 @@ class WorkerRecord:
     life: str = ""  # its process
     quarantine: str = ""  # why it takes nothing for now
     succeeded_at: float = 0.0  # when a job last succeeded there
+    labels: tuple[str, ...] = ()  # such as site=berlin
+    cpus: int = 0  # cores; 0: it does not say
+    memory: int = 0  # bytes of the host's memory
 
     @property
     def state_word(self) -> str:
@@ -166,7 +169,7 @@ def _record(
         accepting=stored.get("accepting") == "1",
         gpus=tuple(json.loads(stored.get("gpus", "[]"))),
         jobs=tuple(sorted(jobs)),
-        busy_gpus=tuple(sorted(int(gpu) for gpu in gpus)),
+        busy_gpus=tuple(sorted(int(gpu) for gpu in gpus if gpu.isdecimal())),
         seen_at=int(stored.get("seen_at", 0)) / 1000,
         is_alive=is_alive,
         token=stored.get("token", ""),
@@ -175,7 +178,12 @@ def _record(
         life=stored.get("life", ""),
         quarantine=stored.get("quarantine", ""),
         succeeded_at=int(stored.get("succeeded_at", 0)) / 1000,
-        shared_gpus={int(gpu): sum(held) for gpu, names in gpus.items() if (held := shares(names))},
+        labels=tuple(json.loads(stored.get("labels", "[]"))),
+        cpus=int(stored.get("cpus", 0)),
+        memory=int(stored.get("memory", 0)),
+        shared_gpus={
+            int(gpu): sum(held) for gpu, names in gpus.items() if gpu.isdecimal() and (held := shares(names))
+        },
     )
 
 

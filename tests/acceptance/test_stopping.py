@@ -109,3 +109,19 @@ def test_a_job_that_is_cancelled_now_is_gone_without_a_grace(installation: Insta
     assert record.outcome is Outcome.CANCELLED
     assert record.reason.startswith("cancelled by the user; killed at once")
     assert not process.is_running()
+
+
+def test_a_job_that_uses_more_memory_than_it_asked_for_is_stopped_with_that_reason(
+    installation: Installation,
+) -> None:
+    installation.cli("up")
+    installation.start_worker("one")
+    job_id = installation.submit("trainer=trainers.Hungry", "resources.memory=900MB", "retry.max=0")
+    record = installation.await_end(job_id)
+    assert record.failure == "memory_limit"
+    assert " of memory; it asked for 900.0 MB" in record.reason
+    needs_more = installation.submit("resources.memory=900TB")
+    assert (
+        "needs 900.0 TB of memory; the largest worker alive has"
+        in installation.cli("status", needs_more).stdout
+    )

@@ -34,6 +34,18 @@ def test_a_worker_is_shown_with_what_it_has_and_runs(cli: Cli, store):
     assert (shown["name"], shown["jobs"], shown["is_alive"]) == ("busy", ["aaa"], True)
 
 
+@pytest.mark.parametrize(
+    ("option", "wrong", "said"),
+    [
+        ("--slots", "many", "'many' is not a number from 1 to 1000, or such as per-gpu:2"),
+        ("--labels", "berlin", "'berlin' is not a label such as site=berlin"),
+    ],
+)
+def test_a_wrong_option_of_a_worker_is_refused(cli: Cli, option: str, wrong: str, said: str):
+    done = cli("worker", option, wrong)
+    assert (done.code, said in done.err) == (2, True)
+
+
 def test_a_worker_that_fell_silent_is_shown_as_such(cli: Cli, store):
     serving(store, "gone")
     store.redis.zadd(keys.WORKERS, {"gone": 0})

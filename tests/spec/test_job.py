@@ -51,7 +51,17 @@ def test_a_spec_cannot_be_changed():
         ("checkpoint: {every: 5}", "checkpoint.every: expected text, but this is 5"),
         ("checkpoint: {every: 0ep}", "checkpoint.every: '0ep' is not an interval; write 1ep, 500ba or 10m"),
         ("checkpoint: {mode: up}", "checkpoint.mode: it should be 'min' or 'max', but this is 'up'"),
-        ("resources: {gpus: 2}", "resources.gpus: it should be 'auto', 0 or 1, but this is 2"),
+        ("resources: {gpus: two}", "resources.gpus: expected a whole number or 'auto', but this is 'two'"),
+        (
+            "resources: {gpus: -1}",
+            "resources.gpus: it should be greater than or equal to 0 or 'auto', but this is -1",
+        ),
+        ("resources: {gpus: 2, gpu_memory: 1GB}", "gpu_memory is a share of one GPU; several are had whole"),
+        ("resources: {gpus: 0, gpu_type: [A100]}", "gpu_type asks for a GPU, and resources.gpus is 0"),
+        (
+            "resources: {gpus: 2, processes: 3}",
+            "3 processes need 3 GPUs, or none; resources.gpus is 2",
+        ),
         ("retry: {backoff: soon}", "retry.backoff: 'soon' is not a duration; write 30s, 10m or 2h30m"),
         ("retry: {max: 101}", "retry.max: it should be less than or equal to 100, but this is 101"),
         ("timeout: [1]", "timeout: a duration is written like 30s, 10m or 2h30m"),

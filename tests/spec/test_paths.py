@@ -14,6 +14,7 @@ def test_every_name_in_the_run_folder_is_pinned():
     assert {name: str(getattr(run, name).relative_to(run.root)) for name in named} == {
         "job_file": "job.yaml",
         "output_log": "output.log",
+        "ranks": "ranks",
         "epoch_log": "logs.txt",
         "metrics": "metrics.jsonl",
         "history": "history.json",
@@ -35,6 +36,7 @@ def test_numbered_files_and_those_of_code_are_pinned():
     run = RunPaths(Path("/r"))
     assert run.model_of_epoch(3) == Path("/r/all_models/model_3.pth")
     assert run.best_model(12) == Path("/r/best_models/model_12.pth")
+    assert run.rank_log(3) == Path("/r/ranks/rank-3.log")
     assert run.plot("loss") == Path("/r/plots/loss.png")
     assert artifact_file(Path("/runs"), "abc") == Path("/runs/.artifacts/abc")
     assert code_cache(Path("/home")) == Path("/home/cache/code")

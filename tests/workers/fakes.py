@@ -76,6 +76,9 @@ class FakeProcess:
             self.is_over = True
             self.exit_code = -signal.SIGKILL
 
+    def survivors(self) -> list[int]:
+        return []
+
     def close(self) -> None:
         self.is_closed = True
 

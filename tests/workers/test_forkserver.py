@@ -130,6 +130,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "provenance": {},
             "data_root": "",
             "threads": 1,
+            "processes": 1,
             "gpu_memory": None,
             leash.UNTIL: leash.now() + 3600,
             "marks": {"FUSIONQ_JOB": tmp_path.name, "FUSIONQ_ATTEMPT": str(number)},

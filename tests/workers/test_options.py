@@ -37,7 +37,21 @@ def test_no_queue_is_the_default_queue(queues: str):
     assert WorkerOptions.from_environ({options.ENV_QUEUES: queues}).queues == ("default",)
 
 
-@pytest.mark.parametrize("slots", ["0", "-1", "two", "1001", "1.5", "²"])
+def test_slots_may_be_counted_for_each_gpu():
+    found = WorkerOptions.from_environ({options.ENV_SLOTS: "per-gpu:3"})
+    assert (found.slots, found.slots_per_gpu) == (None, 3)
+    assert WorkerOptions.from_environ({options.ENV_SLOTS: "3"}).slots == 3
+
+
+def test_labels_are_key_and_value():
+    found = WorkerOptions.from_environ({options.ENV_LABELS: "site=berlin, disk=fast"})
+    assert found.labels == ("site=berlin", "disk=fast")
+    for wrong in ("site", "=berlin", "site="):
+        with pytest.raises(UsageError, match="is not a label such as site=berlin"):
+            WorkerOptions.from_environ({options.ENV_LABELS: wrong})
+
+
+@pytest.mark.parametrize("slots", ["per-gpu:", "per-gpu:0", "0", "-1", "two", "1001", "1.5", "²"])
 def test_a_wrong_number_of_slots_is_refused(slots: str):
     with pytest.raises(UsageError, match="FUSIONQ_WORKER_SLOTS"):
         WorkerOptions.from_environ({options.ENV_SLOTS: slots})

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Override what you need. `training` is the run: its position, history, model and optimizer."""
+    """Override what you need. `training` is the run: its position, history, model and optimizer.
+
+    In a job of several processes every rank has its own; with `only_first` rank 0 alone has one, as is right
+    for what writes or speaks. Such a one must not ask for what all ranks have to agree on, such as the loss.
+    """
+
+    only_first = False
 
     def on_train_start(self, training: Training) -> None:
         """Before the first batch of this process."""

@@ -6,6 +6,7 @@ import time
 
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.checkpoint import Checkpoints
+from fusionq.engine.ranks import Agreement
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd
 from fusionq.spec.units import Interval
@@ -20,15 +21,26 @@ class Checkpointing(Callback):
         self._saved_at = (-1, -1)
         self._batches = 0
         self._clock = time.monotonic()
+        self._agreement = Agreement()
+
+    def on_train_start(self, training: Training) -> None:
+        self._agreement = training.ranks.agreement()
 
     def on_batch_end(self, training: Training) -> None:
         self._batches += 1
         if not training.stepper.is_between_steps:
             return  # gradients that wait are no part of the state
-        if (self._every.batches and self._batches >= self._every.batches) or (
-            self._every.seconds and time.monotonic() - self._clock >= self._every.seconds
-        ):
+        has_seen = self._every.batches and self._batches >= self._every.batches
+        if has_seen or (self._every.seconds and self._is_time()):
             self._save(training)
+
+    def _is_time(self) -> bool:
+        """By the clock of whichever rank is the first, for all of them."""
+        is_due = time.monotonic() - self._clock >= self._every.seconds
+        if is_due:
+            self._clock = time.monotonic()  # nobody asks again before it is done
+        (is_time,) = self._agreement.on(is_due)
+        return is_time
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         is_due = self._every.epochs and training.epoch % self._every.epochs == 0
@@ -43,7 +55,9 @@ class Checkpointing(Callback):
         if position == self._saved_at:
             return
         training.check_loss()  # a state that is lost already must not push out the last good one
-        self._checkpoints.save(training.state_dict(), *position)
+        state = training.state_dict()
+        if training.ranks.is_first:
+            self._checkpoints.save(state, *position)
         self._saved_at = position
         self._batches = 0
         self._clock = time.monotonic()

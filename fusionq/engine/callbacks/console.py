@@ -13,12 +13,16 @@ from fusionq.spec.events import EpochEnd, Progress
 class EpochLines(Callback):
     """One line per epoch."""
 
+    only_first = True
+
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         print(epoch_line(event), flush=True)
 
 
 class ProgressBar(Callback):
     """A tqdm bar over the batches of each epoch, with the loss and the metrics."""
+
+    only_first = True
 
     def __init__(self, *, notebook: bool = False) -> None:
         self._notebook = notebook

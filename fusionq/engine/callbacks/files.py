@@ -31,6 +31,8 @@ def _short(value: float) -> str:
 class EpochLog(Callback):
     """A text file with one line per epoch. A resumed run drops the lines of epochs that it repeats."""
 
+    only_first = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -46,6 +48,8 @@ class EpochLog(Callback):
 
 class MetricPoints(Callback):
     """`metrics.jsonl`: every point as one JSON line. A resumed run drops the points that it repeats."""
+
+    only_first = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,6 +86,8 @@ def _is_before(line: str, training: Training) -> bool:
 
 class HistoryFile(Callback):
     """`history.json`: one row per epoch, rewritten whole after each."""
+
+    only_first = True
 
     def __init__(self, path: Path) -> None:
         self._path = path

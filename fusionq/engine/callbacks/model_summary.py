@@ -12,6 +12,8 @@ from fusionq.engine.training import Training
 class ModelSummary(Callback):
     """The layers with shapes, parameters and multiply-adds, for inputs like those of the first batch."""
 
+    only_first = True
+
     def on_train_start(self, training: Training) -> None:
         batch = next(iter(training.train_batches.epoch(training.epoch)), None)
         inputs = batch[0] if isinstance(batch, tuple | list) else batch

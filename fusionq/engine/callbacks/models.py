@@ -14,6 +14,8 @@ from fusionq.spec.paths import RunPaths
 class ModelFiles(Callback):
     """`all_models/model_<epoch>.pth` of every epoch (with "all"), and the best ones in `best_models/`."""
 
+    only_first = True
+
     def __init__(self, paths: RunPaths, save_models: str, *, keep_best: int = 1) -> None:
         self._paths = paths
         self._all = save_models == "all"

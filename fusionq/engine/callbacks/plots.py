@@ -22,6 +22,8 @@ class Plots(Callback):
     Drawn at the end and when training stops; with `every_epoch` after each epoch too.
     """
 
+    only_first = True
+
     def __init__(self, paths: RunPaths, *, every_epoch: bool = False) -> None:
         self._paths = paths
         self._every_epoch = every_epoch
@@ -43,6 +45,8 @@ class Plots(Callback):
 
 class ShownPlots(Callback):
     """Shows the pictures after every epoch: in a notebook in its cell, elsewhere in one window each."""
+
+    only_first = True
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         if _in_notebook():

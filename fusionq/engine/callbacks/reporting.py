@@ -14,6 +14,8 @@ Report = Callable[[Event], None]
 class Reporting(Callback):
     """Passes the events of a run to `report`."""
 
+    only_first = True
+
     def __init__(self, report: Report) -> None:
         self._report = report
 

@@ -16,6 +16,8 @@ from fusionq.spec.events import EpochEnd, Progress
 class CsvLog(Callback):
     """`metrics.csv` in the run folder: a row per epoch, rewritten whole."""
 
+    only_first = True
+
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(training.history.series()), lineterminator="\n")
@@ -26,6 +28,8 @@ class CsvLog(Callback):
 
 class TensorBoard(Callback):
     """Event files in `tensorboard/` of the run folder, for `tensorboard --logdir`."""
+
+    only_first = True
 
     def __init__(self) -> None:
         self._writer: Any = None

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fusionq.engine.data.augment import Augmentation
+from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.seeded import SeededSamples
 from fusionq.engine.randomness import derive_seed
 from fusionq.errors import DataError
@@ -37,10 +38,23 @@ def epoch_order(num_samples: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(num_samples, generator=generator)
 
 
+class DividedBatches(Batches, Protocol):
+    """Batches of which each of several processes gets its part (see `Part`)."""
+
+    def whole_length(self, batch: int) -> int:
+        """How many samples batch number `batch` of an epoch holds for all processes together."""
+        ...
+
+
+def _whole_length(num_samples: int, batch_size: int, batch: int) -> int:
+    return min(batch_size, num_samples - batch * batch_size)
+
+
 class ResidentBatches:
     """Batches out of tensors that lie on the device: no copies from the host, no worker processes.
 
-    `tensors` share their first dimension, one entry per sample; a batch is a tuple of (batch_size, …).
+    `tensors` share their first dimension, one entry per sample; a batch is a tuple of (batch_size, …), or of
+    the `part` of it that is ours.
     """
 
     def __init__(
@@ -52,8 +66,10 @@ class ResidentBatches:
         seed: int = 0,
         transform: Any = None,
         augmentations: Sequence[Augmentation] = (),
+        part: Part = WHOLE,
     ) -> None:
         self.tensors = tensors
+        self.part = part
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
@@ -63,6 +79,9 @@ class ResidentBatches:
 
     def __len__(self) -> int:
         return -(-self.num_samples // self.batch_size)
+
+    def whole_length(self, batch: int) -> int:
+        return _whole_length(self.num_samples, self.batch_size, batch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
         if start >= len(self):
@@ -88,13 +107,14 @@ class ResidentBatches:
             yield images, *rest
 
     def _indices(self, epoch: int, start: int) -> Sequence[Tensor]:
-        """The samples of every batch from `start` on: int64 on the device."""
+        """Our samples of every batch from `start` on: int64 on the device."""
         order = epoch_order(self.num_samples, self.seed, epoch).to(self.tensors[0].device)
-        return order[start * self.batch_size :].split(self.batch_size)
+        return [self.part.of(batch) for batch in order[start * self.batch_size :].split(self.batch_size)]
 
     def _in_order(self, start: int) -> Iterator[tuple[Tensor, ...]]:
         first = start * self.batch_size
-        return zip(*(tensor[first:].split(self.batch_size) for tensor in self.tensors), strict=True)
+        for batch in zip(*(tensor[first:].split(self.batch_size) for tensor in self.tensors), strict=True):
+            yield tuple(map(self.part.of, batch))
 
 
 class LoaderBatches:
@@ -110,12 +130,13 @@ class LoaderBatches:
         seed: int = 0,
         num_workers: int = 0,
         collate_fn: Callable[[list[Any]], Any] | None = None,
+        part: Part = WHOLE,
     ) -> None:
-        self._sampler = _PositionSampler(len(dataset), batch_size, shuffle, seed)  # type: ignore[arg-type]
+        num_samples = len(dataset)  # type: ignore[arg-type]
+        self._sampler = _BatchSampler(num_samples, batch_size, shuffle, seed, part)
         self._loader = DataLoader(
             SeededSamples(dataset, seed, is_alone=num_workers > 0),
-            batch_size=batch_size,
-            sampler=self._sampler,
+            batch_sampler=self._sampler,
             num_workers=num_workers,
             collate_fn=collate_fn,
             pin_memory=device.type == "cuda",
@@ -126,6 +147,9 @@ class LoaderBatches:
 
     def __len__(self) -> int:
         return self._sampler.num_batches
+
+    def whole_length(self, batch: int) -> int:
+        return _whole_length(self._sampler.num_samples, self._sampler.batch_size, batch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
         self._sampler.begin(epoch, start)
@@ -156,6 +180,9 @@ class HookedBatches:
     def __len__(self) -> int:
         return len(self._batches)
 
+    def whole_length(self, batch: int) -> int:
+        return self._batches.whole_length(batch)  # type: ignore[attr-defined]
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
         return map(self._apply, self._batches.epoch(epoch, start))
 
@@ -167,30 +194,32 @@ class HookedBatches:
         return (inputs, *batch[1:]) if is_pair else inputs
 
 
-class _PositionSampler(Sampler):
-    """Yields (epoch, index) from a position on; the skip costs nothing."""
+class _BatchSampler(Sampler):
+    """Yields our part of every batch, as (epoch, index), from a position on; the skip costs nothing."""
 
-    def __init__(self, num_samples: int, batch_size: int, shuffle: bool, seed: int) -> None:
+    def __init__(self, num_samples: int, batch_size: int, shuffle: bool, seed: int, part: Part) -> None:
         self.num_samples = num_samples
         self.batch_size = batch_size
         self.num_batches = -(-num_samples // batch_size)
         self.shuffle = shuffle
         self.seed = seed
+        self.part = part
         self.begin(0, 0)
 
     def begin(self, epoch: int, start: int) -> None:
         self._epoch = epoch
-        self._first = start * self.batch_size
+        self._start = start
 
     def __len__(self) -> int:
-        return self.num_samples - self._first
+        return self.num_batches - self._start
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order: Sequence[int] = range(self.num_samples)
         if self.shuffle:
-            indices = epoch_order(self.num_samples, self.seed, self._epoch)[self._first :].tolist()
-        else:
-            indices = range(self._first, self.num_samples)
-        return ((self._epoch, index) for index in indices)
+            order = epoch_order(self.num_samples, self.seed, self._epoch).tolist()
+        for first in range(self._start * self.batch_size, self.num_samples, self.batch_size):
+            batch = [(self._epoch, index) for index in order[first : first + self.batch_size]]
+            yield self.part.of(batch)
 
 
 def as_batches(loader: Any) -> Batches:

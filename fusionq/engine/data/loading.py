@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 
 from fusionq.engine.build import build, find_target
 from fusionq.engine.data.batches import Batches, HookedBatches, LoaderBatches
+from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.resident import resident_batches
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
@@ -40,12 +41,19 @@ class BatchMaker:
     """Makes the batches of every data set of a job; making it raises TargetError for a wrong transform."""
 
     def __init__(
-        self, section: DataSection, device: torch.device, seed: int, *, channels_last: bool = False
+        self,
+        section: DataSection,
+        device: torch.device,
+        seed: int,
+        *,
+        channels_last: bool = False,
+        part: Part = WHOLE,
     ) -> None:
         self._section = section
         self._device = device
         self._seed = seed
         self._channels_last = channels_last
+        self._part = part
         self._transforms = _build_all(section.transform, "data.transform")
         self._augment = _build_all(section.augment, "data.augment")
         self._collate_fn = find_target(section.collate_fn, "data.collate_fn") if section.collate_fn else None
@@ -68,7 +76,14 @@ class BatchMaker:
         # Without gradients a larger batch takes no more memory than training does.
         size = self._section.batch_size * (1 if train else TEST_BATCH_FACTOR)
         return resident_batches(
-            dataset, self._transforms, size, self._device, shuffle=train, seed=self._seed, augment=augment
+            dataset,
+            self._transforms,
+            size,
+            self._device,
+            shuffle=train,
+            seed=self._seed,
+            augment=augment,
+            part=self._part,
         )
 
     def _through_loader(self, dataset: Dataset, augment: list[Any], train: bool) -> Batches:
@@ -81,6 +96,7 @@ class BatchMaker:
             seed=self._seed,
             num_workers=self._section.num_workers,
             collate_fn=self._collate_fn,
+            part=self._part,
         )
 
 

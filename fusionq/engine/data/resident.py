@@ -21,6 +21,7 @@ from torchvision.transforms import v2
 from fusionq.engine.data.augment import Augmentation, batched
 from fusionq.engine.data.batches import ResidentBatches
 from fusionq.engine.data.digits import Digits
+from fusionq.engine.data.part import WHOLE, Part
 
 SHARE_OF_FREE_MEMORY = 0.25
 CHUNK = 4096
@@ -53,18 +54,25 @@ class Resident:
 
 
 def hold(
-    dataset: Any, transforms: list[Any], device: torch.device, *, transform_later: bool = False
+    dataset: Any,
+    transforms: list[Any],
+    device: torch.device,
+    *,
+    transform_later: bool = False,
+    num_processes: int = 1,
 ) -> Resident | None:
     """The data set on `device`, transformed once where that fits; None where we cannot hold it.
 
     `transforms` come after those that the data set has itself. With `transform_later` they wait for the
-    batch, since something comes before them.
+    batch, since something comes before them. On the host `num_processes` of a job hold it, each for itself.
     """
     tensors = _as_tensors(dataset)
     steps = None if tensors is None else _batched_steps([*own_transforms(dataset), *transforms], tensors[0])
     if tensors is None or steps is None:
         return None
     budget = SHARE_OF_FREE_MEMORY * _free_memory(device)
+    if device.type == "cpu":
+        budget /= num_processes
     if _size(tensors) > budget:
         return None
     first, *rest = (tensor.to(device) for tensor in tensors)
@@ -84,6 +92,7 @@ def resident_batches(
     shuffle: bool,
     seed: int = 0,
     augment: Sequence[Any] = (),
+    part: Part = WHOLE,
 ) -> ResidentBatches | None:
     """The batches of a data set on `device`, or None where it must go through a DataLoader.
 
@@ -94,7 +103,7 @@ def resident_batches(
         return None
     tensors = _as_tensors(dataset) if augment else None
     augmentations = _batched_augmentations(augment, tensors, seed, device)
-    resident = hold(dataset, transforms, device, transform_later=bool(augment))
+    resident = hold(dataset, transforms, device, transform_later=bool(augment), num_processes=part.count)
     if resident is None or augmentations is None:
         return None
     return ResidentBatches(
@@ -104,6 +113,7 @@ def resident_batches(
         seed=seed,
         transform=resident.transform,
         augmentations=augmentations,
+        part=part,
     )
 
 

@@ -1,4 +1,5 @@
--- Who holds a GPU of a worker: one job alone ('abc'), or some that share its memory ('abc:2000,def:3000').
+-- Who holds a GPU of a worker: one job alone ('abc'), or some that share its memory ('abc:2000,def:3000'). Cores and
+-- memory of the host are held likewise, under the names 'cpus' and 'memory', by the jobs that ask for so many.
 
 local function holders_of(worker, gpu)
   return redis.call('HGET', K.worker_gpus(worker), gpu) or ''

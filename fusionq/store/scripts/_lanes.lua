@@ -9,10 +9,11 @@ local function place_in_queue(id)
 end
 
 local function lane_of(id)
-  local what = redis.call('HMGET', K.job(id), 'queue', 'user', 'gpus', 'gpu_memory')
+  local what = redis.call('HMGET', K.job(id), 'queue', 'user', 'gpus', 'gpu_memory', 'needs')
   for i = 1, 4 do
     what[i] = what[i] or ''
   end
+  what[5] = what[5] and what[5] ~= '' and what[5] or nil
   return cjson.encode(what)
 end
 
@@ -20,7 +21,9 @@ end
 local function enqueue(id)
   local lane = lane_of(id)
   set(id, 'lane', lane)
-  redis.call('ZADD', K.pending(lane), place_in_queue(id), id)
+  if redis.call('ZADD', K.pending(lane), place_in_queue(id), id) == 1 then
+    set(id, 'queued_at', now_ms())
+  end
   redis.call('SADD', K.lanes, lane)
 end
 

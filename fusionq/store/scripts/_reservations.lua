@@ -30,6 +30,9 @@ local function reserve(id, worker, gpus, bytes)
   for gpu in string.gmatch(gpus, '%d+') do
     take_gpu(worker, gpu, id, bytes)
   end
+  for _, need in ipairs(host_needs(id)) do
+    take_gpu(worker, need[1], id, need[2])
+  end
   count_active(id, 1)
 end
 
@@ -42,6 +45,9 @@ local function release(id)
     end
     for gpu in string.gmatch(get(id, 'assigned_gpus') or '', '%d+') do
       free_gpu(worker, gpu, id)
+    end
+    for _, need in ipairs(host_needs(id)) do
+      free_gpu(worker, need[1], id)
     end
   end
   redis.call('ZREM', K.assigned, id)

@@ -17,6 +17,9 @@ for gpu in string.gmatch(gpus, '%d+') do
     return 0
   end
 end
+if not host_has_room(worker, id) then
+  return 0
+end
 if get(id, 'status') ~= 'queued' or redis.call('HEXISTS', K.paused, get(id, 'queue')) == 1 then
   return 0
 end

@@ -13,7 +13,7 @@ end
 
 -- Who holds which of its GPUs matters only as long as it has a free slot. nil where its record is gone.
 local function look_at_worker(name)
-  local has = redis.call('HMGET', K.worker(name), 'slots', 'accepting', 'queues', 'gpus')
+  local has = redis.call('HMGET', K.worker(name), 'slots', 'accepting', 'queues', 'gpus', 'labels', 'cpus', 'memory')
   if has[1] then
     local slots = math.max(0, tonumber(has[1]) - redis.call('SCARD', K.worker_jobs(name)))
     local is_open = has[2] == '1' and slots > 0
@@ -21,7 +21,8 @@ local function look_at_worker(name)
     if is_open then
       note_slots(queues, slots)
     end
-    return {name, has[2] == '1', queues, has[4] or '[]', slots, is_open and redis.call('HGETALL', K.worker_gpus(name))}
+    local held = is_open and redis.call('HGETALL', K.worker_gpus(name))
+    return {name, has[2] == '1', queues, has[4] or '[]', slots, held, has[1], {has[5], has[6], has[7]}}
   end
 end
 
@@ -46,7 +47,7 @@ local function open_lanes()
   for _, lane in ipairs(redis.call('SMEMBERS', K.lanes)) do
     local what = cjson.decode(lane)
     if free[what[1]] then
-      local kind = table.concat({what[1], what[3], what[4]}, ' ')
+      local kind = table.concat({what[1], what[3], what[4], what[5] or ''}, ' ')
       kinds[kind] = kinds[kind] or {most = free[what[1]]}
       table.insert(kinds[kind], standing_of(lane, what[2]))
     end
@@ -55,7 +56,9 @@ local function open_lanes()
 end
 
 local function look_at_lane(lane, most)
-  return {lane, redis.call('ZRANGE', K.pending(lane), 0, most - 1, 'WITHSCORES')}
+  local jobs = redis.call('ZRANGE', K.pending(lane), 0, most - 1, 'WITHSCORES')
+  local queued_at = jobs[1] and tonumber(get(jobs[1], 'queued_at') or '')
+  return {lane, jobs, queued_at and now_ms() - queued_at or 0}
 end
 
 local workers, lanes = {}, {}
@@ -75,4 +78,7 @@ for _, kind in pairs(open_lanes()) do
     lanes[#lanes + 1] = look_at_lane(kind[i][1], kind.most)
   end
 end
-return cjson.encode({workers = workers, lanes = lanes, usage = active, paused = paused, is_fair = is_fair})
+return cjson.encode({
+  workers = workers, lanes = lanes, usage = active, paused = paused, is_fair = is_fair,
+  patience_s = redis.call('HGET', K.policy, 'patience_s'),
+})

@@ -1,0 +1,221 @@
+"""One training in several processes: what a process does with the others, and what it does alone.
+
+Every process (a rank, counted from 0) has the whole model and its part of every batch. Gradients are joined
+by torch's DistributedDataParallel, weighted by the samples of each part; sums of losses and metrics, and what
+is decided by a clock or a signal, are agreed on, so that all take the same steps. Rank 0 speaks and writes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from fusionq.engine.data.batches import Batches, batch_length, to_device
+from fusionq.engine.data.part import WHOLE, Part
+from fusionq.engine.metrics import Metric
+from fusionq.errors import HookError
+
+
+class Agreement:
+    """Questions that all processes of a training answer alike, each time they are asked."""
+
+    def on(self, *asked: bool) -> tuple[bool, ...]:
+        """Which of these anybody asks for. All must call it at the same point.
+
+        In several processes the answer is to what was asked the time before, so that nobody waits for it.
+        """
+        return asked
+
+
+class Ranks:
+    """A training in one process: it agrees with itself. The base of those in several."""
+
+    part: Part = WHOLE
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that speaks and writes."""
+        return self.part.index == 0
+
+    @property
+    def is_alone(self) -> bool:
+        return self.part.count == 1
+
+    @contextmanager
+    def sharing(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
+        """While it lasts, every backward through the model joins the gradients of all."""
+        yield
+
+    def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int, int]:
+        """How many samples of this batch are ours, and how many it has in all."""
+        length = batch_length(batch)
+        return length, length
+
+    def has_part_in(self, batches: Batches, number: int) -> bool:
+        """Whether samples of this batch are ours."""
+        return True
+
+    def agreement(self) -> Agreement:
+        """What is asked for at one place of the loop, by anybody."""
+        return Agreement()
+
+    def result(self, metric: Metric) -> float:
+        """The value over everything that all have seen; all must call it."""
+        return metric.result()
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        """Each value summed over all; all must call it. The same bits everywhere."""
+        return list(values)
+
+    def first_of(self, number: int | None) -> int | None:
+        """The smallest number that any has; None where none has one. All must call it."""
+        return number
+
+    def collect(self, state: Any) -> list[Any]:
+        """What each rank has, by rank, on rank 0; elsewhere []. All must call it."""
+        return [state]
+
+
+ALONE = Ranks()
+
+
+class Group(Ranks):
+    """One of several processes that torch.distributed has joined already (`init_process_group`)."""
+
+    def __init__(self) -> None:
+        self.part = Part(dist.get_rank(), dist.get_world_size())
+        # What is agreed on lies on the host, and must not wait for what the GPUs exchange.
+        self._host = dist.new_group(backend="gloo")
+        self._weight = 1.0
+        self._was_joined = False
+
+    @contextmanager
+    def sharing(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
+        """Raises HookError at a step whose gradients were not joined: each process would go its own way."""
+        shared = DistributedDataParallel(model)
+        shared.register_comm_hook(None, self._join)
+        hook = optimizer.register_step_pre_hook(self._check_joined)
+        try:
+            with _called_through(shared, model):
+                yield
+        finally:
+            hook.remove()
+
+    def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int, int]:
+        whole = batches.whole_length(number)  # type: ignore[attr-defined]
+        ours = self.part.length(whole)
+        self._weight = ours / whole
+        self._was_joined = False
+        return ours, whole
+
+    def has_part_in(self, batches: Batches, number: int) -> bool:
+        return self.part.length(batches.whole_length(number)) > 0  # type: ignore[attr-defined]
+
+    def agreement(self) -> Agreement:
+        return _Delayed(self._host)
+
+    def result(self, metric: Metric) -> float:
+        if sums := metric.sums():
+            return metric.result_of(self.sums(sums))
+        value = float(metric.result())
+        is_known = not math.isnan(value)
+        total, number = self.sums([value if is_known else 0.0, is_known])
+        return total / number if number else math.nan
+
+    def sums(self, values: Sequence[float]) -> list[float]:
+        summed = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(summed, group=self._host)
+        return summed.tolist()
+
+    def first_of(self, number: int | None) -> int | None:
+        none = torch.iinfo(torch.int64).max
+        first = torch.tensor(none if number is None else number)
+        dist.all_reduce(first, dist.ReduceOp.MIN, group=self._host)
+        return None if first.item() == none else int(first.item())
+
+    def collect(self, state: Any) -> list[Any]:
+        collected = [None] * self.part.count if self.is_first else None
+        dist.gather_object(to_device(state, torch.device("cpu")), collected, group=self._host)
+        return collected or []
+
+    # --- the gradients -------------------------------------------------------------------------------
+
+    # Without annotations, for torch compares them, and ours are texts.
+    def _join(self, state, bucket):
+        """Instead of their plain mean: by samples, for the parts of a batch may differ by one."""
+        self._was_joined = True
+        gradients = bucket.buffer().mul_(self._weight)
+        return dist.all_reduce(gradients, async_op=True).get_future().then(lambda done: done.value()[0])
+
+    def _check_joined(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        has_closure = len(args) > 1 or "closure" in kwargs  # it computes the gradients after us
+        if not self._was_joined and not has_closure:
+            raise HookError(
+                "the gradients of a batch were not joined with those of the other processes: "
+                "__train_func__ must compute its outputs by self.model(...), not by parts of the model"
+            )
+        self._was_joined = False
+
+
+class _Delayed(Agreement):
+    def __init__(self, group: dist.ProcessGroup) -> None:
+        self._group = group
+        self._asked: tuple[dist.Work, Tensor] | None = None
+
+    def on(self, *asked: bool) -> tuple[bool, ...]:
+        heard = self._heard() or (False,) * len(asked)
+        flags = torch.tensor(asked, dtype=torch.uint8)
+        self._asked = dist.all_reduce(flags, dist.ReduceOp.MAX, group=self._group, async_op=True), flags
+        return heard
+
+    def _heard(self) -> tuple[bool, ...]:
+        if self._asked is None:
+            return ()
+        work, flags = self._asked
+        work.wait()
+        return tuple(map(bool, flags.tolist()))
+
+
+@contextmanager
+def _called_through(shared: DistributedDataParallel, model: nn.Module) -> Iterator[None]:
+    """While it lasts, calling the model to train it calls `shared`, which calls the model.
+
+    The trainer's own code goes on seeing the model itself, with its layers, attributes and state.
+    """
+    plain = type(model)
+    is_within = False
+
+    def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        nonlocal is_within
+        if is_within or not (self.training and torch.is_grad_enabled()):
+            return plain.__call__(self, *args, **kwargs)
+        is_within = True
+        try:
+            return shared(*args, **kwargs)
+        finally:
+            is_within = False
+
+    model.__class__ = type(plain.__name__, (plain,), {"__call__": call, "__module__": plain.__module__})
+    try:
+        yield
+    finally:
+        model.__class__ = plain
+
+
+def synced_batch_norm(model: nn.Module, warn: Callable[[str], None]) -> nn.Module:
+    """The model with batch statistics over all ranks, where torch has that: on GPUs.
+
+    The keys of its state stay as they are.
+    """
+    if torch.cuda.is_available():
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    warn("train.sync_batch_norm does nothing on the CPU: torch has it for GPUs only")
+    return model

@@ -1,0 +1,196 @@
+"""A job in several processes: one per GPU, or several on the CPU.
+
+The job process leads: it forks the ranks, with what it has imported and the data that it has opened, passes
+on that they are to stop, and ends them all when one is dead. Rank 0 speaks to the supervisor on the same
+channel. The ranks find each other at a socket on loopback that the leader has opened for them.
+
+They are started by torch's own `start_processes`, the layer under torchrun; torchrun itself would start a
+cold Python for each of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.multiprocessing import start_processes
+
+from fusionq.engine.job import Job, run_job
+from fusionq.engine.ranks import Group
+from fusionq.engine.stopping import StopToken
+from fusionq.spec.events import Event
+from workers import wire
+from workers.endings import of_exit_code
+from workers.explaining import explain
+from workers.gpu_share import keep_to_share
+from workers.shaping import die_with_parent, flush_output, redirect_output
+
+LOOPBACK = "127.0.0.1"
+MOST_OF_A_TRACE = 20_000  # characters; what does not fit into the socket would block
+WORDS_S = 1.0  # how long to wait for what a rank said before it ended
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every rank needs to know."""
+
+    job: Job
+    opened: Mapping[str, Any]
+    orders: Mapping[str, Any]
+    channel: socket.socket
+    meeting: socket.socket
+    last_words: socket.socket
+
+    @property
+    def count(self) -> int:
+        return self.orders["processes"]
+
+
+def lead(
+    job: Job,
+    opened: Mapping[str, Any],
+    orders: Mapping[str, Any],
+    channel: socket.socket,
+    stop: StopToken,
+) -> int:
+    """Run the job in its ranks. Returns the exit code of this process; what failed is told on `channel`."""
+    job.paths.ranks.mkdir(exist_ok=True)
+    heard, last_words = socket.socketpair()
+    meeting = socket.create_server((LOOPBACK, 0))
+    work = _Work(job, opened, orders, channel, meeting, last_words)
+    # Blocked until each rank has its own handler: a signal in between must find that one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    ranks: list[BaseProcess] = start_processes(
+        _run_rank, (work,), work.count, join=False, start_method="fork"
+    ).processes
+    meeting.close()
+
+    def pass_on(*_: Any) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(ranks[0].pid, signal.SIGTERM)  # the others hear it from this one
+
+    signal.signal(signal.SIGTERM, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    if stop.requested:
+        pass_on()
+    code = _await_end(ranks)
+    if code == wire.EXIT_FAILED:
+        error = _cause(ranks, wire.Receiver(heard))
+        print(error.pop("trace", ""), end="", flush=True)
+        wire.send(channel, {"kind": "error", **error})
+    _end(ranks)
+    return code
+
+
+def _await_end(ranks: Sequence[BaseProcess]) -> int:
+    """Until all have ended well, or one has not."""
+    living = list(ranks)
+    codes: set[int | None] = set()
+    while living:
+        wait([rank.sentinel for rank in living])
+        codes |= {rank.exitcode for rank in living} - {None}
+        living = [rank for rank in living if rank.exitcode is None]
+        if codes - {wire.EXIT_DONE, wire.EXIT_STOPPED}:
+            return wire.EXIT_FAILED
+    return max(codes)  # one that has stopped has not done
+
+
+def _end(ranks: Sequence[BaseProcess]) -> None:
+    for rank in ranks:
+        if rank.exitcode is None:
+            rank.kill()
+        rank.join()
+
+
+def _cause(ranks: Sequence[BaseProcess], heard: wire.Receiver) -> dict[str, Any]:
+    """Which rank took the others down, and why.
+
+    One that was killed says nothing. Else it is the first that spoke: the others fail only when it is gone.
+    """
+    for number, rank in enumerate(ranks):
+        if (rank.exitcode or 0) < 0:
+            return _told(number, *of_exit_code(rank.exitcode))
+    for said in heard.receive(WORDS_S):
+        trace = f"rank {said['rank']} failed:\n{said['trace']}"
+        return {**_told(said["rank"], said["class"], said["reason"]), "trace": trace}
+    number = next(i for i, rank in enumerate(ranks) if rank.exitcode)
+    return _told(number, *of_exit_code(ranks[number].exitcode))
+
+
+def _told(rank: int, failure: str, reason: str) -> dict[str, Any]:
+    return {"class": failure, "reason": f"rank {rank}: {reason}"}
+
+
+# --- in a rank ---------------------------------------------------------------------------------------
+
+
+def _run_rank(rank: int, work: _Work) -> None:
+    code = wire.EXIT_FAILED
+    try:
+        die_with_parent()
+        stop = StopToken()
+        signal.signal(signal.SIGTERM, lambda *_: stop.request())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        if rank:
+            redirect_output(work.job.paths.rank_log(rank))
+        code = _train(rank, work, stop)
+    except BaseException as error:
+        _speak(rank, error, work)
+    finally:
+        flush_output()
+        os._exit(code)
+
+
+def _train(rank: int, work: _Work, stop: StopToken) -> int:
+    def report(event: Event) -> None:
+        if rank == 0:
+            wire.send(work.channel, event.to_json())
+
+    torch.set_num_threads(max(1, work.orders["threads"] // work.count))
+    _meet(rank, work)
+    keep_to_share(work.orders["gpu_memory"])
+    result = run_job(replace(work.job, ranks=Group()), report, stop, work.opened)
+    dist.destroy_process_group()
+    if result is None:
+        return wire.EXIT_STOPPED
+    if rank == 0:
+        wire.send(work.channel, {"kind": "result", "result": result})
+    return wire.EXIT_DONE
+
+
+def _meet(rank: int, work: _Work) -> None:
+    """Join the others, under the names that torchrun gives them (https://pytorch.org/docs/stable/elastic)."""
+    port = work.meeting.getsockname()[1]
+    number, count = str(rank), str(work.count)
+    os.environ.update(RANK=number, LOCAL_RANK=number, WORLD_SIZE=count, LOCAL_WORLD_SIZE=count)
+    os.environ.update(MASTER_ADDR=LOOPBACK, MASTER_PORT=str(port))
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if os.uname().sysname == "Linux" else "lo0")
+    if rank == 0:
+        store = dist.TCPStore(LOOPBACK, port, is_master=True, master_listen_fd=work.meeting.detach())
+    else:
+        work.meeting.close()
+        store = dist.TCPStore(LOOPBACK, port)
+    has_gpu = torch.cuda.is_available()
+    if has_gpu:
+        torch.cuda.set_device(rank)
+    dist.init_process_group("nccl" if has_gpu else "gloo", store=store, rank=rank, world_size=work.count)
+
+
+def _speak(rank: int, error: BaseException, work: _Work) -> None:
+    """Before the sockets close by which the others find out."""
+    trace = "".join(traceback.format_exception(error))[-MOST_OF_A_TRACE:]
+    with suppress(OSError):
+        said = {"rank": rank, **explain(error, work.orders["code"]), "trace": trace}
+        wire.send(work.last_words, said)
+    with suppress(OSError):
+        print(trace, flush=True)
