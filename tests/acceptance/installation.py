@@ -36,15 +36,15 @@ class Slow(tf.StandardModel):
         time.sleep(self.seconds)
         super().__train_func__(*arguments)
 
+class Faulty(tf.StandardModel):
+    def __train_func__(self, *arguments):
+        raise ValueError("these samples are odd")
+
 class Hungry(tf.StandardModel):
     def __train_func__(self, *arguments):
         self.eaten = [*getattr(self, "eaten", []), bytearray(b"x") * 50_000_000]
         time.sleep(0.1)
         super().__train_func__(*arguments)
-
-class Faulty(tf.StandardModel):
-    def __train_func__(self, *arguments):
-        raise ValueError("these samples are odd")
 """
 
 # Dropout and shuffling draw random numbers: a resume that is not exact shows in the weights.

@@ -200,7 +200,7 @@ def test_a_rank_that_hangs_is_killed_after_the_grace(pool: Installation) -> None
     run_dir = pool.home / "runs" / job_id
     wait_until(lambda: "hanging" in text_of(run_dir / "ranks" / "rank-1.log"), timeout_s=LONG_S)
     done = pool.cli("cancel", job_id)
-    assert "killed after 1s of grace" in done.stderr
+    assert "killed after 1.0s of grace" in done.stderr
     assert no_rank_is_left(job_id)
 
 

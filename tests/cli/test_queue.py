@@ -61,9 +61,9 @@ def test_the_order_is_shown_and_changed(cli: Cli, store):
 
 
 def test_patience_is_shown_and_changed(cli: Cli, store):
-    assert cli("queue", "patience").out == "10m\n"
+    assert cli("queue", "patience").out == "10m 00s\n"
     done = cli("queue", "patience", "1h30m")
-    assert done.err.startswith("a large job waits 1h30m until a worker is kept free for it")
+    assert done.err.startswith("a large job waits 1h 30m until a worker is kept free for it")
     assert store.queues.patience() == 5400
     done = cli("queue", "patience", "long")
     assert (done.code, "'long' is not a duration" in done.err) == (2, True)

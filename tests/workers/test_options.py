@@ -14,11 +14,12 @@ def test_the_variables_are_spelled_so():
     assert options.ENV_SLOTS == "FUSIONQ_WORKER_SLOTS"
     assert options.ENV_GPUS == "FUSIONQ_WORKER_GPUS"
     assert options.ENV_QUEUES == "FUSIONQ_WORKER_QUEUES"
+    assert options.ENV_LABELS == "FUSIONQ_WORKER_LABELS"
     assert options.ENV_EXIT_WHEN_IDLE == "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
 
 
 def test_without_a_word_a_worker_takes_all_gpus_and_the_default_queue():
-    assert WorkerOptions.from_environ({}) == WorkerOptions("", None, "all", ("default",), False)
+    assert WorkerOptions.from_environ({}) == WorkerOptions()
 
 
 def test_everything_can_be_said():
@@ -27,9 +28,12 @@ def test_everything_can_be_said():
         options.ENV_SLOTS: "3",
         options.ENV_GPUS: "0,2",
         options.ENV_QUEUES: " big , small,",
+        options.ENV_LABELS: "site=berlin",
         options.ENV_EXIT_WHEN_IDLE: "1",
     }
-    assert WorkerOptions.from_environ(environ) == WorkerOptions("box", 3, "0,2", ("big", "small"), True)
+    assert WorkerOptions.from_environ(environ) == WorkerOptions(
+        "box", 3, "0,2", ("big", "small"), ("site=berlin",), exit_when_idle=True
+    )
 
 
 @pytest.mark.parametrize("queues", ["", " ", ","])
