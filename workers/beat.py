@@ -86,6 +86,7 @@ class Beat:
     def _renew(self) -> None:
         node = self._node
         attempts = node.running.all()
+        node.look_at_gpus()
         if not node.register():
             log.error("another worker took the name %s; this one takes nothing more", node.name)
             node.is_accepting = False

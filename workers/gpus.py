@@ -1,17 +1,19 @@
-"""The GPUs of this machine, through NVML: no CUDA context is made and no GPU memory is used."""
+"""The GPUs of this machine, and what is going on on them, through NVML: no CUDA context, no GPU memory."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fusionq.errors import UsageError
 from workers.options import ALL_GPUS, ENV_GPUS, NO_GPUS
 
 log = logging.getLogger("fusionq.worker")
+
+_CORE = 0  # NVML_TEMPERATURE_GPU
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,19 @@ class Gpu:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a GPU does at a moment. None is what it does not tell."""
+
+    used_bytes: int
+    use: int | None = None  # percent of the time
+    temperature: int | None = None  # degrees Celsius
+    processes: Mapping[int, int] = field(default_factory=dict)  # bytes by the number of a computing process
+
+    def to_json(self) -> dict[str, Any]:
+        return {"used_bytes": self.used_bytes, "use": self.use, "temperature": self.temperature}
+
+
 def find_gpus(chosen: str, nvml: Any = None) -> list[Gpu]:
     """The GPUs that a worker may use: `chosen` is all, none, or numbers such as 0,2. Raises UsageError.
 
@@ -34,7 +49,7 @@ def find_gpus(chosen: str, nvml: Any = None) -> list[Gpu]:
     """
     if chosen == NO_GPUS:
         return []
-    present = _all_gpus(nvml or _pynvml())
+    present = _all_gpus(nvml or pynvml())
     if chosen == ALL_GPUS:
         return present
     wanted = [int(part) for part in chosen.split(",")]
@@ -50,6 +65,44 @@ def find_gpus(chosen: str, nvml: Any = None) -> list[Gpu]:
 def visible_devices(gpus: list[Gpu]) -> dict[str, str]:
     """The environment that shows a job exactly these GPUs. Their UUIDs mean the same in every numbering."""
     return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus)}
+
+
+class Meter:
+    """Reads GPUs again and again; NVML stays open for it from the first reading on."""
+
+    def __init__(self, nvml: Any = None) -> None:
+        self._nvml = nvml
+        self._is_open = False
+
+    def driver(self) -> str:
+        """The version of the driver; '' where nobody says."""
+        return _text(_if_told(lambda: self._opened().nvmlSystemGetDriverVersion()) or "")
+
+    def read(self, gpu: Gpu) -> Reading:
+        """Raises whatever NVML does where the GPU does not answer."""
+        nvml = self._opened()
+        handle = nvml.nvmlDeviceGetHandleByIndex(gpu.index)
+        processes = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        return Reading(
+            used_bytes=int(nvml.nvmlDeviceGetMemoryInfo(handle).used),
+            use=_if_told(lambda: int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
+            temperature=_if_told(lambda: int(nvml.nvmlDeviceGetTemperature(handle, _CORE))),
+            processes={process.pid: int(process.usedGpuMemory or 0) for process in processes},
+        )
+
+    def _opened(self) -> Any:
+        if not self._is_open:
+            self._nvml = self._nvml or pynvml()
+            self._nvml.nvmlInit()
+            self._is_open = True
+        return self._nvml
+
+
+def _if_told(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except Exception:  # not every GPU tells everything
+        return None
 
 
 def _all_gpus(nvml: Any) -> list[Gpu]:
@@ -93,7 +146,7 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _pynvml() -> Any:
+def pynvml() -> Any:
     try:
         import pynvml
     except ImportError:

@@ -20,6 +20,7 @@ from fusionq.spec.settings import Settings
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store.store import Store
 from fusionq.store.view import share_of_slot
+from workers.gpu_watch import GpuWatch
 from workers.gpus import Gpu, find_gpus
 from workers.health import Health
 from workers.host_memory import host_memory
@@ -43,6 +44,7 @@ class Node:
         self.sender = Sender(app, store)
         self.gpus: list[Gpu] = find_gpus(options.gpus)
         self.slots = options.slots or max(1, len(self.gpus) * options.slots_per_gpu)
+        self.gpu_watch = GpuWatch(self.gpus, foreign=options.foreign)
         self.launcher = Launcher()
         self.running = Running()
         self.health = Health()
@@ -87,7 +89,9 @@ class Node:
             "queues": json.dumps(self.options.queues),
             "slots": self.slots,
             "accepting": int(self.is_accepting and not self.is_leaving and not self.health.is_resting),
-            "gpus": json.dumps([gpu.to_json() for gpu in self.gpus]),
+            "gpus": json.dumps(self.gpu_watch.to_json()),
+            "readings": json.dumps(self.gpu_watch.readings_json()),
+            "driver": self.gpu_watch.driver,
             "cpus": self.cpus,
             "memory": host_memory(),
             "labels": json.dumps(self.options.labels),
@@ -95,6 +99,16 @@ class Node:
         if self.is_stopping:
             fields["stop"] = LEAVE_NOW if self.is_hurrying else LEAVE
         return self.store.workers.register(self.name, self.token, self.settings.lease_s, fields)
+
+    def look_at_gpus(self, but_for: str = "") -> bool:
+        """Whether what keeps GPUs from jobs has changed. The job `but_for` is over."""
+        before = self.gpu_watch.to_json()
+        held: dict[int, set[str]] = {}
+        for attempt in self.running.all():
+            for gpu in attempt.gpus if attempt.job_id != but_for else ():
+                held.setdefault(gpu, set()).add(attempt.job_id)
+        self.gpu_watch.look(held)
+        return self.gpu_watch.to_json() != before
 
     @property
     def is_leaving(self) -> bool:

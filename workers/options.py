@@ -14,7 +14,14 @@ ENV_SLOTS = "FUSIONQ_WORKER_SLOTS"
 ENV_GPUS = "FUSIONQ_WORKER_GPUS"
 ENV_QUEUES = "FUSIONQ_WORKER_QUEUES"
 ENV_LABELS = "FUSIONQ_WORKER_LABELS"
+ENV_FOREIGN = "FUSIONQ_WORKER_FOREIGN"
 ENV_EXIT_WHEN_IDLE = "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
+
+# What becomes of a GPU on which processes compute that are none of ours.
+SKIP_FOREIGN = "skip"
+SHARE_WITH_FOREIGN = "share"  # jobs that ask for a share of a GPU get what the others leave
+IGNORE_FOREIGN = "ignore"
+FOREIGN_WORDS = (SKIP_FOREIGN, SHARE_WITH_FOREIGN, IGNORE_FOREIGN)
 
 PER_GPU = "per-gpu:"
 ALL_GPUS = "all"
@@ -34,6 +41,7 @@ class WorkerOptions:
     labels: tuple[str, ...] = ()
     exit_when_idle: bool = False
     slots_per_gpu: int = 1
+    foreign: str = SKIP_FOREIGN
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> WorkerOptions:
@@ -45,7 +53,11 @@ class WorkerOptions:
         queues = tuple(
             queue.strip() for queue in environ.get(ENV_QUEUES, "default").split(",") if queue.strip()
         )
+        foreign = environ.get(ENV_FOREIGN) or SKIP_FOREIGN
+        if foreign not in FOREIGN_WORDS:
+            raise UsageError(f"{ENV_FOREIGN}: {foreign!r} is none of {', '.join(FOREIGN_WORDS)}")
         return cls(
+            foreign=foreign,
             name=environ.get(ENV_NAME, ""),
             slots=slots,
             slots_per_gpu=per_gpu,

@@ -16,6 +16,8 @@ import psutil
 from workers.lives import has_ended
 
 POLL_S = 0.01
+ENV_JOB = "FUSIONQ_JOB"
+ENV_ATTEMPT = "FUSIONQ_ATTEMPT"
 ENV_SUPERVISOR = "FUSIONQ_SUPERVISOR"  # which worker, in which life of it, started a process
 
 _GONE = (ProcessLookupError, PermissionError, psutil.Error)

@@ -22,6 +22,7 @@ class Attempt:
         self.number = number
         self.stop_reason = ""
         self.hurry = False
+        self.gpus: tuple[int, ...] = ()
         self.held_until = 0.0  # up to when its lease is sure to hold, on the clock of `workers.leash`
 
     def obey(self, word: str) -> None:

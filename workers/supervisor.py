@@ -35,7 +35,7 @@ from workers.launcher import JobProcess
 from workers.lives import mark_of_this_life
 from workers.log_pump import LogPump
 from workers.node import Node
-from workers.processes import ENV_SUPERVISOR
+from workers.processes import ENV_ATTEMPT, ENV_JOB, ENV_SUPERVISOR
 from workers.provenance import provenance_of
 from workers.results import ResultView
 from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT, Attempt
@@ -43,11 +43,9 @@ from workers.running import CANCEL, LOST, SHUTDOWN, TIMEOUT, Attempt
 log = logging.getLogger("fusionq.worker")
 
 LOOK_S = 0.05
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 RETRY_S = 1.0
 MOST_WAITING_POINTS = 10_000
-
-ENV_JOB = "FUSIONQ_JOB"
-ENV_ATTEMPT = "FUSIONQ_ATTEMPT"
 
 
 def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None:
@@ -175,6 +173,7 @@ class _Supervisor:
             self._watch(process, spec)
             # Whatever the leader left behind must not hold memory or a GPU that we call free.
             process.kill_tree()
+            self._see_gpus_clear()
             self._finish_log()
         finally:
             process.kill_tree()
@@ -192,8 +191,18 @@ class _Supervisor:
         )
         return judge(seen, spec)
 
+    def _see_gpus_clear(self) -> None:
+        """Before anybody may have them; what is still on one keeps it from others, and is shown."""
+        node, gpus = self._node, self._attempt.gpus
+        if not gpus:
+            return
+        node.gpu_watch.await_clear(gpus, self._attempt.job_id)
+        if node.look_at_gpus(but_for=self._attempt.job_id):
+            self._insist(node.register)
+
     def _orders(self, record: JobRecord, spec: JobSpec, held: ExitStack) -> dict[str, Any]:
         node = self._node
+        self._attempt.gpus = record.assigned_gpus
         threads = node.cpus_per_slot if spec.resources.cpus == "auto" else spec.resources.cpus
         return {
             "spec": spec.to_data(),
@@ -209,7 +218,12 @@ class _Supervisor:
             "processes": spec.resources.num_processes(len(record.assigned_gpus)),
             "gpu_memory": record.gpu_memory,
             leash.UNTIL: self._attempt.held_until,
-            "environ": {**spec.env, **visible_devices(node.gpus_of(record.assigned_gpus))},
+            "environ": {
+                # For what the job starts; torch itself is told by `threads`.
+                **dict.fromkeys(THREAD_VARIABLES, str(threads)),
+                **spec.env,
+                **visible_devices(node.gpus_of(record.assigned_gpus)),
+            },
             "marks": {
                 ENV_JOB: record.id,
                 ENV_ATTEMPT: str(self._attempt.number),

@@ -46,6 +46,12 @@ def _labels(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -
     metavar="KEY=VALUE",
     help="What jobs may ask for, such as site=berlin; several: again, or with commas.",
 )
+@click.option(
+    "--foreign",
+    type=click.Choice(["skip", "share", "ignore"]),
+    help="A GPU on which others compute: take none of it (skip, which is what it does), what they leave "
+    "(share, for jobs with gpu_memory), or do as if they were not there.",
+)
 @click.option("--exit-when-idle", is_flag=True, help="Leave when nothing is left to do.")
 @verb
 def worker(
@@ -55,6 +61,7 @@ def worker(
     gpus: str | None,
     queues: str | None,
     labels: str,
+    foreign: str | None,
     exit_when_idle: bool,
 ) -> None:
     """Run jobs on this machine until Ctrl-C, which lets running jobs save their state and queue again.
@@ -74,6 +81,7 @@ def worker(
         gpus=gpus,
         queues=queues,
         labels=labels,
+        foreign=foreign,
         exit_when_idle=exit_when_idle,
     )
     say(f"starting a worker on {session.store.redis.shown_url}; it warms up first")

@@ -87,6 +87,14 @@ def _of_memory(size: int) -> str:
     return f"{format_bytes(size)} of memory"
 
 
+def _all_blocked(need: Need, serving: Sequence[WorkerView]) -> str:
+    """Why every GPU that the job could have is kept from jobs, by the first of them; '' where one is not."""
+    suitable = [(worker, gpu) for worker in serving for gpu in gpus_of_type(worker, need)]
+    if any(gpu not in worker.blocked for worker, gpu in suitable):
+        return ""
+    return next((f"GPU {gpu} of {worker.name}: {worker.blocked[gpu]}" for worker, gpu in suitable), "")
+
+
 def _gpus(number: int) -> str:
     return f"{number} GPU" if number == 1 else f"{number} GPUs"
 
@@ -94,6 +102,8 @@ def _gpus(number: int) -> str:
 def _what_for(need: Need, serving: Sequence[WorkerView], ahead: int) -> str:
     place = f"{ahead} ahead of it" if ahead else "it is next"
     num_gpus = needed_gpus(need, queues_with_gpus(serving))
+    if num_gpus and (kept := _all_blocked(need, serving)):
+        return f"waits for a GPU; {kept}"
     if num_gpus > 1:
         return f"waits for {num_gpus} free GPUs of one worker, {place}"
     if num_gpus and need.gpu_memory is not None:

@@ -60,6 +60,7 @@ class WorkerView:
     held_cpus: int = 0  # by the jobs that run there, at least
     held_memory: int = 0
     free_gpus: tuple[int, ...] = ()
+    blocked: Mapping[int, str] = field(default_factory=dict)  # why some GPUs are kept from jobs
     shares: Mapping[int, int] = field(default_factory=dict)  # bytes that are free, of each shared GPU
 
 
@@ -113,6 +114,10 @@ def _worker(
     is_open = accepting and free_slots > 0
     labels, cpus, host_memory = (text or "" for text in own)
     sums = {what: sum(parts) for what, names in held.items() if (parts := shares(names))}
+    foreign, blocked = _foreign_bytes(gpus), _blocked(gpus)
+    whole = [gpu for gpu in memory if gpu not in foreign and gpu not in blocked]
+    taken = {gpu: used for gpu, used in foreign.items() if str(gpu) not in held}
+    taken |= {int(gpu): used + foreign.get(int(gpu), 0) for gpu, used in sums.items() if gpu.isdecimal()}
     unasked = int(slots) - free_slots - len(shares(held.get(CPUS, "")))  # jobs that asked for no cores
     return WorkerView(
         name=name,
@@ -125,10 +130,11 @@ def _worker(
         labels=_labels(labels),
         cpus=int(cpus) if cpus else None,
         memory=int(host_memory) if host_memory else None,
-        held_cpus=sums.pop(CPUS, 0) + unasked * share_of_slot(int(cpus or 0), int(slots)),
-        held_memory=sums.pop(MEMORY, 0),
-        free_gpus=tuple(gpu for gpu in memory if str(gpu) not in held) if is_open else (),
-        shares={int(gpu): memory.get(int(gpu), 0) - taken for gpu, taken in sums.items()},
+        held_cpus=sums.get(CPUS, 0) + unasked * share_of_slot(int(cpus or 0), int(slots)),
+        held_memory=sums.get(MEMORY, 0),
+        free_gpus=tuple(gpu for gpu in whole if str(gpu) not in held) if is_open else (),
+        blocked=blocked,
+        shares={gpu: memory.get(gpu, 0) - used for gpu, used in taken.items() if gpu not in blocked},
     )
 
 
@@ -153,6 +159,16 @@ def _memory(gpus: str) -> Mapping[int, int]:
 @lru_cache(maxsize=1024)
 def _gpu_names(gpus: str) -> Mapping[int, str]:
     return {gpu["index"]: gpu.get("name", "").lower() for gpu in json.loads(gpus)}
+
+
+@lru_cache(maxsize=1024)
+def _blocked(gpus: str) -> Mapping[int, str]:
+    return {gpu["index"]: gpu["blocked"] for gpu in json.loads(gpus) if gpu.get("blocked")}
+
+
+@lru_cache(maxsize=1024)
+def _foreign_bytes(gpus: str) -> Mapping[int, int]:
+    return {gpu["index"]: gpu["foreign_bytes"] for gpu in json.loads(gpus) if gpu.get("foreign_bytes")}
 
 
 @lru_cache(maxsize=1024)

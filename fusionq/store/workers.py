@@ -40,6 +40,9 @@ class WorkerRecord:
     life: str = ""  # its process
     quarantine: str = ""  # why it takes nothing for now
     succeeded_at: float = 0.0  # when a job last succeeded there
+    gpu_jobs: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # who has which of its GPUs
+    readings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # what its GPUs do, by number
+    driver: str = ""  # of its GPUs
     labels: tuple[str, ...] = ()  # such as site=berlin
     cpus: int = 0  # cores; 0: it does not say
     memory: int = 0  # bytes of the host's memory
@@ -178,6 +181,9 @@ def _record(
         life=stored.get("life", ""),
         quarantine=stored.get("quarantine", ""),
         succeeded_at=int(stored.get("succeeded_at", 0)) / 1000,
+        gpu_jobs={int(gpu): holders(names) for gpu, names in gpus.items() if gpu.isdecimal()},
+        readings={int(gpu): it for gpu, it in json.loads(stored.get("readings", "{}")).items()},
+        driver=stored.get("driver", ""),
         labels=tuple(json.loads(stored.get("labels", "[]"))),
         cpus=int(stored.get("cpus", 0)),
         memory=int(stored.get("memory", 0)),
@@ -185,6 +191,11 @@ def _record(
             int(gpu): sum(held) for gpu, names in gpus.items() if gpu.isdecimal() and (held := shares(names))
         },
     )
+
+
+def holders(text: str) -> tuple[str, ...]:
+    """The ids of the jobs that hold a GPU, or a share of it."""
+    return tuple(holder.partition(":")[0] for holder in text.split(","))
 
 
 def shares(holders: str) -> list[int]:

@@ -46,6 +46,33 @@ def test_a_wrong_option_of_a_worker_is_refused(cli: Cli, option: str, wrong: str
     assert (done.code, said in done.err) == (2, True)
 
 
+def test_each_gpu_is_shown_with_what_it_does(cli: Cli, store):
+    gpus = [
+        {"index": 0, "uuid": "a", "name": "NVIDIA A100", "memory_bytes": 80_000_000_000},
+        {
+            "index": 1,
+            "uuid": "b",
+            "name": "NVIDIA A100",
+            "memory_bytes": 80_000_000_000,
+            "blocked": "[x] is on it",
+        },
+    ]
+    readings = {"0": {"used_bytes": 35_100_000_000, "use": 97, "temperature": 64}}
+    fields = {"host": "box", "slots": 2, "accepting": 1, "queues": '["default"]', "version": "0.1.0"}
+    fields |= {"gpus": json.dumps(gpus), "readings": json.dumps(readings), "labels": '["site=berlin"]'}
+    assert store.workers.register("big", "t", 60, fields)
+    queued(store, "aaa")
+    assert store.jobs.assign("aaa", "big", (0,), 60)
+    first, second, empty, head, one, two = cli("workers").out.splitlines()
+    assert "LABELS" in first
+    assert "2 × NVIDIA A100" in second
+    assert "site=berlin" in second
+    assert empty == ""
+    assert head.split() == ["WORKER", "GPU", "KIND", "MEMORY", "USE", "TEMP", "JOBS", "NOTE"]
+    assert "▕███▌    ▏  35.1 GB of 80.0 GB  ▕███▉▏  97 %  64 °C  aaa" in one
+    assert two.endswith("kept from jobs: [x] is on it")
+
+
 def test_a_worker_that_fell_silent_is_shown_as_such(cli: Cli, store):
     serving(store, "gone")
     store.redis.zadd(keys.WORKERS, {"gone": 0})

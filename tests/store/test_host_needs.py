@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from fusionq.queue.reasons import why_each
 from fusionq.spec.states import Outcome
 from fusionq.store import keys
 from fusionq.store.need import needs_text
@@ -96,3 +99,36 @@ def test_patience_is_kept_for_all(any_store: Store):
     assert any_store.queues.patience() == any_store.view().patience_s == 600
     any_store.queues.set_patience(5)
     assert any_store.queues.patience() == any_store.view().patience_s == 5
+
+
+# --- GPUs that are kept from jobs, or that others use too --------------------------------------------
+
+
+def with_gpu(store: Store, **more) -> None:
+    gpu = {"index": 0, "name": "A", "memory_bytes": 100, **more}
+    store.workers.register("w", "t", 60, {**FIELDS, "gpus": json.dumps([gpu])})
+
+
+def test_a_blocked_gpu_is_given_to_nobody(any_store: Store):
+    with_gpu(any_store, blocked="somebody is on it")
+    submit(any_store, "whole", gpus="1")
+    submit(any_store, "share", gpus="1", gpu_memory="10")
+    assert any_store.jobs.assign("whole", "w", (0,), 60) == any_store.jobs.assign("share", "w", (0,), 60) == 0
+    (worker,) = any_store.view().workers
+    assert (worker.free_gpus, worker.shares, worker.blocked) == ((), {}, {0: "somebody is on it"})
+    expected = "waits for a GPU; GPU 0 of w: somebody is on it"
+    assert why_each(any_store, ["whole", "share"]) == {"whole": expected, "share": expected}
+    with_gpu(any_store)
+    assert any_store.jobs.assign("whole", "w", (0,), 60) == 1
+
+
+def test_what_others_leave_of_a_gpu_is_shared_out(any_store: Store):
+    with_gpu(any_store, foreign_bytes=50)
+    for job_id, memory in {"whole": "", "a": "30", "b": "30", "c": "20"}.items():
+        submit(any_store, job_id, gpus="1", gpu_memory=memory)
+    assert any_store.view().workers[0].shares == {0: 50}
+    assert any_store.jobs.assign("whole", "w", (0,), 60) == 0
+    assert any_store.jobs.assign("a", "w", (0,), 60) == 1
+    assert any_store.view().workers[0].shares == {0: 20}
+    assert any_store.jobs.assign("b", "w", (0,), 60) == 0
+    assert any_store.jobs.assign("c", "w", (0,), 60) == 1

@@ -2,46 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from fusionq.errors import UsageError
+from tests.workers.fake_nvml import FakeNvml
 from workers.gpus import Gpu, find_gpus, visible_devices
-
-
-class FakeNvml:
-    """As much of pynvml as we use, with the devices that it is given."""
-
-    def __init__(self, *devices: tuple[Any, Any, int], has_driver: bool = True) -> None:
-        self._devices = devices
-        self._has_driver = has_driver
-        self.inits = 0
-
-    def nvmlInit(self) -> None:
-        if not self._has_driver:
-            raise RuntimeError("Driver Not Loaded")
-        self.inits += 1
-
-    def nvmlShutdown(self) -> None:
-        self.inits -= 1
-
-    def nvmlDeviceGetCount(self) -> int:
-        return len(self._devices)
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-        return index
-
-    def nvmlDeviceGetUUID(self, handle: int) -> Any:
-        return self._devices[handle][0]
-
-    def nvmlDeviceGetName(self, handle: int) -> Any:
-        return self._devices[handle][1]
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
-        return SimpleNamespace(total=self._devices[handle][2])
-
 
 THREE = [("GPU-aa11", "A", 10), ("GPU-bb22", "B", 20), ("GPU-cc33", "C", 30)]
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from getpass import getuser
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
 from tests.support import ONE_JOB, register
+from tests.workers.fake_nvml import FakeNvml
 from tests.workers.fakes import (
     EPOCH,
     RESULT,
@@ -27,11 +30,15 @@ from tests.workers.fakes import (
     Messages,
     Script,
     give,
+    put,
 )
-from workers import supervisor
+from workers import gpu_watch, supervisor
 from workers.code_cache import clear
+from workers.gpu_watch import GpuWatch
+from workers.gpus import Meter, find_gpus
 from workers.lives import mark_of_this_life
 from workers.node import Node
+from workers.processes import ENV_JOB, ENV_SUPERVISOR
 from workers.running import CANCEL, LOST, SHUTDOWN, Attempt
 from workers.supervisor import supervise
 
@@ -132,6 +139,42 @@ def test_the_last_words_and_the_last_process_come_before_the_last_state(
     assert seen == [("epoch 1\nthe end\n", True, 2)]
 
 
+def test_a_gpu_on_which_something_of_the_job_remains_is_kept_from_others(
+    make_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpu_watch, "CLEAR_WITHIN_S", 0.05)
+    nvml = FakeNvml(("GPU-a", "A100", 80))
+    node = make_node(name="g")
+    node.gpus = find_gpus("all", nvml)
+    node.gpu_watch = GpuWatch(node.gpus, Meter(nvml))
+    node.is_accepting = True
+    node.register()
+    put(node.store, "job")
+    left = subprocess.Popen(["sleep", "600"], env={ENV_JOB: "job", ENV_SUPERVISOR: mark_of_this_life()})
+
+    def leave_something(process: FakeProcess) -> Iterator[Messages]:
+        nvml.processes = {0: {left.pid: 70}}
+        yield [RESULT]
+        return 0
+
+    node.launcher.script = leave_something
+    attempt = node.store.jobs.assign("job", "g", (0,), 60)
+    supervise(node, FakeResults(), "job", attempt)
+    assert node.launcher.orders[0]["environ"]["CUDA_VISIBLE_DEVICES"] == "GPU-a"
+    assert node.store.jobs.get("job").outcome is Outcome.SUCCEEDED
+    (worker,) = node.store.view().workers
+    assert worker.free_gpus == ()
+    assert (
+        worker.blocked[0] == f"process {left.pid} (sleep, {getuser()}) of job job, which is over, uses 70 B"
+    )
+    assert left.wait(timeout=5) == -signal.SIGKILL
+    nvml.processes = {}
+    node.look_at_gpus()
+    node.register()
+    assert node.store.view().workers[0].free_gpus == (0,)
+
+
 def test_a_warning_stands_in_the_record(node: Node):
     def warn(process: FakeProcess) -> Iterator[Messages]:
         yield [{"kind": "warning", "text": "other data"}]
@@ -148,7 +191,13 @@ def test_a_job_is_ordered_with_all_that_it_needs(node: Node, tmp_path: Path):
     assert orders["run_dir"] == str(tmp_path / "runs" / "job")
     assert orders["threads"] == 3
     assert orders["gpu_memory"] is None
-    assert orders["environ"] == {"COLOUR": "green", "CUDA_VISIBLE_DEVICES": ""}
+    assert orders["processes"] == 1
+    assert orders["environ"] == {
+        "OMP_NUM_THREADS": "3",
+        "MKL_NUM_THREADS": "3",
+        "COLOUR": "green",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     assert orders["marks"] == {
         "FUSIONQ_JOB": "job",
         "FUSIONQ_ATTEMPT": "1",

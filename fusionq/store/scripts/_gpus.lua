@@ -18,23 +18,26 @@ local function shared_bytes(holders)
   return sum
 end
 
-local function memory_of(worker, gpu)
+-- What the worker says of one of its GPUs; nil where it has no such GPU.
+local function gpu_of(worker, gpu)
   for _, each in ipairs(cjson.decode(redis.call('HGET', K.worker(worker), 'gpus') or '[]')) do
     if each.index == tonumber(gpu) then
-      return each.memory_bytes or 0
+      return each
     end
   end
-  return 0
 end
 
 -- `bytes` is '' for a job that needs the GPU to itself.
 local function gpu_has_room(worker, gpu, bytes)
-  local holders = holders_of(worker, gpu)
+  local holders, it = holders_of(worker, gpu), gpu_of(worker, gpu) or {}
+  if it.blocked then
+    return false
+  end
   if bytes == '' then
-    return holders == ''
+    return holders == '' and not it.foreign_bytes
   end
   local taken = shared_bytes(holders)
-  return taken ~= nil and taken + tonumber(bytes) <= memory_of(worker, gpu)
+  return taken ~= nil and taken + (it.foreign_bytes or 0) + tonumber(bytes) <= (it.memory_bytes or 0)
 end
 
 local function take_gpu(worker, gpu, id, bytes)

@@ -1,0 +1,75 @@
+"""Workers and their GPUs as tables."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from fusionq.cli.bars import bar
+from fusionq.cli.tables import print_table
+from fusionq.spec.units import format_bytes, format_duration
+from fusionq.store.workers import WorkerRecord
+
+
+def print_workers(workers: Sequence[WorkerRecord]) -> None:
+    """A line for each; of a narrow terminal the less needed columns go."""
+    print_table(
+        ["NAME", "HOST", "STATE", "SLOTS", "DEVICES", "QUEUES", "LABELS", "JOBS", "SEEN", "VERSION"],
+        [_row(worker) for worker in workers],
+        may_go=("VERSION", "HOST", "QUEUES", "LABELS"),
+    )
+
+
+def print_gpus(workers: Sequence[WorkerRecord]) -> None:
+    """A line for each GPU of a living worker, as its last heartbeat told."""
+    rows = [_gpu_row(worker, gpu) for worker in workers if worker.is_alive for gpu in worker.gpus]
+    if rows:
+        click.echo()
+        print_table(
+            ["WORKER", "GPU", "KIND", "MEMORY", "", "USE", "TEMP", "JOBS", "NOTE"], rows, may_go=("TEMP",)
+        )
+
+
+def _row(worker: WorkerRecord) -> list[str]:
+    kinds = Counter(gpu["name"] for gpu in worker.gpus)
+    devices = ", ".join(f"{count} × {kind}" if count > 1 else kind for kind, count in kinds.items())
+    return [
+        worker.name,
+        worker.host,
+        worker.state_word if worker.is_alive else f"[red]{worker.state_word}[/]",
+        f"{len(worker.jobs)}/{worker.slots}",
+        escape(devices) or "CPU",
+        ",".join(worker.queues),
+        escape(" ".join(worker.labels)),
+        " ".join(worker.jobs),
+        format_duration(max(0.0, time.time() - worker.seen_at)),
+        worker.version,
+    ]
+
+
+def _gpu_row(worker: WorkerRecord, gpu: Mapping[str, Any]) -> list[str]:
+    index, memory = gpu["index"], gpu.get("memory_bytes", 0)
+    reading = worker.readings.get(index, {})
+    used, use, temperature = (reading.get(key) for key in ("used_bytes", "use", "temperature"))
+    return [
+        worker.name,
+        str(index),
+        escape(gpu.get("name", "")),
+        bar(used / memory) if used is not None and memory else "",
+        f"{format_bytes(used)} of {format_bytes(memory)}" if used is not None else "",
+        f"{bar(use / 100, 4)} {use:3} %" if use is not None else "",
+        f"{temperature} °C" if temperature is not None else "",
+        " ".join(worker.gpu_jobs.get(index, ())),
+        _note(gpu),
+    ]
+
+
+def _note(gpu: Mapping[str, Any]) -> str:
+    if gpu.get("blocked"):
+        return f"[red]kept from jobs[/]: {escape(gpu['blocked'])}"
+    return f"others use {format_bytes(gpu['foreign_bytes'])}" if gpu.get("foreign_bytes") else ""
