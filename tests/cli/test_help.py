@@ -16,6 +16,7 @@ from tests.cli.conftest import Cli
 HELPERS = {
     "__init__",
     "app",
+    "bars",
     "deep",
     "details",
     "disposal",
@@ -29,6 +30,7 @@ HELPERS = {
     "session",
     "tables",
     "words",
+    "worker_tables",
 }
 
 
