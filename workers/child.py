@@ -55,7 +55,7 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
 
     job = prepare(orders)
     opened = check_first(job)  # before the GPU is touched
-    if orders["processes"] > 1:
+    if orders["processes"] > 1 or orders["nodes"] > 1:
         return lead(job, opened, orders, channel, stop)
     keep_to_share(orders["gpu_memory"])
     result = run_job(job, report, stop, opened)

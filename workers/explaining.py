@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fusionq.errors import FusionqError
 from fusionq.spec.failures import DISK_FULL, FAILURES, OOM
-from workers.failure_class import failure_class
+from workers.failure_class import failure_class, is_lost_peer
 
 
 def explain(error: BaseException, code: str) -> dict[str, str]:
@@ -16,6 +16,8 @@ def explain(error: BaseException, code: str) -> dict[str, str]:
     failure = failure_class(error)
     if failure == OOM:
         return {"class": failure, "reason": f"out of memory: {_one_line(str(error)) or type(error).__name__}"}
+    if is_lost_peer(error):
+        return {"class": failure, "reason": f"it lost another rank ({_one_line(str(error))[:200]})"}
     if isinstance(error, FusionqError):
         return {"class": failure, "reason": _one_line(str(error))}
     text = _one_line(str(error))

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 
 import torch
+import torch.distributed as dist
 
 from fusionq.errors import EngineError, UsageError
-from fusionq.spec.failures import CRASH, DISK_FULL, ERROR, HOST_OOM, IMPORT_ERROR, OOM
+from fusionq.spec.failures import CRASH, DISK_FULL, ERROR, HOST_OOM, IMPORT_ERROR, OOM, WORKER_LOST
 from workers.disk import is_disk_full
 
 # Torch has no class of its own for these.
 _WORDS = ("out of memory", "can't allocate memory")
+_PEER_LOST = re.compile("gloo.*(Connection (closed|reset) by|Broken pipe|Timed out)", re.DOTALL)
 _LOADER_DIED = re.compile(r"DataLoader worker .* is killed by signal: ([A-Z][a-z ]+[a-z])")
 
 
@@ -24,6 +26,8 @@ def failure_class(error: BaseException) -> str:
         return DISK_FULL
     if death := next(filter(None, map(_death_of_a_loader, _causes(error))), ""):
         return death
+    if is_lost_peer(error):
+        return WORKER_LOST
     if isinstance(error, EngineError):
         return error.failure_class
     if isinstance(error, UsageError | ImportError | SyntaxError):
@@ -44,6 +48,13 @@ def _death_of_a_loader(error: BaseException) -> str:
     if found is None:
         return ""
     return HOST_OOM if found[1] in ("Killed", "Bus error") else CRASH  # Bus error: no more shared memory
+
+
+def is_lost_peer(error: BaseException) -> bool:
+    """Whether a rank only lost another; why, that one may know."""
+    if isinstance(error, dist.DistError):
+        return True
+    return isinstance(error, RuntimeError) and bool(_PEER_LOST.search(str(error)))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

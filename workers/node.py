@@ -24,6 +24,7 @@ from workers.gpu_watch import GpuWatch
 from workers.gpus import Gpu, find_gpus
 from workers.health import Health
 from workers.host_memory import host_memory
+from workers.interfaces import address_towards
 from workers.launcher import Launcher
 from workers.lives import is_known_dead, this_life, this_machine
 from workers.options import WorkerOptions
@@ -61,6 +62,11 @@ class Node:
     @property
     def queue(self) -> str:
         return node_queue(self.name)
+
+    @property
+    def address(self) -> str:
+        """Where other workers reach the jobs of this one."""
+        return self.options.address or address_towards(self.store.redis)
 
     @property
     def cpus_per_slot(self) -> int:
@@ -160,6 +166,8 @@ class Node:
     def _give_back(self) -> None:
         for worker in self.store.workers.alive():
             for record in self.store.jobs.get_many(worker.jobs) if worker.name == self.name else ():
+                if record.worker != self.name:
+                    continue  # another worker leads it, which knows that our part is over
                 self.store.jobs.requeue(record.id, record.attempt, "its worker was shut down")
 
     def _take_name(self) -> str:

@@ -14,6 +14,7 @@ ENV_SLOTS = "FUSIONQ_WORKER_SLOTS"
 ENV_GPUS = "FUSIONQ_WORKER_GPUS"
 ENV_QUEUES = "FUSIONQ_WORKER_QUEUES"
 ENV_LABELS = "FUSIONQ_WORKER_LABELS"
+ENV_ADDRESS = "FUSIONQ_WORKER_ADDRESS"
 ENV_FOREIGN = "FUSIONQ_WORKER_FOREIGN"
 ENV_EXIT_WHEN_IDLE = "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
 
@@ -31,7 +32,7 @@ NO_GPUS = "none"
 @dataclass(frozen=True)
 class WorkerOptions:
     """`slots` is None where there is one for each GPU, as are `slots_per_gpu`; `gpus` is all, none, or
-    numbers such as 0,2; a label is key=value.
+    numbers such as 0,2; a label is key=value; `address` is where other workers reach its jobs.
     """
 
     name: str = ""
@@ -42,6 +43,7 @@ class WorkerOptions:
     exit_when_idle: bool = False
     slots_per_gpu: int = 1
     foreign: str = SKIP_FOREIGN
+    address: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> WorkerOptions:
@@ -58,6 +60,7 @@ class WorkerOptions:
             raise UsageError(f"{ENV_FOREIGN}: {foreign!r} is none of {', '.join(FOREIGN_WORDS)}")
         return cls(
             foreign=foreign,
+            address=environ.get(ENV_ADDRESS, ""),
             name=environ.get(ENV_NAME, ""),
             slots=slots,
             slots_per_gpu=per_gpu,

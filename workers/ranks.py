@@ -2,7 +2,8 @@
 
 The job process leads: it forks the ranks, with what it has imported and the data that it has opened, passes
 on that they are to stop, and ends them all when one is dead. Rank 0 speaks to the supervisor on the same
-channel. The ranks find each other at a socket on loopback that the leader has opened for them.
+channel. The ranks find each other at a socket that the leader has opened for them: on loopback, or where the
+job trains on several workers (nodes), each of which has such a leader, at the address of the first.
 
 They are started by torch's own `start_processes`, the layer under torchrun; torchrun itself would start a
 cold Python for each of them.
@@ -33,9 +34,9 @@ from workers import wire
 from workers.endings import of_exit_code
 from workers.explaining import explain
 from workers.gpu_share import keep_to_share
+from workers.interfaces import LOOPBACK, interface_of
 from workers.shaping import die_with_parent, flush_output, redirect_output
 
-LOOPBACK = "127.0.0.1"
 MOST_OF_A_TRACE = 20_000  # characters; what does not fit into the socket would block
 WORDS_S = 1.0  # how long to wait for what a rank said before it ended
 
@@ -48,12 +49,24 @@ class _Work:
     opened: Mapping[str, Any]
     orders: Mapping[str, Any]
     channel: socket.socket
-    meeting: socket.socket
+    address: str
+    port: int
+    meeting: socket.socket | None  # where this process has opened it
     last_words: socket.socket
 
     @property
     def count(self) -> int:
+        """How many of the ranks are here."""
         return self.orders["processes"]
+
+    @property
+    def first(self) -> int:
+        """The number of the first that is."""
+        return self.orders["node"] * self.count
+
+    @property
+    def world_size(self) -> int:
+        return self.orders["nodes"] * self.count
 
 
 def lead(
@@ -66,14 +79,15 @@ def lead(
     """Run the job in its ranks. Returns the exit code of this process; what failed is told on `channel`."""
     job.paths.ranks.mkdir(exist_ok=True)
     heard, last_words = socket.socketpair()
-    meeting = socket.create_server((LOOPBACK, 0))
-    work = _Work(job, opened, orders, channel, meeting, last_words)
+    address, port, meeting = _meeting_point(orders, channel)
+    work = _Work(job, opened, orders, channel, address, port, meeting, last_words)
     # Blocked until each rank has its own handler: a signal in between must find that one.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     ranks: list[BaseProcess] = start_processes(
         _run_rank, (work,), work.count, join=False, start_method="fork"
     ).processes
-    meeting.close()
+    if meeting is not None:
+        meeting.close()
 
     def pass_on(*_: Any) -> None:
         with suppress(ProcessLookupError):
@@ -85,24 +99,37 @@ def lead(
         pass_on()
     code = _await_end(ranks)
     if code == wire.EXIT_FAILED:
-        error = _cause(ranks, wire.Receiver(heard))
+        error = _cause(ranks, work.first, wire.Receiver(heard))
         print(error.pop("trace", ""), end="", flush=True)
         wire.send(channel, {"kind": "error", **error})
     _end(ranks)
     return code
 
 
+def _meeting_point(
+    orders: Mapping[str, Any], channel: socket.socket
+) -> tuple[str, int, socket.socket | None]:
+    """Where the ranks meet: opened here and told the other nodes, or as the first node has told."""
+    if orders["meeting"]:
+        address, _, port = orders["meeting"].rpartition(":")
+        return address, int(port), None
+    address = orders["address"] if orders["nodes"] > 1 else LOOPBACK
+    meeting = socket.create_server((address, 0))
+    port = meeting.getsockname()[1]
+    if orders["nodes"] > 1:
+        wire.send(channel, {"kind": wire.MEETING, "port": port})
+    return address, port, meeting
+
+
 def _await_end(ranks: Sequence[BaseProcess]) -> int:
     """Until all have ended well, or one has not."""
-    living = list(ranks)
-    codes: set[int | None] = set()
-    while living:
-        wait([rank.sentinel for rank in living])
-        codes |= {rank.exitcode for rank in living} - {None}
-        living = [rank for rank in living if rank.exitcode is None]
-        if codes - {wire.EXIT_DONE, wire.EXIT_STOPPED}:
+    codes: dict[BaseProcess, int | None] = dict.fromkeys(ranks)
+    while None in codes.values():
+        wait([rank.sentinel for rank, code in codes.items() if code is None])
+        codes = {rank: rank.exitcode for rank in ranks}
+        if set(codes.values()) - {None, wire.EXIT_DONE, wire.EXIT_STOPPED}:
             return wire.EXIT_FAILED
-    return max(codes)  # one that has stopped has not done
+    return max(code or 0 for code in codes.values())  # one that has stopped has not done
 
 
 def _end(ranks: Sequence[BaseProcess]) -> None:
@@ -112,19 +139,19 @@ def _end(ranks: Sequence[BaseProcess]) -> None:
         rank.join()
 
 
-def _cause(ranks: Sequence[BaseProcess], heard: wire.Receiver) -> dict[str, Any]:
+def _cause(ranks: Sequence[BaseProcess], first: int, heard: wire.Receiver) -> dict[str, Any]:
     """Which rank took the others down, and why.
 
     One that was killed says nothing. Else it is the first that spoke: the others fail only when it is gone.
     """
-    for number, rank in enumerate(ranks):
+    for number, rank in enumerate(ranks, first):
         if (rank.exitcode or 0) < 0:
             return _told(number, *of_exit_code(rank.exitcode))
     for said in heard.receive(WORDS_S):
         trace = f"rank {said['rank']} failed:\n{said['trace']}"
         return {**_told(said["rank"], said["class"], said["reason"]), "trace": trace}
-    number = next(i for i, rank in enumerate(ranks) if rank.exitcode)
-    return _told(number, *of_exit_code(ranks[number].exitcode))
+    number, rank = next((i, rank) for i, rank in enumerate(ranks, first) if rank.exitcode)
+    return _told(number, *of_exit_code(rank.exitcode or 0))
 
 
 def _told(rank: int, failure: str, reason: str) -> dict[str, Any]:
@@ -134,7 +161,8 @@ def _told(rank: int, failure: str, reason: str) -> dict[str, Any]:
 # --- in a rank ---------------------------------------------------------------------------------------
 
 
-def _run_rank(rank: int, work: _Work) -> None:
+def _run_rank(local_rank: int, work: _Work) -> None:
+    rank = work.first + local_rank
     code = wire.EXIT_FAILED
     try:
         die_with_parent()
@@ -143,7 +171,7 @@ def _run_rank(rank: int, work: _Work) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         if rank:
             redirect_output(work.job.paths.rank_log(rank))
-        code = _train(rank, work, stop)
+        code = _train(rank, local_rank, work, stop)
     except BaseException as error:
         _speak(rank, error, work)
     finally:
@@ -151,13 +179,13 @@ def _run_rank(rank: int, work: _Work) -> None:
         os._exit(code)
 
 
-def _train(rank: int, work: _Work, stop: StopToken) -> int:
+def _train(rank: int, local_rank: int, work: _Work, stop: StopToken) -> int:
     def report(event: Event) -> None:
         if rank == 0:
             wire.send(work.channel, event.to_json())
 
     torch.set_num_threads(max(1, work.orders["threads"] // work.count))
-    _meet(rank, work)
+    _meet(rank, local_rank, work)
     keep_to_share(work.orders["gpu_memory"])
     result = run_job(replace(work.job, ranks=Group()), report, stop, work.opened)
     dist.destroy_process_group()
@@ -168,22 +196,32 @@ def _train(rank: int, work: _Work, stop: StopToken) -> int:
     return wire.EXIT_DONE
 
 
-def _meet(rank: int, work: _Work) -> None:
+def _meet(rank: int, local_rank: int, work: _Work) -> None:
     """Join the others, under the names that torchrun gives them (https://pytorch.org/docs/stable/elastic)."""
-    port = work.meeting.getsockname()[1]
-    number, count = str(rank), str(work.count)
-    os.environ.update(RANK=number, LOCAL_RANK=number, WORLD_SIZE=count, LOCAL_WORLD_SIZE=count)
-    os.environ.update(MASTER_ADDR=LOOPBACK, MASTER_PORT=str(port))
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if os.uname().sysname == "Linux" else "lo0")
+    names = {
+        "RANK": rank,
+        "LOCAL_RANK": local_rank,
+        "WORLD_SIZE": work.world_size,
+        "LOCAL_WORLD_SIZE": work.count,
+        "GROUP_RANK": work.orders["node"],
+        "MASTER_ADDR": work.address,
+        "MASTER_PORT": work.port,
+    }
+    os.environ.update({name: str(value) for name, value in names.items()})
+    if interface := interface_of(LOOPBACK if work.orders["nodes"] == 1 else work.orders["address"]):
+        for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+            os.environ.setdefault(variable, interface)
     if rank == 0:
-        store = dist.TCPStore(LOOPBACK, port, is_master=True, master_listen_fd=work.meeting.detach())
+        listening = work.meeting.detach() if work.meeting else None
+        store = dist.TCPStore(work.address, work.port, is_master=True, master_listen_fd=listening)
     else:
-        work.meeting.close()
-        store = dist.TCPStore(LOOPBACK, port)
+        if work.meeting is not None:
+            work.meeting.close()
+        store = dist.TCPStore(work.address, work.port)
     has_gpu = torch.cuda.is_available()
     if has_gpu:
-        torch.cuda.set_device(rank)
-    dist.init_process_group("nccl" if has_gpu else "gloo", store=store, rank=rank, world_size=work.count)
+        torch.cuda.set_device(local_rank)
+    dist.init_process_group("nccl" if has_gpu else "gloo", store=store, rank=rank, world_size=work.world_size)
 
 
 def _speak(rank: int, error: BaseException, work: _Work) -> None:

@@ -65,7 +65,8 @@ def prepare(orders: dict[str, Any]) -> Job:
         print(f"WARNING: {workdir} is not on this machine; working in {orders['run_dir']}", flush=True)
     _set_import_path(orders["code"], workdir)
     # One for whoever forks others: threads that torch has started do not live on in a fork, which then hangs.
-    torch.set_num_threads(1 if orders["processes"] > 1 else orders["threads"])
+    has_ranks = orders["processes"] > 1 or orders["nodes"] > 1
+    torch.set_num_threads(1 if has_ranks else orders["threads"])
     data_root = orders["data_root"]
     return Job(
         spec=parse_job(orders["spec"]),

@@ -9,6 +9,8 @@ from typing import Any
 
 REQUEST = b"f"  # what the fork server is sent with the descriptor of a job's channel
 
+MEETING = "meeting"  # the kind of message in which a job says on which port its ranks meet
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_STOPPED = 75  # as asked, with its state saved

@@ -52,6 +52,11 @@ def _labels(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -
     help="A GPU on which others compute: take none of it (skip, which is what it does), what they leave "
     "(share, for jobs with gpu_memory), or do as if they were not there.",
 )
+@click.option(
+    "--address",
+    metavar="IP",
+    help="Where others reach jobs of several nodes on this machine; default: its address towards Redis.",
+)
 @click.option("--exit-when-idle", is_flag=True, help="Leave when nothing is left to do.")
 @verb
 def worker(
@@ -62,6 +67,7 @@ def worker(
     queues: str | None,
     labels: str,
     foreign: str | None,
+    address: str | None,
     exit_when_idle: bool,
 ) -> None:
     """Run jobs on this machine until Ctrl-C, which lets running jobs save their state and queue again.
@@ -82,6 +88,7 @@ def worker(
         queues=queues,
         labels=labels,
         foreign=foreign,
+        address=address,
         exit_when_idle=exit_when_idle,
     )
     say(f"starting a worker on {session.store.redis.shown_url}; it warms up first")

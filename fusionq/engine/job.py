@@ -73,7 +73,8 @@ def _train(assembly: Assembly, report: Report, stop: StopToken) -> dict[str, Any
     # for each sample, as by dropout, must differ between ranks.
     rank = job.ranks.part.index
     seed_everything(derive_seed("training", spec.train.seed, *([rank] if rank else [])))
-    state = _checkpoints(job).load_latest() if spec.checkpoint.resume == "auto" else None
+    # Read by one for all: the others may be on machines that do not see the run folder.
+    state = job.ranks.from_first(_checkpoints(job).load_latest) if spec.checkpoint.resume == "auto" else None
     if state is not None:
         training.load_state_dict(state)
         print(f"going on from epoch {training.epoch + 1}, batch {training.batch + 1}", flush=True)

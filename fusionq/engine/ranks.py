@@ -79,6 +79,10 @@ class Ranks:
         """The smallest number that any has; None where none has one. All must call it."""
         return number
 
+    def from_first(self, read: Callable[[], Any]) -> Any:
+        """What rank 0 reads, for all of them; all must call it."""
+        return read()
+
     def collect(self, state: Any) -> list[Any]:
         """What each rank has, by rank, on rank 0; elsewhere []. All must call it."""
         return [state]
@@ -140,6 +144,11 @@ class Group(Ranks):
         first = torch.tensor(none if number is None else number)
         dist.all_reduce(first, dist.ReduceOp.MIN, group=self._host)
         return None if first.item() == none else int(first.item())
+
+    def from_first(self, read: Callable[[], Any]) -> Any:
+        found = [read() if self.is_first else None]
+        dist.broadcast_object_list(found, src=0, group=self._host)
+        return found[0]
 
     def collect(self, state: Any) -> list[Any]:
         collected = [None] * self.part.count if self.is_first else None

@@ -19,6 +19,7 @@ class Assignment:
     job_id: str
     worker: str
     gpus: tuple[int, ...]
+    members: tuple[tuple[str, tuple[int, ...]], ...] = ()  # other workers that train with it, and their GPUs
 
 
 @dataclass
@@ -36,15 +37,21 @@ class _Progress:
     def job(self) -> QueuedJob:
         return self.lane.jobs[self.done]
 
-    def take(self, room: Room) -> Assignment:
+    def take(self, rooms: Sequence[Room]) -> Assignment:
         job = self.job
         self.done += 1
         self.is_over = self.done == len(self.lane.jobs)
-        return Assignment(job.id, room.worker.name, room.take(self.lane.need, self.num_gpus))
+        (worker, gpus), *members = (
+            (room.worker.name, room.take(self.lane.need, self.num_gpus)) for room in rooms
+        )
+        return Assignment(job.id, worker, gpus, tuple(members))
+
+    def fitting(self, rooms: Sequence[Room]) -> list[Room]:
+        return [room for room in rooms if room.fits(self.lane.need, self.num_gpus)]
 
     def give_up(self) -> None:
         """Where there is no room on any worker, there is none for the jobs behind it in its lane either."""
-        if not any(room.fits(self.lane.need, self.num_gpus) for room in self.rooms):
+        if len(self.fitting(self.rooms)) < self.lane.need.nodes:
             self.is_over = True
             for room in self.rooms if self.num_gpus else ():
                 room.keep_for(self.lane.need)
@@ -53,12 +60,11 @@ class _Progress:
     def _gather(self) -> None:
         """Smaller jobs must not for ever take what a large one waits for: the fittest worker keeps it."""
         need = self.lane.need
-        is_large = self.num_gpus > 1 or need.cpus or need.memory
+        is_large = self.num_gpus > 1 or need.cpus or need.memory or need.nodes > 1
         if not is_large or self.done or self.lane.waited_s <= self.patience_s:
             return
         able = [room for room in self.rooms if could_hold(room.worker, need, self.num_gpus)]
-        closest = max(able, key=lambda room: (len(room.gpus), room.slots), default=None)
-        if closest is not None:
+        for closest in _emptiest_first(able)[: need.nodes]:
             closest.gather_for(need, self.num_gpus)
 
 
@@ -76,10 +82,18 @@ class _Claim:
         active = usage[self.progress.lane.need.user] if usage is not None else 0
         return (-job.priority, self.rank, active, job.sequence)
 
-    def room(self) -> Room | None:
-        """The emptiest one that has room: jobs spread, and each gets more of its machine."""
-        fitting = [room for room in self.rooms if room.fits(self.progress.lane.need, self.progress.num_gpus)]
-        return max(fitting, key=lambda room: (len(room.gpus), room.slots), default=None)
+    def choice(self) -> Sequence[Room]:
+        """The emptiest that have room: jobs spread, and each gets more of its machine. [] where too few have.
+
+        One that needs several workers takes them wherever its queue stands in their lists.
+        """
+        nodes = self.progress.lane.need.nodes
+        fitting = self.progress.fitting(self.rooms if nodes == 1 else self.progress.rooms)
+        return _emptiest_first(fitting)[:nodes] if len(fitting) >= nodes else ()
+
+
+def _emptiest_first(rooms: Sequence[Room]) -> list[Room]:
+    return sorted(rooms, key=lambda room: (len(room.gpus), room.slots), reverse=True)
 
 
 def plan(view: View) -> list[Assignment]:
@@ -101,8 +115,8 @@ def plan(view: View) -> list[Assignment]:
             heappop(heap)
         elif (now := claim.key(in_order)) != key:  # others went on since: look again at its turn
             heapreplace(heap, (now, number, claim))
-        elif room := claim.room():
-            made.append(progress.take(room))
+        elif rooms := claim.choice():
+            made.append(progress.take(rooms))
             usage[progress.lane.need.user] += 1
         else:
             progress.give_up()

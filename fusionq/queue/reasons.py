@@ -53,8 +53,11 @@ def _why_nowhere(need: Need, workers: Sequence[WorkerView], serving: Sequence[Wo
 
 def _what_is_missing(need: Need, serving: Sequence[WorkerView], num_gpus: int) -> str:
     """What no worker of its queue has enough of, even if it were empty; '' where one could hold the job."""
-    if any(could_hold(worker, need, num_gpus) for worker in serving):
+    able = sum(could_hold(worker, need, num_gpus) for worker in serving)
+    if able >= need.nodes:
         return ""
+    if able:
+        return f"needs {need.nodes} workers that can hold it; {able} {'is' if able == 1 else 'are'} alive"
     labelled = [worker for worker in serving if has_labels(worker, need)]
     if not labelled:
         return f"needs a worker with the labels {', '.join(need.labels)}; none alive has them"
@@ -102,6 +105,9 @@ def _gpus(number: int) -> str:
 def _what_for(need: Need, serving: Sequence[WorkerView], ahead: int) -> str:
     place = f"{ahead} ahead of it" if ahead else "it is next"
     num_gpus = needed_gpus(need, queues_with_gpus(serving))
+    if need.nodes > 1:
+        each = f" with {_gpus(num_gpus)} each" if num_gpus else ""
+        return f"waits for room on {need.nodes} workers{each}, {place}"
     if num_gpus and (kept := _all_blocked(need, serving)):
         return f"waits for a GPU; {kept}"
     if num_gpus > 1:

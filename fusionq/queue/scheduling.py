@@ -32,8 +32,9 @@ def _one_pass(store: Store, sender: Sender) -> int:
     assigned = 0
     for choice in plan(store.view()):
         # The plan may be out of date by now; the script looks again and answers 0.
-        attempt = store.jobs.assign(choice.job_id, choice.worker, choice.gpus, START_WITHIN_S)
+        attempt = store.jobs.assign(choice.job_id, choice.worker, choice.gpus, START_WITHIN_S, choice.members)
         if attempt:
-            sender.run(choice.worker, choice.job_id, attempt)
+            for worker in (choice.worker, *(name for name, _ in choice.members)):
+                sender.run(worker, choice.job_id, attempt)
             assigned += 1
     return assigned

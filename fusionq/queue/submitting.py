@@ -127,6 +127,7 @@ def _needs(resources: ResourcesSection) -> Fields:
         labels=resources.labels,
         cpus=None if resources.cpus == "auto" else resources.cpus,
         memory=resources.memory,
+        nodes=resources.nodes,
     )
     return {"needs": needs} if needs else {}
 

@@ -65,7 +65,9 @@ def _gpu_memory(data: Mapping[str, Any]) -> Iterator[Mistake]:
 def _processes(data: Mapping[str, Any]) -> Iterator[Mistake]:
     gpus, processes = _at(data, "resources", "gpus"), _at(data, "resources", "processes")
     task = data.get("task", "train")
-    if _is_many(processes) and task != "train":
+    if _is_many(_at(data, "resources", "nodes")) and task != "train":
+        yield ("resources", "nodes"), f"the task {task} runs on one worker"
+    elif _is_many(processes) and task != "train":
         yield ("resources", "processes"), f"the task {task} runs in one process"
     elif _is_many(gpus) and processes in (None, "auto") and task != "train":
         yield ("resources", "gpus"), f"the task {task} runs in one process, on one GPU"

@@ -35,6 +35,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9]
 
 MOST_GPUS = 64
 MOST_PROCESSES = 64
+MOST_NODES = 64
 
 Task = Literal["train", "evaluate", "predict"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -158,6 +159,12 @@ class ResourcesSection(Section):
     gpu_type: list[NonEmpty] = Field(
         default=[], description="Any of these kinds of GPU, by a part of their names, such as A100 or H100."
     )
+    nodes: int = Field(
+        1,
+        ge=1,
+        le=MOST_NODES,
+        description="Workers that train together, each with the GPUs and processes that stand here.",
+    )
     cpus: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto",
         description="Cores that it has to itself, and threads to compute with; auto: the worker's cores "
@@ -177,7 +184,7 @@ class ResourcesSection(Section):
         return 1 if self.gpus == "auto" and self.gpu_type else self.gpus
 
     def num_processes(self, num_gpus: int) -> int:
-        """How many processes train, with so many GPUs."""
+        """How many processes train on each node, with so many GPUs."""
         return max(1, num_gpus) if self.processes == "auto" else self.processes
 
 

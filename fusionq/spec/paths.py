@@ -42,6 +42,10 @@ class RunPaths:
         """What a process of a job of several prints; that of rank 0 is the output log."""
         return self.ranks / f"rank-{rank}.log"
 
+    def node_log(self, node: int) -> Path:
+        """What the process says that leads the ranks of a job on another worker than the first."""
+        return self.ranks / f"node-{node}.log"
+
     @property
     def epoch_log(self) -> Path:
         return self.root / "logs.txt"

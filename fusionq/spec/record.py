@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ class JobRecord:
     gpu_memory: int | None = None  # bytes of a GPU that it shares; None: it needs a GPU to itself
     needs: str = ""  # what else it needs of a worker; see `fusionq.store.need`
     assigned_gpus: tuple[int, ...] = ()
+    members: tuple[tuple[str, tuple[int, ...]], ...] = ()  # other workers that train with it, and their GPUs
     worker: str = ""
     host: str = ""
     run_dir: str = ""
@@ -94,6 +95,7 @@ class JobRecord:
             gpu_memory=int(text("gpu_memory", "0")) or None,
             needs=text("needs"),
             assigned_gpus=tuple(int(g) for g in text("assigned_gpus").split(",") if g),
+            members=_members(text("members")),
             worker=text("worker"),
             host=text("host"),
             run_dir=text("run_dir"),
@@ -130,6 +132,16 @@ class JobRecord:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def members_text(members: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """Other workers of a job and their GPUs as a record holds them: `other=0,1 third=`."""
+    return " ".join(f"{worker}={','.join(map(str, gpus))}" for worker, gpus in members)
+
+
+def _members(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    pairs = (part.rpartition("=")[::2] for part in text.split())
+    return tuple((worker, tuple(int(gpu) for gpu in gpus.split(",") if gpu)) for worker, gpus in pairs)
 
 
 _BEGUN = (Status.ASSIGNED, Status.RUNNING, *Outcome)

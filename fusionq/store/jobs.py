@@ -11,7 +11,7 @@ from typing import Any
 from redis.client import NEVER_DECODE
 
 from fusionq.spec.failures import WORKER_LOST, counter_of
-from fusionq.spec.record import JobRecord
+from fusionq.spec.record import JobRecord, members_text
 from fusionq.spec.states import Outcome
 from fusionq.spec.stops import CANCEL, CANCEL_NOW
 from fusionq.store import finding, keys
@@ -43,9 +43,20 @@ class Jobs:
         answer = self._scripts.run("submit", job_id, pack(spec), token, int(unique), *flat)
         return answer if is_stored(answer) else ""
 
-    def assign(self, job_id: str, worker: str, gpus: Sequence[int], start_within_s: float) -> int:
-        """Reserve a worker's slot and GPUs for a queued job. Returns the attempt; 0: there is no room."""
-        return self._scripts.run("assign", job_id, worker, ",".join(map(str, gpus)), _ms(start_within_s))
+    def assign(
+        self,
+        job_id: str,
+        worker: str,
+        gpus: Sequence[int],
+        start_within_s: float,
+        members: Iterable[tuple[str, Sequence[int]]] = (),
+    ) -> int:
+        """Reserve a slot and GPUs of a worker for a queued job, and of each of its other workers.
+
+        Returns the attempt; 0: there is no room on one of them, and nothing is reserved.
+        """
+        numbers, others = ",".join(map(str, gpus)), members_text(members)
+        return self._scripts.run("assign", job_id, worker, numbers, _ms(start_within_s), others)
 
     def start(self, job_id: str, attempt: int, lease_s: float, run_dir: str, worker: str = "") -> bool:
         """Begin an attempt that `worker` was assigned. False for a message that is doubled, late or stale."""

@@ -34,6 +34,7 @@
 | workers      | zset   | workers, by the time until which their heartbeat holds   | while it has members |
 | worker       | hash   | what a worker has and says of itself                     | a day after a beat   |
 | worker_jobs  | set    | jobs assigned to a worker or running there               | while it has members |
+| gang         | hash   | what the workers of a job on several tell each other     | while it runs        |
 | worker_gpus  | hash   | which jobs hold which GPU, cores, memory, and how much   | while it has members |
 | events       | stream | every change of state, the newest ones                   | trimmed              |
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
@@ -93,6 +94,7 @@ BY_NAME = {
         "worker",
         "worker_jobs",
         "worker_gpus",
+        "gang",
         "clean_lock",
     )
 }
@@ -194,6 +196,10 @@ def worker_jobs(name: str) -> str:
 
 def worker_gpus(name: str) -> str:
     return BY_NAME["worker_gpus"] + name
+
+
+def gang(job_id: str) -> str:
+    return BY_NAME["gang"] + job_id
 
 
 def clean_lock(host: str) -> str:

@@ -19,10 +19,16 @@ class Need(NamedTuple):
     labels: tuple[str, ...] = ()  # such as site=berlin; all of them
     cpus: int | None = None  # cores; None: the share of a slot
     memory: int | None = None  # of the host; None: nobody counts it
+    nodes: int = 1  # workers, each of which has all that
 
 
 def needs_text(
-    *, gpu_type: Sequence[str], labels: Mapping[str, str], cpus: int | None, memory: int | None
+    *,
+    gpu_type: Sequence[str],
+    labels: Mapping[str, str],
+    cpus: int | None,
+    memory: int | None,
+    nodes: int = 1,
 ) -> str:
     """What a job needs beside GPUs, as its record holds it: the same text for the same needs, '' for none."""
     needs = {
@@ -30,6 +36,7 @@ def needs_text(
         "labels": sorted(f"{key}={value}" for key, value in labels.items()),
         "cpus": cpus,
         "memory": memory,
+        "nodes": nodes if nodes > 1 else None,
     }
     asked = {key: value for key, value in needs.items() if value}
     return json.dumps(asked, separators=(",", ":")) if asked else ""
@@ -49,4 +56,5 @@ def need_of(lane: str) -> Need:
         tuple(needs.get("labels", ())),
         needs.get("cpus"),
         needs.get("memory"),
+        needs.get("nodes", 1),
     )

@@ -16,6 +16,7 @@ _SHARED = (
     "_gpus",
     "_library",
     "_host",
+    "_members",
     "_lanes",
     "_reservations",
     "_stops",

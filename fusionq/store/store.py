@@ -9,6 +9,7 @@ from fusionq.store.blobs import Blobs
 from fusionq.store.bulk import Bulk
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
+from fusionq.store.gangs import Gangs
 from fusionq.store.jobs import Jobs
 from fusionq.store.passes import Passes
 from fusionq.store.queues import Queues
@@ -33,6 +34,7 @@ class Store:
         self.sweeps = Sweeps(client, scripts, self.jobs)
         self.blobs = Blobs(client, scripts)
         self.streams = Streams(client)
+        self.gangs = Gangs(client, scripts)
         self.workers = Workers(client, scripts)
         self.queues = Queues(client, scripts)
         self.passes = Passes(client, scripts)

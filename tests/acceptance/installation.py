@@ -123,14 +123,19 @@ class Installation:
         return worker
 
     def begin_worker(
-        self, name: str, command: tuple[str, ...] = ("-m", "workers")
+        self,
+        name: str,
+        command: tuple[str, ...] = ("-m", "workers"),
+        *,
+        within: tuple[str, ...] = (),
+        **environ: str,
     ) -> subprocess.Popen[bytes]:
-        """A worker that will be ready soon."""
+        """A worker that will be ready soon; `within` is a command that starts it elsewhere."""
         log = (self.home / f"{name}.log").open("wb") if self.home.exists() else subprocess.DEVNULL
         worker = subprocess.Popen(
-            [sys.executable, *command],
+            [*within, sys.executable, *command],
             cwd=self.workdir,
-            env={**self.environ, "FUSIONQ_WORKER_NAME": name},
+            env={**self.environ, "FUSIONQ_WORKER_NAME": name, **environ},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -25,7 +25,7 @@ def best_of(record: JobRecord) -> dict[str, torch.Tensor]:
 
 
 def assert_same_result(one: JobRecord, other: JobRecord) -> None:
-    assert one.outcome is other.outcome is Outcome.SUCCEEDED
+    assert one.outcome is other.outcome is Outcome.SUCCEEDED, (one.reason, other.reason)
     for name, tensor in best_of(one).items():
         assert torch.equal(tensor, best_of(other)[name]), name
     histories = [json.loads((Path(r.run_dir) / "history.json").read_text()) for r in (one, other)]

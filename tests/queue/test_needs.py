@@ -60,6 +60,47 @@ def test_what_goes_before_a_large_job_is_not_held_up_by_it():
     assert placed(jobs, [worker(slots=4, gpus=4, busy_gpus=[3])], waited={"large": 700}) == {"urgent": "w"}
 
 
+# --- several workers ---------------------------------------------------------------------------------
+
+
+def test_a_job_gets_all_its_workers_or_none():
+    workers = [worker("a", slots=2, gpus=2), worker("b", slots=2, gpus=2, busy_gpus=[0]), worker("c", gpus=1)]
+    assert placed([job("j", gpus="2", nodes=2)], workers) == {}
+    [choice] = plan(view([job("j", gpus="1", nodes=3)], workers))
+    assert choice == Assignment("j", "a", (0,), (("b", (1,)), ("c", (0,))))
+
+
+def test_workers_are_taken_wherever_the_queue_stands_in_their_lists():
+    workers = [worker("a", queues=["big"]), worker("b", queues=["small", "big"])]
+    [choice] = plan(view([job("j", queue="big", nodes=2)], workers))
+    assert (choice.worker, choice.members) == ("a", (("b", ()),))
+
+
+def test_what_it_takes_counts_for_those_behind_it():
+    workers = [worker("a"), worker("b"), worker("c")]
+    jobs = [job("j", sequence=1, nodes=2), job("k", sequence=2, nodes=2), job("l", sequence=3)]
+    assert placed(jobs, workers) == {"j": "a", "l": "c"}
+
+
+def test_after_its_patience_as_many_workers_are_kept_free():
+    jobs = [
+        job("j", sequence=1, gpus="2", nodes=2),
+        *(job(f"s{n}", sequence=2 + n, gpus="1") for n in range(6)),
+    ]
+    workers = [worker(name, slots=2, gpus=2, busy_gpus=[0]) for name in ("a", "b", "c")]
+    assert list(placed(jobs, workers).values()) == ["a", "b", "c"]
+    assert placed(jobs, workers, waited={"j": 700}) == {"s0": "c"}
+
+
+def test_too_few_workers_for_it_are_said():
+    workers = [worker("a", slots=2, gpus=2), worker("b")]
+    expected = "needs 2 workers that can hold it; 1 is alive"
+    assert reason(job("j", gpus="2", nodes=2), workers) == expected
+    both = [worker("a", gpus=2), worker("b", gpus=2, busy_gpus=[0, 1])]
+    expected = "waits for room on 2 workers with 2 GPUs each, it is next"
+    assert reason(job("j", gpus="2", nodes=2), both) == expected
+
+
 # --- kinds and labels --------------------------------------------------------------------------------
 
 

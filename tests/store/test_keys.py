@@ -85,6 +85,7 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "pending": "fusionq:pending:x",
         "worker": "fusionq:worker:x",
         "worker_jobs": "fusionq:worker_jobs:x",
+        "gang": "fusionq:gang:x",
         "worker_gpus": "fusionq:worker_gpus:x",
         "clean_lock": "fusionq:clean_lock:x",
     }

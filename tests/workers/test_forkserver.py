@@ -131,6 +131,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "data_root": "",
             "threads": 1,
             "processes": 1,
+            "nodes": 1,
             "gpu_memory": None,
             leash.UNTIL: leash.now() + 3600,
             "marks": {"FUSIONQ_JOB": tmp_path.name, "FUSIONQ_ATTEMPT": str(number)},
