@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and what is going on on them, through NVML: no CUDA context, no GPU memory."""
+"""The GPUs of this machine, and what happens on them, by NVML or its like: no context, no GPU memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fusionq.errors import UsageError
+from workers.amd import AmdAsNvml
 from workers.options import ALL_GPUS, ENV_GPUS, NO_GPUS
 
 log = logging.getLogger("fusionq.worker")
@@ -49,7 +50,7 @@ def find_gpus(chosen: str, nvml: Any = None) -> list[Gpu]:
     """
     if chosen == NO_GPUS:
         return []
-    present = _all_gpus(nvml or pynvml())
+    present = _all_gpus(nvml or gpu_library())
     if chosen == ALL_GPUS:
         return present
     wanted = [int(part) for part in chosen.split(",")]
@@ -63,8 +64,14 @@ def find_gpus(chosen: str, nvml: Any = None) -> list[Gpu]:
 
 
 def visible_devices(gpus: list[Gpu]) -> dict[str, str]:
-    """The environment that shows a job exactly these GPUs. Their UUIDs mean the same in every numbering."""
-    return {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus)}
+    """The environment that shows a job exactly these GPUs. Their UUIDs mean the same in every numbering.
+
+    ROCm knows its GPUs by number here, and takes an empty list for all of them.
+    """
+    return {
+        "CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus),
+        "HIP_VISIBLE_DEVICES": ",".join(str(gpu.index) for gpu in gpus) or "-1",
+    }
 
 
 class Meter:
@@ -92,7 +99,7 @@ class Meter:
 
     def _opened(self) -> Any:
         if not self._is_open:
-            self._nvml = self._nvml or pynvml()
+            self._nvml = self._nvml or gpu_library()
             self._nvml.nvmlInit()
             self._is_open = True
         return self._nvml
@@ -146,9 +153,36 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def pynvml() -> Any:
+def gpu_library() -> Any:
+    """pynvml, or AMD's library in its form where that has GPUs; None where neither is there."""
+    for library in (_amd(), _pynvml()):
+        if library is not None and _has_gpus(library):
+            return library
+    return _pynvml()
+
+
+def _has_gpus(library: Any) -> bool:
+    try:
+        library.nvmlInit()
+        try:
+            return library.nvmlDeviceGetCount() > 0
+        finally:
+            library.nvmlShutdown()
+    except Exception:
+        return False
+
+
+def _pynvml() -> Any:
     try:
         import pynvml
     except ImportError:
         return None
     return pynvml
+
+
+def _amd() -> Any:
+    try:
+        import amdsmi
+    except Exception:  # without its driver the import itself fails
+        return None
+    return AmdAsNvml(amdsmi)

@@ -40,11 +40,14 @@ def take_part(node: Node, attempt: Attempt) -> None:
 
 
 class _Member(Watching):
+    _grace_s = 0.0
+
     def run(self) -> None:
         """Wait until the first rank listens, then start ours, which find it."""
         job_id = self._attempt.job_id
         try:
             record, spec = self._store.jobs.get(job_id), parse_job(self._store.jobs.spec(job_id))
+            self._grace_s = spec.grace
             place = [name for name, _ in record.members].index(self._node.name) + 1
             meeting = self._await_meeting()
             if meeting:
@@ -70,7 +73,7 @@ class _Member(Watching):
 
     def await_release(self) -> None:
         """Until the leading worker has sent the job back, so that nobody looks for us when we are gone."""
-        deadline = time.monotonic() + self._node.settings.lease_s
+        deadline = time.monotonic() + self._grace_s
         with suppress(StoreUnavailableError):
             while self._store.gangs.join(*self._who) is not None and time.monotonic() < deadline:
                 time.sleep(POLL_S)

@@ -74,5 +74,5 @@ def test_a_hidden_gpu_cannot_be_chosen(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_job_sees_its_gpus_by_their_uuids_and_no_others():
     gpus = find_gpus("0,2", FakeNvml(*THREE))
-    assert visible_devices(gpus) == {"CUDA_VISIBLE_DEVICES": "GPU-aa11,GPU-cc33"}
-    assert visible_devices([]) == {"CUDA_VISIBLE_DEVICES": ""}
+    assert visible_devices(gpus)["CUDA_VISIBLE_DEVICES"] == "GPU-aa11,GPU-cc33"
+    assert visible_devices([])["CUDA_VISIBLE_DEVICES"] == ""

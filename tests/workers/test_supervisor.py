@@ -197,6 +197,7 @@ def test_a_job_is_ordered_with_all_that_it_needs(node: Node, tmp_path: Path):
         "MKL_NUM_THREADS": "3",
         "COLOUR": "green",
         "CUDA_VISIBLE_DEVICES": "",
+        "HIP_VISIBLE_DEVICES": "-1",
     }
     assert orders["marks"] == {
         "FUSIONQ_JOB": "job",

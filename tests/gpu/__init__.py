@@ -1,0 +1,1 @@
+"""What only a GPU can show, by the whole road: `python -m tests.gpu` runs it all and prints a table."""
