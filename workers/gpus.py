@@ -10,6 +10,7 @@ from typing import Any
 
 from fusionq.errors import UsageError
 from workers.amd import AmdAsNvml
+from workers.apple import AppleAsNvml, has_apple_gpu
 from workers.options import ALL_GPUS, ENV_GPUS, NO_GPUS
 
 log = logging.getLogger("fusionq.worker")
@@ -154,7 +155,9 @@ def _text(value: str | bytes) -> str:
 
 
 def gpu_library() -> Any:
-    """pynvml, or AMD's library in its form where that has GPUs; None where neither is there."""
+    """pynvml, or what answers like it for GPUs of AMD or Apple; None where there is nothing to ask."""
+    if has_apple_gpu():
+        return AppleAsNvml()
     for library in (_amd(), _pynvml()):
         if library is not None and _has_gpus(library):
             return library

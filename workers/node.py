@@ -75,7 +75,9 @@ class Node:
     @property
     def cpus(self) -> int:
         """The cores that this process may use."""
-        return len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity"):  # Linux
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
 
     @property
     def free_slot(self) -> threading.BoundedSemaphore:

@@ -22,6 +22,7 @@ from fusionq.engine.callbacks.plots import Plots, ShownPlots
 from fusionq.engine.callbacks.schedule import LrSchedule
 from fusionq.engine.data.batches import Batches, HookedBatches, as_batches, to_device
 from fusionq.engine.data.seen_through import see_through
+from fusionq.engine.devices import pick_device
 from fusionq.engine.files import write_tensors
 from fusionq.engine.history import TEST, VAL, History
 from fusionq.engine.metrics import Metric
@@ -44,8 +45,8 @@ class BaseModel:
     """
 
     def __init__(self, model: nn.Module, use_cuda_if_available: bool = True) -> None:
-        self.cuda = use_cuda_if_available and torch.cuda.is_available()
-        self.device = torch.device("cuda" if self.cuda else "cpu")
+        self.device = pick_device(use_cuda_if_available)
+        self.cuda = self.device.type == "cuda"
         self.model = model.to(self.device)
         self.stepper = Stepper(self.model, self.device)
         self._input_hooks: list[Callable[[Any], Any]] = []

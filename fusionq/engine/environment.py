@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from fusionq.engine.devices import name_of
+
 PACKAGES = ("fusionq", "torch", "torchvision", "numpy")
 
 
@@ -20,7 +22,7 @@ def describe_environment(workdir: Path, device: torch.device, seed: int, data_no
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "host": socket.gethostname(),
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": name_of(device),
         "threads": torch.get_num_threads(),
         "seed": seed,
         "data": data_note or "as the job file says",

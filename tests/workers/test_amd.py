@@ -1,12 +1,14 @@
-"""AMD's GPUs, through a library that answers as amdsmi does."""
+"""GPUs of AMD, through a library that answers as amdsmi does, and of Apple."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import Any
 
+import psutil
 import pytest
 
+from workers import apple
 from workers.amd import AmdAsNvml
 from workers.gpus import Gpu, Meter, find_gpus, visible_devices
 
@@ -70,6 +72,18 @@ def test_without_a_driver_there_are_none():
     smi = FakeAmdSmi()
     smi.has_driver = False
     assert find_gpus("all", AmdAsNvml(smi)) == []
+
+
+def test_apples_gpu_is_one_with_the_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(apple.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(apple.platform, "machine", lambda: "arm64")
+    [gpu] = find_gpus("all")
+    assert gpu.name.startswith("Apple GPU")
+    assert gpu.memory_bytes == psutil.virtual_memory().total
+    reading = Meter().read(gpu)
+    assert (reading.used_bytes, reading.use, reading.temperature, reading.processes) == (0, None, None, {})
+    assert visible_devices([gpu])["CUDA_VISIBLE_DEVICES"] == "apple-gpu"
 
 
 def test_a_job_sees_its_own_by_number_and_without_any_none():
