@@ -95,7 +95,7 @@ def _code(record: JobRecord) -> str:
 
 
 def _print_last_lines(session: Session, record: JobRecord) -> None:
-    from fusionq.cli.follow import Once
+    from fusionq.client.follow import Once
 
     text = "".join(chunk.text for chunk in Once().of(session.store.streams.log(record.id)))
     lines = text.splitlines()[-LAST_LINES:]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from fusionq.cli.follow import PATIENCE_S
 from fusionq.cli.words import coloured, duration, say
+from fusionq.client.follow import PATIENCE_S
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.params import params_text
 from fusionq.spec.record import JobRecord, SweepRecord

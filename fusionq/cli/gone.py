@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from fusionq.cli.follow import PATIENCE_S, RETRY_S
+from fusionq.client.follow import PATIENCE_S, RETRY_S
 from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.store import streams

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from fusionq.cli.follow import PATIENCE_S, RETRY_S
 from fusionq.cli.session import Session
 from fusionq.cli.words import coloured, say
+from fusionq.client.follow import PATIENCE_S, RETRY_S
 from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW

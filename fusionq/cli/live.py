@@ -6,9 +6,10 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from fusionq.cli.follow import Watcher
-from fusionq.cli.words import say, share_done, values_text
+from fusionq.cli.words import say, values_text
+from fusionq.client.follow import Watcher
 from fusionq.errors import StoreUnavailableError
+from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
 

@@ -33,7 +33,7 @@ def logs(session: Session, job: str, is_followed: bool) -> int:
 
 
 def _follow(session: Session, job_id: str) -> int:
-    from fusionq.cli.follow import Watcher, follow
+    from fusionq.client.follow import Watcher, follow
 
     class Printer(Watcher):
         def on_text(self, text: str) -> None:
@@ -57,7 +57,7 @@ def _follow(session: Session, job_id: str) -> int:
 
 
 def _print_all(session: Session, record: JobRecord) -> None:
-    from fusionq.cli.follow import Once
+    from fusionq.client.follow import Once
 
     is_first = True
     for chunk in Once().of(session.store.streams.log(record.id)):

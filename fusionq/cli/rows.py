@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fusionq.cli.session import Session
-from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, share_done, values_text, when
+from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, values_text, when
 from fusionq.queue.reasons import why_each
 from fusionq.spec.params import params_text
+from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.spec.units import format_duration

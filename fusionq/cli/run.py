@@ -77,8 +77,8 @@ def _follow(session: Session, one: Submitted, check: Callable[[], None]) -> JobR
         from fusionq.cli.follow_sweep import follow_sweep
 
         return follow_sweep(session.store, one.id, check)
-    from fusionq.cli.follow import follow
     from fusionq.cli.live import Live
+    from fusionq.client.follow import follow
 
     with Live() as live:
         return follow(session.store, one.id, live, check)

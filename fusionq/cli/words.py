@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -57,22 +56,6 @@ def duration(record: JobRecord | SweepRecord) -> str:
     if not record.started_at:
         return ""
     return format_duration(max(0.0, (record.finished_at or time.time()) - record.started_at))
-
-
-def share_done(progress: dict[str, Any]) -> float:
-    """How much of the training is done, from 0 to 1."""
-    if not progress.get("num_epochs"):
-        return 0.0
-    if progress["kind"] == "progress":
-        in_epoch = (
-            progress["batch"] / max(progress["num_batches"], 1) if progress["phase"] == "train" else 1.0
-        )
-        return (progress["epoch"] - 1 + in_epoch) / progress["num_epochs"]
-    if progress["kind"] == "started":
-        return (progress["epoch"] + progress["batch"] / max(progress["num_batches"], 1)) / progress[
-            "num_epochs"
-        ]
-    return progress["epoch"] / progress["num_epochs"]
 
 
 def values_text(values: dict[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -52,6 +53,16 @@ def load_file(
     if problems:
         raise SpecError(list(dict.fromkeys(problems)))
     return loaded
+
+
+def load_data(
+    data: Mapping[str, Any],
+    overrides: Iterable[str] = (),
+    name: str = "job",
+    environ: Mapping[str, str] = os.environ,
+) -> list[Loaded]:
+    """The same for a job that a program holds as plain data. Raises SpecError."""
+    return [_load(apply_overrides(Source(name, copy.deepcopy(dict(data))), overrides, environ), name)]
 
 
 def load_job(

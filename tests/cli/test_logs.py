@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fusionq.cli import follow as follow_module
-from fusionq.cli.follow import Watcher, follow
+from fusionq.client import follow as follow_module
+from fusionq.client.follow import Watcher, follow
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from fusionq.cli import words
+from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
 from tests.workers.fakes import EPOCH, STARTED
@@ -34,7 +35,7 @@ def record(**fields) -> JobRecord:
     ],
 )
 def test_the_share_that_is_done(progress: dict, share: float):
-    assert words.share_done(progress) == pytest.approx(share)
+    assert share_done(progress) == pytest.approx(share)
 
 
 def test_values_are_short_and_the_epoch_is_none_of_them():

@@ -1,0 +1,132 @@
+"""The door to a queue."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from fusionq.client.job import Job
+from fusionq.errors import FusionqError, UsageError
+from fusionq.queue.celery_app import make_app
+from fusionq.queue.sender import Sender
+from fusionq.queue.submission import submit_all
+from fusionq.spec.load import Loaded, load_data, load_file
+from fusionq.spec.settings import Settings
+from fusionq.store.store import Store
+from fusionq.store.workers import WorkerRecord
+
+MOST_JOBS = 1000
+
+
+class Client:
+    """A queue, by the Redis that holds it: the same one that the command line uses, unless another is named.
+
+        from fusionq import Client
+
+        with Client() as client:
+            job = client.submit("jobs/mnist.yaml", {"optimizer.lr": 1e-2})
+            print(job.wait().metrics().last)
+
+    Raises StoreUnavailableError where that Redis does not answer.
+    """
+
+    def __init__(self, redis_url: str | None = None) -> None:
+        settings = Settings.load()
+        self._settings = settings.with_redis_url(redis_url) if redis_url else settings
+        self._store = Store.open(self._settings)
+        self._store.ping()
+
+    # --- jobs ----------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        job: str | Path | Mapping[str, Any],
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        workdir: str | Path | None = None,
+    ) -> Job:
+        """Check a job and queue it. `job` is a file, or what would stand in one.
+
+        overrides: values by the dotted path of their key, such as {"train.epochs": 5}.
+        workdir: where its own modules and relative paths are looked for; default: the current folder.
+
+        Raises SpecError with every mistake; UsageError for a file of several jobs or a sweep, which
+        `submit_all` takes.
+        """
+        documents = self._load(job, overrides)
+        if len(documents) > 1 or documents[0].trials:
+            raise UsageError("this is more than one job", hint="submit_all() takes them")
+        [submitted] = self._queue(documents, workdir)
+        return submitted
+
+    def submit_all(
+        self,
+        job: str | Path | Mapping[str, Any],
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        workdir: str | Path | None = None,
+    ) -> list[Job]:
+        """The same for a file of several jobs, or a sweep, whose trials are returned."""
+        return self._queue(self._load(job, overrides), workdir)
+
+    def job(self, reference: str) -> Job:
+        """A job by its id, the beginning of one, its name, or "last". Raises NotFoundError."""
+        return Job(self, self._store.jobs.find_job(reference))
+
+    def jobs(self, count: int = MOST_JOBS) -> list[Job]:
+        """The last `count` jobs that were submitted, the newest last."""
+        return [Job(self, record.id, record) for record in self._store.jobs.newest(count)]
+
+    def _load(self, job: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None) -> list[Loaded]:
+        # What is valid JSON is valid YAML, which overrides are read as.
+        words = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+        return load_data(job, words) if isinstance(job, Mapping) else load_file(job, words)
+
+    def _queue(self, documents: list[Loaded], workdir: str | Path | None) -> list[Job]:
+        folder = Path(workdir) if workdir is not None else Path.cwd()
+        jobs = []
+        for submitted in submit_all(self._store, self._sender, self._settings, documents, folder):
+            if submitted.loaded.trials:
+                jobs += [Job(self, trial.id, trial) for trial in self._store.sweeps.trials(submitted.id)]
+            else:
+                jobs.append(Job(self, submitted.id))
+        return jobs
+
+    # --- the rest ------------------------------------------------------------------------------------
+
+    def workers(self) -> list[WorkerRecord]:
+        """The living workers, by name: what they have, what runs there, what their GPUs do."""
+        return self._store.workers.alive()
+
+    @property
+    def store(self) -> Store:
+        """What the command line itself stands on; it may change from version to version."""
+        return self._store
+
+    def ask_for_pass(self) -> None:
+        """Something changed for jobs that wait; where nobody hears it, a worker's beat finds out."""
+        with suppress(FusionqError):
+            self._sender.ask_for_pass()
+
+    @cached_property
+    def _sender(self) -> Sender:
+        return Sender(make_app(lambda: self._store.url), self._store)
+
+    def close(self) -> None:
+        """Let go of every connection; what is used again connects again."""
+        if "_sender" in vars(self):
+            self._sender.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self._store.redis.shown_url!r})"

@@ -1,0 +1,168 @@
+"""One job, wherever it stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from fusionq.client.follow import Once, Watcher, follow
+from fusionq.client.metrics import Metrics
+from fusionq.errors import FusionqError, NotFoundError
+from fusionq.queue.reasons import why_each
+from fusionq.spec.paths import RunPaths
+from fusionq.spec.progress import share_done
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Outcome, Status
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fusionq.client.client import Client
+
+POLL_S = 0.1
+REASON = "cancelled by the user before it ran"
+
+
+class Job:
+    """Made by a `Client`. What it says is asked of Redis each time, but for `id`."""
+
+    def __init__(self, client: Client, job_id: str, record: JobRecord | None = None) -> None:
+        self._client = client
+        self.id = job_id
+        self._last = record  # the last that was read; once a job is over nothing of it changes
+
+    # --- where it stands -----------------------------------------------------------------------------
+
+    @property
+    def record(self) -> JobRecord:
+        """All that is known of it now. Raises NotFoundError once it was removed."""
+        self._last = self._client.store.jobs.get(self.id)
+        return self._last
+
+    @property
+    def name(self) -> str:
+        return (self._last or self.record).name
+
+    @property
+    def status(self) -> str:
+        """One word: waiting, queued, assigned, running, succeeded, failed, cancelled or timed_out."""
+        return self.record.state_word
+
+    @property
+    def is_finished(self) -> bool:
+        return self.record.is_finished
+
+    @property
+    def succeeded(self) -> bool:
+        return self.record.outcome is Outcome.SUCCEEDED
+
+    @property
+    def progress(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        record = self.record
+        return 1.0 if record.outcome is Outcome.SUCCEEDED else share_done(record.progress)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What it came to: best epoch and value, the values of the last epoch, files; {} before."""
+        return self.record.result
+
+    @property
+    def run_dir(self) -> Path:
+        """Its folder, where this machine sees it; it is made when the job first starts."""
+        return Path(self.record.run_dir)
+
+    def why(self) -> str:
+        """Why it waits, or how it ended; '' where it simply goes on."""
+        record = self.record
+        if record.status is Status.QUEUED:
+            return why_each(self._client.store, [self.id]).get(self.id, "")
+        return record.reason
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Until it has ended, however it did, in `timeout` seconds at most. Raises TimeoutError."""
+        ends_at = None if timeout is None else time.monotonic() + timeout
+
+        def check() -> None:
+            if ends_at is not None and time.monotonic() > ends_at:
+                raise TimeoutError(f"{self.id} is {self.status} after {timeout:g} s")
+
+        self._last = follow(self._client.store, self.id, Watcher(), check)
+        return self
+
+    # --- what it says ----------------------------------------------------------------------------------
+
+    def metrics(self) -> Metrics:
+        """What it measured after each epoch so far."""
+        points = self._client.store.streams.points(self.id)
+        return Metrics.of_points(points) if points else Metrics.of_file(RunPaths(self.run_dir).metrics)
+
+    def logs(self, follow: bool = False) -> Iterator[str]:
+        """What it printed, in pieces as they came; with `follow` on to its end."""
+        store, once = self._client.store, Once()
+        cursor = "0-0"
+        while True:
+            is_over = not follow or self.record.is_finished
+            for chunk in once.of(store.streams.log(self.id, cursor)):
+                cursor = chunk.cursor
+                yield chunk.text
+            if is_over:
+                return
+            time.sleep(POLL_S)
+
+    def model(self) -> nn.Module:
+        """Its network with the weights of its best epoch, on the CPU, ready to predict. Needs torch.
+
+        Raises NotFoundError where it has none, or this machine does not see its run folder.
+        """
+        from fusionq.client.model import best_model
+
+        best = self.result.get("best_model", "")
+        if not best or not Path(best).is_file():
+            raise NotFoundError(f"{self.id} has no best model that is to be seen from here: {best or 'none'}")
+        return best_model(self._client.store.jobs.spec(self.id), Path(best), self.id)
+
+    # --- what is done to it ----------------------------------------------------------------------------
+
+    def cancel(self, *, now: bool = False, wait: bool = True) -> Self:
+        """Stop it for good. One that runs saves its state first, unless it is to be gone `now`."""
+        answer = self._client.store.jobs.cancel(self.id, REASON, now=now)
+        self._client.ask_for_pass()
+        return self.wait() if wait and answer == "asked" else self
+
+    def retry(self, *, fresh: bool = False) -> Self:
+        """Queue it once more; it goes on from its last state, or begins anew. Raises FusionqError."""
+        answer = self._client.store.jobs.retry(self.id, fresh=fresh)
+        if answer != "retried":
+            why = "has not ended" if answer == "active" else "has succeeded; fresh=True begins anew"
+            raise FusionqError(f"{self.id} {why}")
+        self._client.ask_for_pass()
+        return self
+
+    def hold(self, reason: str = "held by a program") -> Self:
+        """Keep it from running until `release`; one that runs saves its state first."""
+        self._client.store.jobs.hold(self.id, reason)
+        return self
+
+    def release(self) -> Self:
+        self._client.store.jobs.release(self.id)
+        self._client.ask_for_pass()
+        return self
+
+    # --- how it shows itself ---------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        record = self.record
+        return f"Job({self.id!r}, {record.name!r}, {record.state_word}, {self.progress:.0%})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: a line of a table, with a bar."""
+        record, share = self.record, self.progress
+        values = {**record.progress.get("values", {}), **record.result.get("values", {})}
+        cells = [self.id, record.name, record.state_word.replace("_", " ")]
+        cells += [f"{key} {value:.4g}" for key, value in values.items() if key != "epoch"]
+        row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        return f'<table><tr>{row}<td><progress value="{share:.3f}"></progress> {share:.0%}</td></tr></table>'

@@ -1,0 +1,46 @@
+"""The queue from Python, with a real worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from fusionq import Client
+from fusionq.spec.settings import ENV_HOME
+from tests.acceptance.installation import Installation
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def client(shared: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setenv(ENV_HOME, str(shared.home))
+    monkeypatch.delenv("FUSIONQ_REDIS_URL", raising=False)
+    with Client() as client:
+        yield client
+
+
+def test_a_job_is_queued_followed_and_used(client: Client, shared: Installation) -> None:
+    job = client.submit(shared.job_file, {"train.epochs": 2}, workdir=shared.workdir)
+    said = "".join(job.logs(follow=True))
+    assert job.wait(timeout=60).succeeded, job.why()
+    assert "epoch 2/2" in said
+    assert job.metrics().last["epoch"] == 2
+    assert 0 < job.metrics().last["test_accuracy"] <= 1
+    outputs = job.model()(torch.zeros(3, 1, 8, 8))
+    assert outputs.shape == (3, 10)
+    assert job.run_dir.is_dir()
+    [worker] = client.workers()
+    assert worker.name == "steady"
+
+
+def test_one_that_runs_is_stopped_and_goes_on(client: Client, shared: Installation) -> None:
+    slow = {"train.epochs": 4, "trainer": {"_target_": "trainers.Slow", "seconds": 0.02}}
+    job = client.submit(shared.job_file, slow, workdir=shared.workdir)
+    shared.await_epochs(job.id, 1)
+    assert 0 < job.progress < 1
+    assert job.cancel().why() == "cancelled by the user; its state is saved"
+    assert job.retry().wait(timeout=60).succeeded
+    assert len(job.metrics()) == 4
