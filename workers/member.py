@@ -105,6 +105,7 @@ class _Member(Watching):
         elif self._kill_at is None:
             self._kill_at = time.monotonic() + grace_s
             with suppress(StoreUnavailableError):
+                self._node.register()  # that we take nothing more, or the next pass sends it to us again
                 self._store.gangs.ask_to_requeue(self._attempt.job_id, self._attempt.number)
         elif time.monotonic() > self._kill_at:
             self._was_killed = True

@@ -128,7 +128,7 @@ def rank_of(record: JobRecord, rank: int) -> psutil.Process:
 )
 def test_several_processes_come_to_the_result_of_one(pool: Installation, how: tuple[str, ...]) -> None:
     alone = succeeded(pool, *PLAIN, *how)
-    for processes in (2, 3):
+    for processes in (2,) if how else (2, 3):
         record = succeeded(pool, *PLAIN, *how, f"resources.processes={processes}")
         assert_same_within_rounding(alone, record)
         assert sorted(p.name for p in (Path(record.run_dir) / "ranks").iterdir()) == [
