@@ -22,6 +22,8 @@ VERBS = {
     "validate": ("validate", "Check job files without queueing anything."),
     "status": ("status", "Show the jobs, or everything about one."),
     "logs": ("logs", "Print what a job printed; -f follows it."),
+    "metrics": ("metrics", "Show what jobs measured, as a table or as curves."),
+    "why": ("why", "Say what a job waits for, or how it ended."),
     "compare": ("compare", "Compare the trials of a sweep, or jobs, best first."),
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
     "retry": ("retry", "Queue a job that has ended once more."),

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fusionq.client.follow import Once, Watcher, follow
-from fusionq.client.metrics import Metrics
+from fusionq.client.metrics import Metrics, read_metrics
 from fusionq.errors import FusionqError, NotFoundError
 from fusionq.queue.reasons import why_each
-from fusionq.spec.paths import RunPaths
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
@@ -97,8 +96,7 @@ class Job:
 
     def metrics(self) -> Metrics:
         """What it measured after each epoch so far."""
-        points = self._client.store.streams.points(self.id)
-        return Metrics.of_points(points) if points else Metrics.of_file(RunPaths(self.run_dir).metrics)
+        return read_metrics(self._client.store, self.record)
 
     def logs(self, follow: bool = False) -> Iterator[str]:
         """What it printed, in pieces as they came; with `follow` on to its end."""

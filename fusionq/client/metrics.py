@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusionq.spec.events import EpochEnd
+from fusionq.spec.paths import RunPaths
+from fusionq.spec.record import JobRecord
+from fusionq.store.store import Store
 
 if TYPE_CHECKING:
     import pandas
@@ -80,6 +83,12 @@ class Metrics(Sequence[Row]):
         head = "".join(f"<th>{escape(name)}</th>" for name in self.names)
         rows = ("".join(f"<td>{row.get(name, float('nan')):.4g}</td>" for name in self.names) for row in self)
         return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def read_metrics(store: Store, record: JobRecord) -> Metrics:
+    """What a job measured so far: out of Redis, or from its run folder where that is the only place left."""
+    points = store.streams.points(record.id)
+    return Metrics.of_points(points) if points else Metrics.of_file(RunPaths(Path(record.run_dir)).metrics)
 
 
 def _row(point: Mapping[str, Any]) -> Row:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,8 @@ import torch
 from fusionq import Client
 from fusionq.spec.settings import ENV_HOME
 from tests.acceptance.installation import Installation
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 pytestmark = pytest.mark.acceptance
 
@@ -44,3 +48,14 @@ def test_one_that_runs_is_stopped_and_goes_on(client: Client, shared: Installati
     assert job.cancel().why() == "cancelled by the user; its state is saved"
     assert job.retry().wait(timeout=60).succeeded
     assert len(job.metrics()) == 4
+
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=["one", "several"])
+def test_the_examples_of_the_documentation_run(
+    client: Client, shared: Installation, monkeypatch: pytest.MonkeyPatch, example: str
+) -> None:
+    monkeypatch.chdir(DOCS.parent)
+    exec(compile(example, "docs/python.md", "exec"), {})

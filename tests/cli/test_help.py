@@ -17,6 +17,7 @@ HELPERS = {
     "__init__",
     "app",
     "bars",
+    "curves",
     "deep",
     "details",
     "disposal",

@@ -1,0 +1,61 @@
+"""Curves in the terminal, by plotext (https://github.com/piccolomo/plotext)."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+import plotext
+
+from fusionq.client.metrics import Metrics
+
+EPOCH = "epoch"
+NOT_A_CURVE = "duration_s"
+HEIGHT = 15
+WIDEST = 100
+
+
+def print_curves(found: Mapping[str, Metrics], names: Sequence[str]) -> None:
+    """A picture for each value; of one job, train and test lie in the same one."""
+    for title, lines in _pictures(found, [name for name in names if name not in (EPOCH, NOT_A_CURVE)]):
+        click.echo(_picture(title, lines, is_colourful=sys.stdout.isatty()))
+
+
+Line = tuple[list[float], list[float]]
+
+
+def _pictures(found: Mapping[str, Metrics], names: Sequence[str]) -> list[tuple[str, dict[str, Line]]]:
+    grouped: dict[str, dict[str, Line]] = {}
+    for name in names:
+        phase, _, rest = name.partition("_")
+        for job_id, its in found.items():
+            line = _line(its, name)
+            if line[0]:
+                title, label = (rest, phase) if len(found) == 1 else (name, job_id)
+                grouped.setdefault(title, {})[label] = line
+    return list(grouped.items())
+
+
+def _line(metrics: Metrics, name: str) -> Line:
+    points = [(row[EPOCH], row[name]) for row in metrics if name in row and math.isfinite(row[name])]
+    return [epoch for epoch, _ in points], [value for _, value in points]
+
+
+def _picture(title: str, lines: Mapping[str, Line], *, is_colourful: bool) -> str:
+    plotext.clear_figure()
+    plotext.plotsize(min(WIDEST, shutil.get_terminal_size().columns), HEIGHT)
+    if not is_colourful:
+        plotext.theme("clear")
+    for label, (epochs, values) in lines.items():
+        plotext.plot(epochs, values, label=label, marker="braille")
+    most = int(max(max(epochs) for epochs, _ in lines.values()))
+    least = int(min(min(epochs) for epochs, _ in lines.values()))
+    step = max(1, (most - least) // 8)
+    plotext.xticks(range(least, most + 1, step))
+    plotext.title(title.replace("_", " "))
+    plotext.xlabel(EPOCH)
+    drawn = plotext.build()
+    return drawn if is_colourful else plotext.uncolorize(drawn)

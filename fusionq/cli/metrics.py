@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionq.cli.session import Session, verb
+from fusionq.cli.words import say
+from fusionq.errors import UsageError
+from fusionq.spec.near import did_you_mean
+
+if TYPE_CHECKING:
+    from fusionq.client.metrics import Metrics
+
+EPOCH = "epoch"
+
+
+@click.command()
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.option("-k", "--key", "keys", multiple=True, metavar="NAME", help="Only this value; several: again.")
+@click.option(
+    "--plot", "is_plotted", is_flag=True, help="Draw curves; those of several jobs lie over each other."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@verb
+def metrics(
+    session: Session,
+    jobs: tuple[str, ...],
+    keys: tuple[str, ...],
+    is_plotted: bool,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Show what each JOB measured, epoch by epoch.
+
+    \b
+    fusionq metrics last
+    fusionq metrics last --plot
+    fusionq metrics ID ID --plot -k test_accuracy
+    fusionq metrics last --csv > curves.csv
+    """
+    if is_plotted + as_csv + as_json > 1:
+        raise UsageError("--plot, --csv and --json are three ways to show it; give one of them")
+    found = _read(session, jobs)
+    chosen = _names(found, keys)
+    if as_json:
+        rows = {job_id: [_only(row, chosen) for row in its] for job_id, its in found.items()}
+        click.echo(json.dumps(rows if len(rows) > 1 else next(iter(rows.values()))))
+    elif as_csv:
+        _print_csv(found, chosen)
+    elif is_plotted:
+        from fusionq.cli.curves import print_curves
+
+        print_curves(found, chosen)
+    else:
+        _print_table(found, chosen)
+
+
+def _read(session: Session, jobs: Sequence[str]) -> dict[str, Metrics]:
+    """By id. One that has measured nothing yet is said and left out."""
+    from fusionq.client.metrics import read_metrics
+
+    found = {}
+    for job in jobs:
+        record = session.store.jobs.get(session.store.jobs.find_job(job))
+        found[record.id] = read_metrics(session.store, record)
+        if not found[record.id]:
+            say(f"{record.name} ({record.id}) is {record.state_word} and has measured nothing yet")
+    return found
+
+
+def _names(found: Mapping[str, Metrics], keys: Sequence[str]) -> list[str]:
+    """Which columns to show, the epoch first. Raises UsageError for a value that nobody measured."""
+    known = list(dict.fromkeys(name for its in found.values() for name in its.names if name != EPOCH))
+    for key in keys:
+        if known and key not in known:
+            raise UsageError(
+                f"nothing is called {key!r}{did_you_mean(key, known)}", hint=f"there is {', '.join(known)}"
+            )
+    return [EPOCH, *(keys or known)]
+
+
+def _only(row: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    return {name: row[name] for name in names if name in row}
+
+
+def _print_csv(found: Mapping[str, Metrics], names: Sequence[str]) -> None:
+    import csv
+    import sys
+
+    head = ["job"] if len(found) > 1 else []
+    writer = csv.DictWriter(sys.stdout, [*head, *names], lineterminator="\n", restval="")
+    writer.writeheader()
+    for job_id, its in found.items():
+        writer.writerows({**dict.fromkeys(head, job_id), **_only(row, names)} for row in its)
+
+
+def _print_table(found: Mapping[str, Metrics], names: Sequence[str]) -> None:
+    from fusionq.cli.tables import print_table
+
+    rows = [
+        [job_id if len(found) > 1 else "", *(_cell(name, row.get(name)) for name in names)]
+        for job_id, its in found.items()
+        for row in its
+    ]
+    if rows:
+        print_table(["JOB", *names], rows)
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if name == EPOCH else f"{value:.4g}"

@@ -1,0 +1,85 @@
+"""`metrics`: what jobs measured, as a table, as data, as curves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.cli.jobs import queued
+
+
+def measured(store, job_id: str, *losses: float) -> None:
+    queued(store, job_id)
+    points = [
+        {
+            "kind": "epoch",
+            "epoch": number,
+            "duration_s": 1.5,
+            "values": {"train_loss": loss, "train_accuracy": 1 - loss, "test_accuracy": 0.9 - loss},
+        }
+        for number, loss in enumerate(losses, 1)
+    ]
+    store.streams.append_points(job_id, points)
+
+
+@pytest.fixture
+def two(store) -> None:
+    measured(store, "aaa", 0.5, 0.25)
+    measured(store, "bbb", 0.75)
+
+
+@pytest.mark.usefixtures("two")
+class TestWithTwoJobs:
+    def test_a_table_has_a_line_for_each_epoch(self, cli: Cli):
+        head, first, second = cli("metrics", "aaa").out.splitlines()
+        assert head.split() == ["epoch", "train_loss", "train_accuracy", "test_accuracy", "duration_s"]
+        assert first.split() == ["1", "0.5", "0.5", "0.4", "1.5"]
+        assert second.split() == ["2", "0.25", "0.75", "0.65", "1.5"]
+
+    def test_several_jobs_are_told_apart(self, cli: Cli):
+        lines = cli("metrics", "aaa", "bbb", "-k", "train_loss").out.splitlines()
+        assert [line.split() for line in lines] == [
+            ["JOB", "epoch", "train_loss"],
+            ["aaa", "1", "0.5"],
+            ["aaa", "2", "0.25"],
+            ["bbb", "1", "0.75"],
+        ]
+
+    def test_programs_get_json_and_csv(self, cli: Cli):
+        row = {"epoch": 1, "train_loss": 0.75}
+        assert json.loads(cli("metrics", "bbb", "-k", "train_loss", "--json").out) == [row]
+        both = json.loads(cli("metrics", "aaa", "bbb", "-k", "train_loss", "--json").out)
+        assert (list(both), both["bbb"]) == (["aaa", "bbb"], [row])
+        assert cli("metrics", "bbb", "-k", "train_loss", "--csv").out == "epoch,train_loss\n1,0.75\n"
+        assert cli("metrics", "aaa", "bbb", "-k", "train_loss", "--csv").out.splitlines()[-1] == "bbb,1,0.75"
+
+    def test_train_and_test_of_one_job_lie_in_one_picture(self, cli: Cli):
+        drawn = cli("metrics", "aaa", "--plot").out
+        assert drawn.count("┌") == 2  # the loss, and the accuracies together
+        assert "train" in drawn
+        assert "test" in drawn
+        assert "\x1b" not in drawn
+
+    def test_several_jobs_lie_over_each_other(self, cli: Cli):
+        drawn = cli("metrics", "aaa", "bbb", "--plot", "-k", "test_accuracy").out
+        assert drawn.count("┌") == 1
+        assert "aaa" in drawn
+        assert "bbb" in drawn
+
+    def test_a_value_that_nobody_measured_is_said(self, cli: Cli):
+        done = cli("metrics", "aaa", "-k", "train_los")
+        assert (done.code, "did you mean 'train_loss'?" in done.err) == (2, True)
+
+    def test_only_one_form_at_a_time(self, cli: Cli):
+        assert cli("metrics", "aaa", "--csv", "--json").code == 2
+
+
+def test_a_job_that_has_measured_nothing_says_so(cli: Cli, store):
+    queued(store, "aaa")
+    done = cli("metrics", "aaa")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "tiny (aaa) is queued and has measured nothing yet\n"
+    assert cli("metrics", "aaa", "--plot").out == ""
+    assert cli("metrics", "nothing").code == 3
