@@ -1,15 +1,28 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, say_end
+from fusionq.errors import NotFoundError, UsageError
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
+from fusionq.spec.units import parse_duration
+
+if TYPE_CHECKING:
+    from fusionq.client.follow import Once
+    from fusionq.store.streams import LogChunk
+
+POLL_S = 0.2
 
 
 @click.command()
@@ -17,63 +30,171 @@ from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
 @click.option(
     "-f", "--follow", "is_followed", is_flag=True, help="Go on until the job ends, with its exit code."
 )
+@click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="Begin with the last N lines.")
+@click.option("--since", metavar="DURATION", help="Only what came in the last while, such as 5m.")
+@click.option("--attempt", type=click.IntRange(1), metavar="K", help="Only what this attempt printed.")
+@click.option(
+    "--rank", type=click.IntRange(0), metavar="R", help="What this process of a job of several printed."
+)
 @verb
-def logs(session: Session, job: str, is_followed: bool) -> int:
+def logs(
+    session: Session,
+    job: str,
+    is_followed: bool,
+    tail: int | None,
+    since: str | None,
+    attempt: int | None,
+    rank: int | None,
+) -> int:
     """Print what JOB printed. JOB is an id, the beginning of one, a name, or `last`.
 
     \b
     fusionq logs last -f
+    fusionq logs last -f --tail 20
+    fusionq logs last --rank 1
     """
     job_id = session.store.jobs.find_job(job)
     record = session.store.jobs.get(job_id)
-    if not is_followed:
-        _print_all(session, record)
-        return 0
-    return _follow(session, job_id)
+    if rank:
+        if since or attempt:
+            raise UsageError("--rank reads a file, which knows neither --since nor --attempt")
+        return _print_rank(session, record, rank, tail, is_followed)
+    reading = _Reading(session, record, _Wanted(attempt, _moment(session, since)))
+    return reading.follow(tail) if is_followed else reading.print_all(tail)
 
 
-def _follow(session: Session, job_id: str) -> int:
-    from fusionq.client.follow import Watcher, follow
-
-    class Printer(Watcher):
-        def on_text(self, text: str) -> None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-
-        def on_record(self, record: JobRecord) -> None:
-            if not record.is_finished and not record.started_at:
-                say(f"{record.name} ({record.id}) is {record.status}; Ctrl-C leaves it alone")
-
-        def on_outage(self, error: Exception) -> None:
-            say(f"{error}; trying again")
-
+def _moment(session: Session, since: str | None) -> float:
+    """Seconds since 1970. Raises UsageError for what is no duration."""
+    if since is None:
+        return 0.0
     try:
-        record = follow(session.store, job_id, Printer())
-    except KeyboardInterrupt:
-        say(f"\nthe job goes on; come back with: fusionq logs {job_id} -f")
-        return EXIT_DETACHED
-    say_end(record)
-    return EXIT_CODES[record.outcome] if record.outcome else 0
+        return session.store.now() - parse_duration(since)
+    except ValueError as error:
+        raise UsageError(f"--since: {error}") from None
 
 
-def _print_all(session: Session, record: JobRecord) -> None:
-    from fusionq.client.follow import Once
+@dataclass(frozen=True)
+class _Wanted:
+    attempt: int | None
+    since: float
 
-    is_first = True
-    for chunk in Once().of(session.store.streams.log(record.id)):
-        if is_first and chunk.start > 0:
-            _print_beginning(record, chunk.start)
-        is_first = False
-        sys.stdout.write(chunk.text)
-    if is_first:
-        say(f"{record.name} ({record.id}) is {record.state_word} and printed nothing")
+    @property
+    def is_all(self) -> bool:
+        return self.attempt is None and not self.since
+
+    def takes(self, chunk: LogChunk) -> bool:
+        return self.attempt in (None, chunk.attempt) and chunk.at >= self.since
 
 
-def _print_beginning(record: JobRecord, end: int) -> None:
-    """What the stream no longer holds, from the run folder where this machine sees it."""
+class _Reading:
+    """One call: what was printed so far, each piece once, and what comes then."""
+
+    def __init__(self, session: Session, record: JobRecord, wanted: _Wanted) -> None:
+        from fusionq.client.follow import Once
+
+        self._session = session
+        self._record = record
+        self._wanted = wanted
+        self._once: Once = Once()
+        self._cursor = "0-0"
+
+    def print_all(self, tail: int | None) -> int:
+        if not _print(self._so_far(), tail):
+            how = "and printed nothing" if self._wanted.is_all else "and printed nothing like that"
+            say(f"{self._record.name} ({self._record.id}) is {self._record.state_word} {how}")
+        return 0
+
+    def follow(self, tail: int | None) -> int:
+        from fusionq.client.follow import Watcher, follow
+
+        wanted = self._wanted
+
+        class Printer(Watcher):
+            def on_chunk(self, chunk: LogChunk) -> None:
+                if wanted.takes(chunk):
+                    sys.stdout.write(chunk.text)
+                    sys.stdout.flush()
+
+            def on_record(self, record: JobRecord) -> None:
+                if not record.is_finished and not record.started_at:
+                    say(f"{record.name} ({record.id}) is {record.status}; Ctrl-C leaves it alone")
+
+            def on_outage(self, error: Exception) -> None:
+                say(f"{error}; trying again")
+
+        store, job_id = self._session.store, self._record.id
+        try:
+            _print(self._so_far(), tail)
+            record = follow(store, job_id, Printer(), log_after=self._cursor, once=self._once)
+        except KeyboardInterrupt:
+            say(f"\nthe job goes on; come back with: fusionq logs {job_id} -f")
+            return EXIT_DETACHED
+        say_end(record)
+        return EXIT_CODES[record.outcome] if record.outcome else 0
+
+    def _so_far(self) -> Iterator[str]:
+        """All of it, also what the stream no longer holds."""
+        is_first = True
+        for chunk in self._once.of(self._session.store.streams.log(self._record.id)):
+            if is_first and chunk.start > 0 and self._wanted.is_all:
+                yield from _beginning(self._record, chunk.start)
+            is_first = False
+            self._cursor = chunk.cursor
+            if self._wanted.takes(chunk):
+                yield chunk.text
+
+
+def _beginning(record: JobRecord, end: int) -> Iterator[str]:
+    """From the run folder, where this machine sees it."""
     path = RunPaths(Path(record.run_dir)).output_log
     try:
         with path.open("rb") as handle:
-            sys.stdout.write(handle.read(end).decode(errors="replace"))
+            yield handle.read(end).decode(errors="replace")
     except OSError:
         say(f"(the first {end:,} bytes are no longer in Redis; they are in {path} on {record.host})")
+
+
+def _print(pieces: Iterator[str], tail: int | None) -> bool:
+    """Whether there was anything to print."""
+    if tail is not None:
+        pieces = iter(_last_lines(pieces, tail))
+    was_any = False
+    for text in pieces:
+        was_any = True
+        sys.stdout.write(text)
+    sys.stdout.flush()
+    return was_any
+
+
+def _last_lines(pieces: Iterator[str], number: int) -> list[str]:
+    lines: deque[str] = deque(maxlen=number + 1)  # the last of them may be going on
+    rest = ""
+    for text in pieces:
+        *whole, rest = (rest + text).split("\n")
+        lines.extend(line + "\n" for line in whole)
+    if rest:
+        lines.append(rest)
+    return list(lines)[-number:] if number else []
+
+
+# --- other processes of a job --------------------------------------------------------------------------
+
+
+def _print_rank(session: Session, record: JobRecord, rank: int, tail: int | None, is_followed: bool) -> int:
+    """Out of the run folder: only what rank 0 prints goes through Redis. Raises NotFoundError."""
+    path = RunPaths(Path(record.run_dir)).rank_log(rank)
+    if not path.is_file():
+        raise NotFoundError(
+            f"{record.id} has no rank {rank} whose output is to be seen from here", hint=f"it would be {path}"
+        )
+    with path.open(encoding="utf-8", errors="replace") as handle:
+        _print(iter([handle.read()]), tail)
+        while is_followed:
+            is_over = record.is_finished
+            sys.stdout.write(handle.read())
+            sys.stdout.flush()
+            if is_over:
+                return EXIT_CODES[record.outcome] if record.outcome else 0
+            time.sleep(POLL_S)
+            record = session.store.jobs.get(record.id)
+    return 0

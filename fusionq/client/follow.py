@@ -8,9 +8,10 @@ from typing import Any
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord
+from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S
 from fusionq.store.store import Store
-from fusionq.store.streams import LogChunk
+from fusionq.store.streams import BEGINNING, LogChunk
 
 AT_ONCE_S = 0.001
 RETRY_S = 1.0
@@ -37,6 +38,10 @@ class Watcher:
     def on_text(self, text: str) -> None:
         """The job printed something."""
 
+    def on_chunk(self, chunk: LogChunk) -> None:
+        """The same, with where it stands."""
+        self.on_text(chunk.text)
+
     def on_point(self, point: dict[str, Any]) -> None:
         """Progress, or the end of an epoch."""
 
@@ -48,24 +53,30 @@ class Watcher:
 
 
 def follow(
-    store: Store, job_id: str, watcher: Watcher, check: Callable[[], None] = lambda: None
+    store: Store,
+    job_id: str,
+    watcher: Watcher,
+    check: Callable[[], None] = lambda: None,
+    *,
+    log_after: str = BEGINNING,
+    once: Once | None = None,
 ) -> JobRecord:
     """Tell `watcher` everything about a job until it is finished; returns its last record.
 
     A lost connection is taken up again where it was, without losing or repeating output. `check` is
-    called every few seconds at least, and may raise. Raises StoreUnavailableError after a minute
-    without Redis.
+    called every few seconds at least, and may raise. Who has read the output up to a cursor before, `once`,
+    goes on behind it. Raises StoreUnavailableError after a minute without Redis.
     """
-    return _Follower(store, job_id, watcher).run(check)
+    return _Follower(store, job_id, watcher, log_after, once or Once()).run(check)
 
 
 class _Follower:
-    def __init__(self, store: Store, job_id: str, watcher: Watcher) -> None:
+    def __init__(self, store: Store, job_id: str, watcher: Watcher, log_after: str, once: Once) -> None:
         self._store = store
         self._watcher = watcher
         self._record = store.jobs.get(job_id)
-        self._once = Once()
-        self._cursors: dict[str, str] = {}
+        self._once = once
+        self._cursors = {keys.log(job_id): log_after}
         self._lost_at: float | None = None
 
     def run(self, check: Callable[[], None]) -> JobRecord:
@@ -88,7 +99,7 @@ class _Follower:
         news = self._store.streams.follow(self._record.id, self._cursors, block_s)
         self._cursors = news.cursors
         for chunk in self._once.of(news.chunks):
-            self._watcher.on_text(chunk.text)
+            self._watcher.on_chunk(chunk)
         for point in news.points:
             self._watcher.on_point(point)
         is_silent = not news.chunks and not news.points

@@ -28,6 +28,11 @@ class LogChunk:
     end: int
     text: str
 
+    @property
+    def at(self) -> float:
+        """When it came, in seconds since 1970 by Redis's clock."""
+        return int(self.cursor.partition("-")[0]) / 1000
+
 
 @dataclass(frozen=True)
 class News:
