@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fusionq.cli.bars import bar
 from fusionq.cli.session import Session
 from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, values_text, when
 from fusionq.queue.reasons import why_each
@@ -26,11 +27,20 @@ def _is_queued(row: JobRecord | SweepRecord) -> bool:
     return row.status is Status.QUEUED
 
 
+HEADERS = ("ID", "NAME", "STATUS", "PROGRESS", "TIME", "GPU", "WORKER", "AGE", "NOTE")
+MAY_GO = ("GPU", "WORKER", "AGE", "TIME", "PROGRESS")
+
+
 def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> None:
     """The table on stdout; `reasons` say what pending ones wait for."""
-    from rich.markup import escape
-
     from fusionq.cli.tables import print_table
+
+    print_table(HEADERS, cells_of(rows, reasons), may_go=MAY_GO)
+
+
+def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> list[list[str]]:
+    """A line of the table for each."""
+    from rich.markup import escape
 
     table = []
     for row in rows:
@@ -43,13 +53,13 @@ def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str])
                 f"[{COLOURS[word]}]{word.replace('_', ' ')}[/]",
                 f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else progress_text(row),
                 duration(row),
+                "" if is_sweep or row.is_finished else ",".join(map(str, row.assigned_gpus)),
                 "" if is_sweep else row.worker,
                 age(row),
                 escape(_sweep_note(row, reasons) if is_sweep else job_note(row, reasons)),
             ]
         )
-    headers = ["ID", "NAME", "STATUS", "PROGRESS", "TIME", "WORKER", "AGE", "NOTE"]
-    print_table(headers, table, may_go=("WORKER", "AGE", "TIME", "PROGRESS"))
+    return table
 
 
 def _sweep_note(sweep: SweepRecord, reasons: dict[str, str]) -> str:
@@ -59,12 +69,14 @@ def _sweep_note(sweep: SweepRecord, reasons: dict[str, str]) -> str:
 
 
 def progress_text(record: JobRecord) -> str:
-    """`ep 3/20 15%`; empty where it has not begun."""
+    """`ep 3/20 ▕█▏      ▏ 15 %`, without the bar once it is over; empty where it has not begun."""
     progress = record.progress
     if not progress.get("num_epochs") or record.status is Status.QUEUED:
         return ""
     epoch = min(progress["epoch"] + (progress["kind"] == "started"), progress["num_epochs"])
-    return f"ep {epoch}/{progress['num_epochs']} {share_done(progress):.0%}"
+    share = share_done(progress)
+    drawn = "" if record.is_finished else f"{bar(share)} "
+    return f"ep {epoch}/{progress['num_epochs']} {drawn}{share * 100:.0f} %"
 
 
 def job_note(record: JobRecord, reasons: dict[str, str]) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,7 @@ TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 @filter_options()
 @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-w", "--watch", "is_watched", is_flag=True, help="Show the table as it changes, until Ctrl-C.")
 @click.option("--spec", "as_spec", is_flag=True, help="Print the resolved job file of JOB.")
 @verb
 def status(
@@ -36,6 +38,7 @@ def status(
     count: int,
     quiet: bool,
     as_json: bool,
+    is_watched: bool,
     as_spec: bool,
 ) -> None:
     """Show the newest jobs, or everything about one.
@@ -46,12 +49,16 @@ def status(
     \b
     fusionq status
     fusionq status last
+    fusionq status --watch
     fusionq status --state failed --tag lr-search
     """
     if job is not None and not chosen.is_empty:
         raise click.UsageError("name a job or say what jobs are like, not both")
     if as_spec and job is None:
         raise click.UsageError("--spec needs a job, such as: fusionq status last --spec")
+    if is_watched:
+        _watch(session, chosen, count, is_alone=job is None and not (quiet or as_json))
+        return
     rows = _rows(session, chosen, count) if job is None else [_find(session, job)]
     if as_spec:
         _print_spec(session, rows[0])
@@ -68,6 +75,17 @@ def status(
         print_sweep(session, rows[0])
     else:
         print_job(session, rows[0])
+
+
+def _watch(session: Session, chosen: Chosen, count: int, *, is_alone: bool) -> None:
+    """Raises UsageError where there is no table that could change before somebody's eyes."""
+    if not is_alone or not sys.stdout.isatty():
+        raise click.UsageError(
+            "--watch shows the table of jobs in a terminal; for one job: fusionq logs JOB -f"
+        )
+    from fusionq.cli.watching import watch
+
+    watch(session, lambda: _rows(session, chosen, count))
 
 
 def _rows(session: Session, chosen: Chosen, count: int) -> list[JobRecord | SweepRecord]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 GAP = 2  # blanks between columns
 LEAST = 24  # of the last column, which is cut first; beneath that, columns go
@@ -18,6 +22,22 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: C
     their order, then cuts the widest.
     """
     from rich.console import Console
+
+    table, width = build_table(headers, rows, may_go)
+    console = Console(width=width, highlight=False)
+    if sys.stdout.isatty():
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        print(line.rstrip())
+
+
+def build_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Collection[str] = ()
+) -> tuple[Table, int]:
+    """The same as an object, and how wide it is."""
     from rich.table import Table
     from rich.text import Text
 
@@ -26,8 +46,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: C
         longest = max((Text.from_markup(row[i]).cell_len for row in rows), default=0)
         if longest:
             widths[i] = max(longest, len(header))
-    is_terminal = sys.stdout.isatty()
-    if is_terminal:
+    if sys.stdout.isatty():
         order = [headers.index(header) for header in may_go]
         _fit(widths, shutil.get_terminal_size().columns, order)
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -35,14 +54,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: C
         table.add_column(headers[i], no_wrap=True, overflow="ellipsis", width=width)
     for row in rows:
         table.add_row(*(row[i] for i in widths))
-    if is_terminal:
-        Console(width=max(_total(widths), 1), highlight=False).print(table)
-        return
-    console = Console(width=max(_total(widths), 1), highlight=False)
-    with console.capture() as capture:
-        console.print(table)
-    for line in capture.get().splitlines():
-        print(line.rstrip())
+    return table, max(_total(widths), 1)
 
 
 def _total(widths: dict[int, int]) -> int:

@@ -30,6 +30,7 @@ HELPERS = {
     "selecting",
     "session",
     "tables",
+    "watching",
     "words",
     "worker_tables",
 }

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from fusionq.errors import StoreUnavailableError
 from fusionq.spec.load import from_yaml
 from fusionq.spec.states import Outcome
 from fusionq.store import keys
@@ -143,7 +144,7 @@ def test_one_job_is_shown_with_all_that_is_known(cli: Cli, store):
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in done.out.splitlines()}
     assert lines["status"] == "running"
     assert lines["why"] == "train_loss 0.5 1m 30s left; other data"
-    assert lines["progress"] == "ep 2/4 38%"
+    assert lines["progress"] == "ep 2/4 ▕███ ▏ 38 %"  # as split at its blanks
     assert lines["queue"] == "default, priority 3"
     assert lines["worker"] == "worker on host"
     assert lines["tags"] == "x, y"
@@ -242,3 +243,35 @@ def test_options_choose_the_jobs_that_are_shown(cli: Cli, store, job_file):
     assert "the newest 1 like that" in done.err
     assert cli("status", "--user", "nobody").err == "no job is like that\n"
     assert cli("status", "aaa", "--tag", "x").code == 2
+
+
+def test_a_table_that_changes_needs_a_terminal(cli: Cli, store):
+    for arguments in ((), ("last",), ("--json",)):
+        done = cli("status", "--watch", *arguments)
+        assert (done.code, "--watch shows the table of jobs in a terminal" in done.err) == (2, True)
+
+
+def test_the_table_is_drawn_anew_until_ctrl_c(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
+    from fusionq.cli import watching
+    from fusionq.store.streams import Streams
+
+    monkeypatch.setattr(watching, "RETRY_S", 0.001)
+    looks = []
+
+    def change(self: Streams, seen: str, block_s: float):
+        looks.append(seen)
+        if len(looks) == 1:
+            queued(store, "bbb", name="second")
+            return seen, set()
+        if len(looks) == 2:
+            raise StoreUnavailableError("no connection")
+        raise KeyboardInterrupt
+
+    queued(store, "aaa", name="first")
+    monkeypatch.setattr(Streams, "ends", change)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    done = cli("status", "--watch")
+    assert done.code == 130
+    assert len(looks) == 3
+    assert "first" in done.out
+    assert "second" in done.out

@@ -1,0 +1,43 @@
+"""The table of jobs as it changes: drawn anew with every change of state, and once a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from fusionq.cli.rows import HEADERS, MAY_GO, cells_of, reasons_of
+from fusionq.cli.session import Session
+from fusionq.cli.tables import build_table
+from fusionq.client.follow import PATIENCE_S, RETRY_S
+from fusionq.errors import StoreUnavailableError
+from fusionq.spec.record import JobRecord, SweepRecord
+
+REFRESH_S = 1.0
+
+
+def watch(session: Session, rows: Callable[[], Sequence[JobRecord | SweepRecord]]) -> None:
+    """Until Ctrl-C. Raises StoreUnavailableError after a minute without Redis."""
+    seen = session.store.streams.last_event()
+    heard_at = time.monotonic()
+    with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
+        while True:
+            try:
+                live.update(_drawn(session, rows()), refresh=True)
+                seen, _ = session.store.streams.ends(seen, REFRESH_S)
+                heard_at = time.monotonic()
+            except StoreUnavailableError as error:
+                if time.monotonic() - heard_at > PATIENCE_S:
+                    raise
+                live.update(Text(f"{error}; trying again"), refresh=True)
+                time.sleep(RETRY_S)
+
+
+def _drawn(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> object:
+    if not rows:
+        return Text("no jobs")
+    table, _ = build_table(HEADERS, cells_of(rows, reasons_of(session, rows)), MAY_GO)
+    return table
