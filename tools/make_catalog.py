@@ -33,6 +33,8 @@ MODULES = (
 )
 OUTPUT = Path(fusionq.__file__).parent / "spec" / "catalog.json"
 
+QUEUE = "fusionq.client"  # the queue from Python is no part of a job
+
 # Layers that are losses to some and parts of a network to others: of no kind, so that each may use them.
 EITHER_WAY = ("torch.nn.modules.distance", "torch.nn.modules.adaptive")
 
@@ -42,7 +44,11 @@ def public_names(module_name: str) -> list[str]:
     module = importlib.import_module(module_name)
     names = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
     values = {name: getattr(module, name, None) for name in names}
-    return sorted(name for name, v in values.items() if inspect.isclass(v) or inspect.isfunction(v))
+    return sorted(
+        name
+        for name, v in values.items()
+        if (inspect.isclass(v) or inspect.isfunction(v)) and not v.__module__.startswith(QUEUE)
+    )
 
 
 def kind(value: object, module_name: str) -> str:
