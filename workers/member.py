@@ -60,7 +60,8 @@ class _Member(Watching):
         with ExitStack() as held:
             log_file = self._paths.node_log(place["node"])
             orders = {**self._orders(record, spec, held), **place, "output_log": str(log_file)}
-            process = self._run_to_end(orders, spec)
+            # The worker that leads sees to the time limit, for all of them.
+            process = self._run_to_end(orders, spec.model_copy(update={"timeout": None}))
         if self._error is not None:
             self._tell(self._error["class"], self._error["reason"])
         elif process.exit_code not in (EXIT_DONE, EXIT_STOPPED) and not self._attempt.stop_reason:

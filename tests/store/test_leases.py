@@ -78,10 +78,10 @@ def test_leases_of_several_jobs_are_renewed_in_one_call(any_store: Store):
 
 def test_a_job_that_is_lost_too_often_fails_with_the_reason(any_store: Store):
     store = any_store
-    register(store)
     submit(store, "j")
     answers = []
     for delay_s in (0, 0, None):
+        register(store)
         attempt = running(store, "j", lease_s=0.02)
         await_lease_end(store, "j")
         answers.append(store.jobs.reap("j", attempt, delay_s=delay_s, reason="lost", failure="lost_lease"))
@@ -117,3 +117,15 @@ def test_an_attempt_whose_number_was_given_again_to_another_worker_is_lost_to_th
     assert any_store.jobs.start("j", attempt, 60, "", "second")
     assert any_store.jobs.renew([("j", attempt)], 60, "first") == ["lost"]
     assert any_store.jobs.renew([("j", attempt)], 60, "second") == [""]
+
+
+def test_a_worker_that_lost_a_lease_gets_nothing_before_its_next_heartbeat(any_store: Store):
+    register(any_store, slots=2)  # its heartbeat outlasts the lease
+    for job_id in ("j", "next"):
+        submit(any_store, job_id)
+    attempt = running(any_store, "j", lease_s=0.02)
+    await_lease_end(any_store, "j")
+    assert any_store.jobs.reap("j", attempt, delay_s=0, reason="lost") == "requeued"
+    assert any_store.jobs.assign("next", "worker", (), 60) == 0
+    register(any_store, slots=2)
+    assert any_store.jobs.assign("next", "worker", (), 60) == 1

@@ -23,6 +23,7 @@ def end_one_job_in_every_way(store: Store) -> None:
         attempt = running(store, job_id, lease_s=SHORT_S)
         wait_until(store.jobs.expired)
         store.jobs.reap(job_id, attempt, delay_s=delay_s, reason="lost")
+        register(store, slots=9, gpus=range(9))  # its heartbeat: it takes jobs again
     running(store, "stopped")
     store.jobs.cancel("stopped", "enough")
     assigned(store, "dropped")

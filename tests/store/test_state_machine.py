@@ -401,6 +401,7 @@ class Moves(RuleBasedStateMachine):
             assert answer == "failed"
             self.model.end(job, Outcome.CANCELLED)
         else:
+            self.model.accepting[job.worker] = False  # until its next heartbeat
             job.losses += 1
             if job.losses > MAX_LOSSES:
                 assert answer == "failed"

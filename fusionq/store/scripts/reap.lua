@@ -9,6 +9,11 @@ end
 if is_being_cancelled(id) then
   return finish(id, 'cancelled', 'cancelled by the user; its worker was lost', '') and 'failed' or ''
 end
+-- Its worker may be dead without our knowing, for a heartbeat can outlast a lease: it gets nothing before the next one.
+local worker = get(id, 'worker')
+if redis.call('EXISTS', K.worker(worker)) == 1 then
+  redis.call('HSET', K.worker(worker), 'accepting', 0)
+end
 count_loss(id, ARGV[5], ARGV[6])
 if ARGV[3] == '' then
   return finish(id, 'failed', ARGV[4], '', ARGV[5]) and 'failed' or ''
