@@ -60,7 +60,7 @@ def print_job(session: Session, record: JobRecord) -> None:
         ("queue", f"{record.queue}, priority {record.priority}"),
         ("after", _after(record)),
         ("attempt", f"{record.attempt}" + (f", {record.losses} lost" if record.losses else "")),
-        ("worker", f"{record.worker} on {record.host}" if record.worker else ""),
+        ("worker", _worker(record)),
         ("gpus", ",".join(map(str, record.assigned_gpus))),
         ("code", _code(record)),
         ("user", record.user),
@@ -75,6 +75,13 @@ def print_job(session: Session, record: JobRecord) -> None:
     if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
         _print_last_lines(session, record)
     _say_next(record)
+
+
+def _worker(record: JobRecord) -> str:
+    """Where it runs, with the other workers of a job on several."""
+    others = ", ".join(name for name, _ in record.members)
+    where = f"{record.worker} on {record.host}" if record.worker else ""
+    return f"{where}, with {others}" if where and others else where
 
 
 def _after(record: JobRecord) -> str:

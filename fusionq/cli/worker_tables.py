@@ -30,9 +30,8 @@ def print_gpus(workers: Sequence[WorkerRecord]) -> None:
     rows = [_gpu_row(worker, gpu) for worker in workers if worker.is_alive for gpu in worker.gpus]
     if rows:
         click.echo()
-        print_table(
-            ["WORKER", "GPU", "KIND", "MEMORY", "", "USE", "TEMP", "JOBS", "NOTE"], rows, may_go=("TEMP",)
-        )
+        headers = ["WORKER", "GPU", "KIND", "DRIVER", "MEMORY", "", "USE", "TEMP", "JOBS", "NOTE"]
+        print_table(headers, rows, may_go=("DRIVER", "TEMP"))
 
 
 def _row(worker: WorkerRecord) -> list[str]:
@@ -60,6 +59,7 @@ def _gpu_row(worker: WorkerRecord, gpu: Mapping[str, Any]) -> list[str]:
         worker.name,
         str(index),
         escape(gpu.get("name", "")),
+        escape(worker.driver),
         bar(used / memory) if used is not None and memory else "",
         f"{format_bytes(used)} of {format_bytes(memory)}" if used is not None else "",
         f"{bar(use / 100, 4)} {use:3} %" if use is not None else "",

@@ -78,6 +78,7 @@ def test_two_workers_train_together_and_come_to_the_result_of_one(steady_pair: I
     assert [worker.jobs for worker in workers] == [(job_id,), (job_id,)]
     record = installation.await_end(job_id)
     assert record.outcome is Outcome.SUCCEEDED, record.reason
+    assert f", with {record.members[0][0]}\n" in installation.cli("status", job_id).stdout
     assert {record.worker, *dict(record.members)} == {"one", "two"}
     assert_same_within_rounding(alone, record)
     ranks = sorted(path.name for path in (run_dir_of(record) / "ranks").iterdir())

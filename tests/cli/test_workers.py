@@ -59,7 +59,12 @@ def test_each_gpu_is_shown_with_what_it_does(cli: Cli, store):
     ]
     readings = {"0": {"used_bytes": 35_100_000_000, "use": 97, "temperature": 64}}
     fields = {"host": "box", "slots": 2, "accepting": 1, "queues": '["default"]', "version": "0.1.0"}
-    fields |= {"gpus": json.dumps(gpus), "readings": json.dumps(readings), "labels": '["site=berlin"]'}
+    fields |= {
+        "gpus": json.dumps(gpus),
+        "readings": json.dumps(readings),
+        "labels": '["site=berlin"]',
+        "driver": "570.1",
+    }
     assert store.workers.register("big", "t", 60, fields)
     queued(store, "aaa")
     assert store.jobs.assign("aaa", "big", (0,), 60)
@@ -68,7 +73,7 @@ def test_each_gpu_is_shown_with_what_it_does(cli: Cli, store):
     assert "2 × NVIDIA A100" in second
     assert "site=berlin" in second
     assert empty == ""
-    assert head.split() == ["WORKER", "GPU", "KIND", "MEMORY", "USE", "TEMP", "JOBS", "NOTE"]
+    assert head.split() == ["WORKER", "GPU", "KIND", "DRIVER", "MEMORY", "USE", "TEMP", "JOBS", "NOTE"]
     assert "▕███▌    ▏  35.1 GB of 80.0 GB  ▕███▉▏  97 %  64 °C  aaa" in one
     assert two.endswith("kept from jobs: [x] is on it")
 
