@@ -38,6 +38,7 @@ from workers.interfaces import LOOPBACK, interface_of
 from workers.shaping import die_with_parent, flush_output, redirect_output
 
 MOST_OF_A_TRACE = 20_000  # characters; what does not fit into the socket would block
+ENDED_WELL = (wire.EXIT_DONE, wire.EXIT_STOPPED)
 WORDS_S = 1.0  # how long to wait for what a rank said before it ended
 
 
@@ -127,7 +128,7 @@ def _await_end(ranks: Sequence[BaseProcess]) -> int:
     while None in codes.values():
         wait([rank.sentinel for rank, code in codes.items() if code is None])
         codes = {rank: rank.exitcode for rank in ranks}
-        if set(codes.values()) - {None, wire.EXIT_DONE, wire.EXIT_STOPPED}:
+        if set(codes.values()) - {None, *ENDED_WELL}:
             return wire.EXIT_FAILED
     return max(code or 0 for code in codes.values())  # one that has stopped has not done
 
@@ -150,8 +151,9 @@ def _cause(ranks: Sequence[BaseProcess], first: int, heard: wire.Receiver) -> di
     for said in heard.receive(WORDS_S):
         trace = f"rank {said['rank']} failed:\n{said['trace']}"
         return {**_told(said["rank"], said["class"], said["reason"]), "trace": trace}
-    number, rank = next((i, rank) for i, rank in enumerate(ranks, first) if rank.exitcode)
-    return _told(number, *of_exit_code(rank.exitcode or 0))
+    silent = ((n, r.exitcode) for n, r in enumerate(ranks, first) if r.exitcode not in (None, *ENDED_WELL))
+    number, code = next(silent)
+    return _told(number, *of_exit_code(code))
 
 
 def _told(rank: int, failure: str, reason: str) -> dict[str, Any]:
