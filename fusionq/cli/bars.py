@@ -7,8 +7,8 @@ import sys
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-def bar(share: float, width: int = 8) -> str:
-    """`▕███▌    ▏` for a share from 0 to 1; `[###-----]` where the terminal has no such characters."""
+def bar(share: float, width: int = 6) -> str:
+    """`▕███▌  ▏` for a share from 0 to 1; `[###---]` where the terminal has no such characters."""
     share = min(1.0, max(0.0, share))
     if not _can_draw():
         done = round(share * width)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import click
 
-from fusionq.cli.rows import job_note, print_rows, progress_text, reasons_of
+from fusionq.cli.rows import job_note, left_text, print_rows, progress_text, reasons_of
 from fusionq.cli.session import Session
-from fusionq.cli.words import best_text, coloured, counts_text, duration, end_facts, say
+from fusionq.cli.words import best_text, coloured, counts_text, duration, end_facts, say, values_text
 from fusionq.spec.failures import next_step
 from fusionq.spec.params import params_text
 from fusionq.spec.record import JobRecord, SweepRecord
@@ -53,10 +53,11 @@ def print_job(session: Session, record: JobRecord) -> None:
         ("name", record.name),
         ("status", coloured(record.state_word)),
         ("sweep", f"{record.sweep}: {params_text(record.params)}" if record.sweep else ""),
-        ("why", "" if record.outcome is Outcome.SUCCEEDED else note),
+        ("why", "" if note == record.warning else note),
         ("failure", record.failure if record.outcome is not Outcome.SUCCEEDED else ""),
         ("warning", record.warning),
-        ("progress", progress_text(record)),
+        ("progress", _progress(record)),
+        ("values", "" if record.is_finished else values_text(record.progress.get("values", {}))),
         ("queue", f"{record.queue}, priority {record.priority}"),
         ("after", _after(record)),
         ("attempt", f"{record.attempt}" + (f", {record.losses} lost" if record.losses else "")),
@@ -75,6 +76,11 @@ def print_job(session: Session, record: JobRecord) -> None:
     if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
         _print_last_lines(session, record)
     _say_next(record)
+
+
+def _progress(record: JobRecord) -> str:
+    left = left_text(record)
+    return progress_text(record) + (f"  {left} left" if left else "")
 
 
 def _worker(record: JobRecord) -> str:

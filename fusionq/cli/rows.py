@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fusionq.cli.bars import bar
 from fusionq.cli.session import Session
-from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, values_text, when
+from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, key_value_text, when
 from fusionq.queue.reasons import why_each
 from fusionq.spec.params import params_text
 from fusionq.spec.progress import share_done
@@ -27,8 +27,8 @@ def _is_queued(row: JobRecord | SweepRecord) -> bool:
     return row.status is Status.QUEUED
 
 
-HEADERS = ("ID", "NAME", "STATUS", "PROGRESS", "TIME", "GPU", "WORKER", "AGE", "NOTE")
-MAY_GO = ("GPU", "WORKER", "AGE", "TIME", "PROGRESS")
+HEADERS = ("ID", "NAME", "STATUS", "PROGRESS", "METRIC", "TIME", "LEFT", "GPU", "WORKER", "AGE", "NOTE")
+MAY_GO = ("GPU", "WORKER", "AGE", "TIME", ("NAME", 12), "LEFT", "METRIC", "PROGRESS")
 
 
 def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> None:
@@ -52,7 +52,9 @@ def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -
                 escape(row.name if is_sweep or not row.params else params_text(row.params)),
                 f"[{COLOURS[word]}]{word.replace('_', ' ')}[/]",
                 f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else progress_text(row),
+                escape(best_text(row) if is_sweep else metric_text(row)),
                 duration(row),
+                "" if is_sweep else left_text(row),
                 "" if is_sweep or row.is_finished else ",".join(map(str, row.assigned_gpus)),
                 "" if is_sweep else row.worker,
                 age(row),
@@ -65,11 +67,11 @@ def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -
 def _sweep_note(sweep: SweepRecord, reasons: dict[str, str]) -> str:
     stops = "stopping" if sweep.stop_requested and not sweep.is_finished else ""
     waits = "" if sweep.count(Status.ASSIGNED, Status.RUNNING) else reasons.get(sweep.id, "")
-    return "; ".join(part for part in (stops, counts_text(sweep), best_text(sweep), waits) if part)
+    return "; ".join(part for part in (stops, counts_text(sweep), waits) if part)
 
 
 def progress_text(record: JobRecord) -> str:
-    """`ep 3/20 ▕█▏      ▏ 15 %`, without the bar once it is over; empty where it has not begun."""
+    """`ep 3/20 ▕▉     ▏ 15 %`, without the bar once it is over; empty where it has not begun."""
     progress = record.progress
     if not progress.get("num_epochs") or record.status is Status.QUEUED:
         return ""
@@ -79,13 +81,24 @@ def progress_text(record: JobRecord) -> str:
     return f"ep {epoch}/{progress['num_epochs']} {drawn}{share * 100:.0f} %"
 
 
+def metric_text(record: JobRecord) -> str:
+    """The best value that was monitored, or the latest one that says most."""
+    result = record.result
+    if result.get("best_epoch"):
+        return f"best {result['monitor']} {result['best_value']:.4g}"
+    return key_value_text(result.get("values") or record.progress.get("values", {}))
+
+
+def left_text(record: JobRecord) -> str:
+    """How long it will still train; empty where nobody knows."""
+    left = record.progress.get("eta_s")
+    return format_duration(left) if left and record.status is Status.RUNNING else ""
+
+
 def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
-    """The one thing worth knowing now: why it waits, how it goes, what came of it."""
+    """The one thing worth knowing now: why it waits, what is odd about it, why it ended."""
     if record.outcome is Outcome.SUCCEEDED:
-        result = record.result
-        best = f"best {result['monitor']} {result['best_value']:.4g}" if result.get("best_epoch") else ""
-        measured = best or values_text(result.get("values", {}))
-        return "; ".join(part for part in (measured, record.warning) if part)
+        return record.warning
     if record.status is Status.WAITING and record.due_at and not record.held:
         return f"{record.reason}, {when(record.due_at)}"
     if record.status is Status.QUEUED:
@@ -93,11 +106,5 @@ def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
         return f"{record.reason}; {waits}" if record.reason else waits
     if record.status is Status.RUNNING:
         stops = "stopping: " + record.stop_requested if record.stop_requested else ""
-        return "; ".join(part for part in (stops, _latest(record), record.warning) if part)
+        return "; ".join(part for part in (stops, record.warning) if part)
     return record.reason
-
-
-def _latest(record: JobRecord) -> str:
-    values = values_text(record.progress.get("values", {}))
-    left = record.progress.get("eta_s")
-    return f"{values}  {format_duration(left)} left" if left else values

@@ -11,12 +11,13 @@ import click
 
 from fusionq.cli.details import print_job, print_sweep
 from fusionq.cli.rows import print_rows, reasons_of
-from fusionq.cli.selecting import Chosen, filter_options
+from fusionq.cli.selecting import Chosen, filter_options, submitted_since
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Status
 
+MOST_ROWS = 2**31 - 1  # Redis counts no further here
 TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 
 
@@ -25,6 +26,8 @@ TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 @click.option(
     "-n", "count", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest."
 )
+@click.option("-a", "--all", "has_no_end", is_flag=True, help="All of them, however many there are.")
+@click.option("--since", metavar="DURATION", help="Submitted in the last while, such as 1h or 7d.")
 @filter_options()
 @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -36,6 +39,8 @@ def status(
     job: str | None,
     chosen: Chosen,
     count: int,
+    has_no_end: bool,
+    since: str | None,
     quiet: bool,
     as_json: bool,
     is_watched: bool,
@@ -50,9 +55,13 @@ def status(
     fusionq status
     fusionq status last
     fusionq status --watch
-    fusionq status --state failed --tag lr-search
+    fusionq status --state failed --since 1d
+    fusionq status --all --tag lr-search -q
     """
-    if job is not None and not chosen.is_empty:
+    chosen = submitted_since(chosen, since)
+    if has_no_end:
+        count = MOST_ROWS
+    if job is not None and (has_no_end or not chosen.is_empty):
         raise click.UsageError("name a job or say what jobs are like, not both")
     if as_spec and job is None:
         raise click.UsageError("--spec needs a job, such as: fusionq status last --spec")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+Cut = str | tuple[str, int]  # a column that may go, or may be cut to so many characters
+
 GAP = 2  # blanks between columns
-LEAST = 24  # of the last column, which is cut first; beneath that, columns go
+LEAST = 20  # of the last column, which is cut first; beneath that, columns go
 NARROWEST = 6
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Collection[str] = ()) -> None:
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[Cut] = ()) -> None:
     """Cells may hold rich markup. In a pipe nothing is cut and nothing is coloured.
 
     A narrow terminal cuts the last column, then does without those that `may_go`, in
-    their order, then cuts the widest.
+    their order (one with a number is cut to so many characters instead), then cuts the widest.
     """
     from rich.console import Console
 
@@ -35,7 +37,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: C
 
 
 def build_table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Collection[str] = ()
+    headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[Cut] = ()
 ) -> tuple[Table, int]:
     """The same as an object, and how wide it is."""
     from rich.table import Table
@@ -47,7 +49,8 @@ def build_table(
         if longest:
             widths[i] = max(longest, len(header))
     if sys.stdout.isatty():
-        order = [headers.index(header) for header in may_go]
+        cuts = [cut if isinstance(cut, tuple) else (cut, 0) for cut in may_go]
+        order = [(headers.index(header), width) for header, width in cuts]
         _fit(widths, shutil.get_terminal_size().columns, order)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for i, width in widths.items():
@@ -61,13 +64,16 @@ def _total(widths: dict[int, int]) -> int:
     return sum(widths.values()) + GAP * (len(widths) - 1)
 
 
-def _fit(widths: dict[int, int], room: int, may_go: Sequence[int]) -> None:
+def _fit(widths: dict[int, int], room: int, may_go: Sequence[tuple[int, int]]) -> None:
     """Make the columns fit. The first is what people copy: it stays whole to the end."""
     last = max(widths, default=0)
-    for i in may_go:
-        if _excess(widths, room) <= max(0, widths[last] - LEAST):
+    for i, least in may_go:
+        surplus = _excess(widths, room) - max(0, widths[last] - LEAST)
+        if surplus <= 0:
             break
-        if i != last:
+        if i in widths and least:
+            widths[i] = min(widths[i], max(least, widths[i] - surplus))
+        elif i != last:
             widths.pop(i, None)
     if (excess := _excess(widths, room)) > 0 and widths[last] > LEAST:
         widths[last] = max(LEAST, widths[last] - excess)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import click
 
-from fusionq.cli.rows import job_note, progress_text
+from fusionq.cli.rows import job_note, left_text, metric_text, progress_text
 from fusionq.cli.session import Session, verb
 from fusionq.spec.failures import next_step
 from fusionq.spec.record import JobRecord
@@ -31,10 +31,12 @@ def _sentence(session: Session, record: JobRecord) -> str:
     if record.status is Status.WAITING:
         return f"is not queued yet: {job_note(record, {})}"
     if not record.is_finished:
-        parts = [f"runs on {record.worker}", progress_text(record), job_note(record, {})]
-        return ", ".join(part for part in parts if part)
+        left = f"{left_text(record)} left" if left_text(record) else ""
+        parts = (progress_text(record), metric_text(record), left, job_note(record, {}))
+        return ", ".join(part for part in (f"runs on {record.worker}", *parts) if part)
     if record.outcome is Outcome.SUCCEEDED:
-        return f"succeeded: {job_note(record, {}) or 'nothing was measured'}"
+        parts = (metric_text(record) or "nothing was measured", record.warning)
+        return "succeeded: " + "; ".join(part for part in parts if part)
     step = next_step(record.failure, record.id)
     return f"{record.state_word.replace('_', ' ')}: {record.reason}" + (f"; {step}" if step else "")
 

@@ -58,6 +58,13 @@ def duration(record: JobRecord | SweepRecord) -> str:
     return format_duration(max(0.0, (record.finished_at or time.time()) - record.started_at))
 
 
+def key_value_text(values: dict[str, float]) -> str:
+    """The one value that says most: of a test before one of training, a metric before a loss."""
+    names = [name for name in values if name != "epoch"]
+    names.sort(key=lambda name: (not name.startswith("test"), name.endswith("loss")))
+    return f"{names[0]} {values[names[0]]:.4g}" if names else ""
+
+
 def values_text(values: dict[str, float]) -> str:
     return "  ".join(f"{key} {value:.4g}" for key, value in values.items() if key != "epoch")
 

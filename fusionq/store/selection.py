@@ -11,6 +11,7 @@ from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
 
 PAGE = 2_000  # jobs that Redis looks at in one call: some milliseconds
+AGES = {"older_s": "older_ms", "newer_s": "newer_ms"}
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,16 @@ class Filters:
     failures: tuple[str, ...] = ()  # classes of `spec.failures`; the last one counts
     sweeps: tuple[str, ...] = ()  # ids; its trials are meant
     older_s: float | None = None  # finished at least so long ago
+    newer_s: float | None = None  # submitted at most so long ago
 
     def to_json(self) -> str:
         """As the script reads it: what is empty is left out."""
-        wanted = {key: value for key, value in asdict(self).items() if value and key != "older_s"}
+        wanted = {key: value for key, value in asdict(self).items() if value and key not in AGES}
         if self.names:
             wanted["names"] = [_lua_pattern(name) for name in self.names]
-        if self.older_s is not None:
-            wanted["older_ms"] = round(self.older_s * 1000)
+        for key, in_ms in AGES.items():
+            if (seconds := getattr(self, key)) is not None:
+                wanted[in_ms] = round(seconds * 1000)
         return json.dumps(wanted)
 
 

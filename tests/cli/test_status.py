@@ -13,7 +13,7 @@ from fusionq.spec.states import Outcome
 from fusionq.store import keys
 from tests.cli.conftest import Cli
 from tests.cli.jobs import finished, queued, serving, started
-from tests.support import ONE_JOB
+from tests.support import ONE_JOB, now_ms
 
 PROGRESS = {
     "kind": "progress",
@@ -143,8 +143,10 @@ def test_one_job_is_shown_with_all_that_is_known(cli: Cli, store):
     done = cli("status", "ab")
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in done.out.splitlines()}
     assert lines["status"] == "running"
-    assert lines["why"] == "train_loss 0.5 1m 30s left; other data"
-    assert lines["progress"] == "ep 2/4 ▕███ ▏ 38 %"  # as split at its blanks
+    assert lines["warning"] == "other data"
+    assert "why" not in lines
+    assert lines["values"] == "train_loss 0.5"
+    assert lines["progress"] == "ep 2/4 ▕██▎ ▏ 38 % 1m 30s left"  # as split at its blanks
     assert lines["queue"] == "default, priority 3"
     assert lines["worker"] == "worker on host"
     assert lines["tags"] == "x, y"
@@ -243,6 +245,42 @@ def test_options_choose_the_jobs_that_are_shown(cli: Cli, store, job_file):
     assert "the newest 1 like that" in done.err
     assert cli("status", "--user", "nobody").err == "no job is like that\n"
     assert cli("status", "aaa", "--tag", "x").code == 2
+    assert len(rows(cli("status", "--all").out)) == 1 + 4  # a sweep is one of them
+    assert len(cli("status", "--all", "-q", "--queue", "default", "-n", "1").out.split()) == 5
+    assert cli("status", "aaa", "--all").code == 2
+
+
+def test_only_what_was_submitted_in_the_last_while(cli: Cli, store):
+    for job_id in ("aaa", "bbb", "ccc"):
+        queued(store, job_id)
+    store.redis.hset(keys.job("aaa"), "submitted_at", 1)
+    store.redis.hset(keys.job("bbb"), "submitted_at", now_ms(store) - 3_600_000)
+    assert cli("status", "-q", "--since", "10m").out.split() == ["ccc"]
+    assert cli("status", "-q", "--since", "2h").out.split() == ["bbb", "ccc"]
+    bad = cli("status", "--since", "soon")
+    assert (bad.code, "--since: " in bad.err) == (2, True)
+
+
+def test_a_job_that_runs_shows_its_metric_and_the_time_left_in_columns(cli: Cli, store):
+    started(store, "aaa")
+    store.jobs.note_progress("aaa", {**PROGRESS, "values": {"train_loss": 0.5, "test_acc": 0.9}})
+    store.jobs.note_warning("aaa", "other data")
+    header, line = cli("status").out.splitlines()
+    assert header.split() == [
+        "ID",
+        "NAME",
+        "STATUS",
+        "PROGRESS",
+        "METRIC",
+        "TIME",
+        "LEFT",
+        "WORKER",
+        "AGE",
+        "NOTE",
+    ]
+    assert line[header.index("METRIC") :].startswith("test_acc 0.9  ")
+    assert line[header.index("LEFT") :].startswith("1m 30s")
+    assert line.endswith("other data")
 
 
 def test_a_table_that_changes_needs_a_terminal(cli: Cli, store):

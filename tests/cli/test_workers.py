@@ -74,7 +74,7 @@ def test_each_gpu_is_shown_with_what_it_does(cli: Cli, store):
     assert "site=berlin" in second
     assert empty == ""
     assert head.split() == ["WORKER", "GPU", "KIND", "DRIVER", "MEMORY", "USE", "TEMP", "JOBS", "NOTE"]
-    assert "▕███▌    ▏  35.1 GB of 80.0 GB  ▕███▉▏  97 %  64 °C  aaa" in one
+    assert "▕██▋   ▏  35.1 GB of 80.0 GB  ▕███▉▏  97 %  64 °C  aaa" in one
     assert two.endswith("kept from jobs: [x] is on it")
 
 

@@ -3,6 +3,7 @@
 -- Returns the sequence to go on behind ('' at the end), then the ids.
 local filters, after, count, is_up = cjson.decode(ARGV[1]), ARGV[2], ARGV[3], ARGV[4] == '1'
 local cutoff = filters.older_ms and now_ms() - filters.older_ms
+local oldest = filters.newer_ms and now_ms() - filters.newer_ms
 
 local function is_one_of(value, wanted)
   if not wanted then
@@ -65,11 +66,16 @@ for i = 1, #page, 2 do
   for k, value in ipairs(redis.call('HMGET', K.job(page[i]), unpack(FIELDS))) do
     job[FIELDS[k]] = value or ''
   end
-  if cutoff and is_up and tonumber(job.submitted_at ~= '' and job.submitted_at or 0) > cutoff then
+  local submitted_at = tonumber(job.submitted_at ~= '' and job.submitted_at or 0)
+  if oldest and submitted_at < oldest then
+    if not is_up then
+      answer[1] = ''  -- whatever comes now was submitted earlier still
+      break
+    end
+  elseif cutoff and is_up and submitted_at > cutoff then
     answer[1] = ''  -- whatever was submitted later cannot have ended earlier
     break
-  end
-  if passes(job) then
+  elseif passes(job) then
     answer[#answer + 1] = page[i]
   end
 end
