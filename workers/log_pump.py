@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 import time
+from collections import deque
 from pathlib import Path
 
 from fusionq.errors import StoreUnavailableError
-from fusionq.store.streams import Streams
+from fusionq.store.streams import LOG_BYTES, LOG_CHUNKS, Streams
 
 CHUNK_BYTES = 65_536
 WAIT_AFTER_OUTAGE_S = 1.0
@@ -25,6 +26,9 @@ class LogPump:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._retry_at = 0.0
         self._unsure = 0  # how many bytes were sent without an answer
+        self._sizes: deque[int] = deque()  # of the pieces that the stream is to keep
+        self._kept = 0  # bytes, of all of these
+        self._is_full = False
 
     def pump(self) -> None:
         """Send what is new. During an outage it does nothing but wait for its time to try again."""
@@ -55,10 +59,20 @@ class LogPump:
             before = self._decoder.getstate()
             text = self._decoder.decode(data)
             try:
-                self._streams.append_log(*self._job, self._offset, self._offset + len(data), text)
+                end, keep = self._offset + len(data), self._pieces_to_keep(len(data))
+                self._streams.append_log(*self._job, self._offset, end, text, keep=keep)
             except StoreUnavailableError:
                 self._decoder.setstate(before)
                 self._unsure = len(data)
                 raise
             self._offset += len(data)
             self._unsure = 0
+            self._sizes.append(len(data))
+            self._kept += len(data)
+
+    def _pieces_to_keep(self, size: int) -> int:
+        """How many the stream may hold together with one more of this size: a loud job fills no Redis."""
+        while self._kept + size > LOG_BYTES or len(self._sizes) >= LOG_CHUNKS:
+            self._is_full = self._is_full or self._kept + size > LOG_BYTES
+            self._kept -= self._sizes.popleft()
+        return len(self._sizes) + 1 if self._is_full else LOG_CHUNKS

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from fusionq.cli.folding import Folder
 from fusionq.cli.rows import job_note, left_text, print_rows, progress_text, reasons_of
 from fusionq.cli.session import Session
 from fusionq.cli.words import best_text, coloured, counts_text, duration, end_facts, say, values_text
@@ -110,8 +111,9 @@ def _code(record: JobRecord) -> str:
 def _print_last_lines(session: Session, record: JobRecord) -> None:
     from fusionq.client.follow import Once
 
-    text = "".join(chunk.text for chunk in Once().of(session.store.streams.log(record.id)))
-    lines = text.splitlines()[-LAST_LINES:]
+    folder = Folder()
+    printed = [folder.feed(chunk.text) for chunk in Once().of(session.store.streams.log(record.id))]
+    lines = "".join([*printed, folder.end()]).splitlines()[-LAST_LINES:]
     if lines:
         click.echo("  last lines of its log:")
         for line in lines:

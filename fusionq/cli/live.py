@@ -6,6 +6,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from fusionq.cli.folding import folder_for_stdout
 from fusionq.cli.words import say, values_text
 from fusionq.client.follow import Watcher
 from fusionq.errors import StoreUnavailableError
@@ -21,6 +22,7 @@ class Live(Watcher):
 
     def __init__(self) -> None:
         self._rest = ""
+        self._folder = folder_for_stdout()
         self._progress: Any = None
         self._task: Any = None
         if sys.stderr.isatty():
@@ -35,13 +37,20 @@ class Live(Watcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
+        if self._folder is not None:
+            sys.stdout.write(self._folder.end())
+            sys.stdout.flush()
         if self._rest:
             self._print(self._rest + "\n")
         if self._progress is not None:
             self._progress.stop()
 
     def on_text(self, text: str) -> None:
-        if self._progress is None or not sys.stdout.isatty():
+        if self._folder is not None:
+            sys.stdout.write(self._folder.feed(text))
+            sys.stdout.flush()
+            return
+        if self._progress is None:
             sys.stdout.write(text)
             sys.stdout.flush()
             return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionq.cli.folding import folder_for_stdout
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, say_end
 from fusionq.errors import NotFoundError, UsageError
@@ -99,7 +100,10 @@ class _Reading:
         self._cursor = "0-0"
 
     def print_all(self, tail: int | None) -> int:
-        if not _print(self._so_far(), tail):
+        out = _Out()
+        was_any = _print(self._so_far(), tail, out)
+        out.end()
+        if not was_any:
             how = "and printed nothing" if self._wanted.is_all else "and printed nothing like that"
             say(f"{self._record.name} ({self._record.id}) is {self._record.state_word} {how}")
         return 0
@@ -109,11 +113,12 @@ class _Reading:
 
         wanted = self._wanted
 
+        out = _Out()
+
         class Printer(Watcher):
             def on_chunk(self, chunk: LogChunk) -> None:
                 if wanted.takes(chunk):
-                    sys.stdout.write(chunk.text)
-                    sys.stdout.flush()
+                    out.write(chunk.text)
 
             def on_record(self, record: JobRecord) -> None:
                 if not record.is_finished and not record.started_at:
@@ -124,8 +129,9 @@ class _Reading:
 
         store, job_id = self._session.store, self._record.id
         try:
-            _print(self._so_far(), tail)
+            _print(self._so_far(), tail, out)
             record = follow(store, job_id, Printer(), log_after=self._cursor, once=self._once)
+            out.end()
         except KeyboardInterrupt:
             say(f"\nthe job goes on; come back with: fusionq logs {job_id} -f")
             return EXIT_DETACHED
@@ -154,15 +160,30 @@ def _beginning(record: JobRecord, end: int) -> Iterator[str]:
         say(f"(the first {end:,} bytes are no longer in Redis; they are in {path} on {record.host})")
 
 
-def _print(pieces: Iterator[str], tail: int | None) -> bool:
+class _Out:
+    """Stdout; in a pipe with its bars folded."""
+
+    def __init__(self) -> None:
+        self._folder = folder_for_stdout()
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text if self._folder is None else self._folder.feed(text))
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        if self._folder is not None:
+            sys.stdout.write(self._folder.end())
+        sys.stdout.flush()
+
+
+def _print(pieces: Iterator[str], tail: int | None, out: _Out) -> bool:
     """Whether there was anything to print."""
     if tail is not None:
         pieces = iter(_last_lines(pieces, tail))
     was_any = False
     for text in pieces:
         was_any = True
-        sys.stdout.write(text)
-    sys.stdout.flush()
+        out.write(text)
     return was_any
 
 
@@ -187,14 +208,15 @@ def _print_rank(session: Session, record: JobRecord, rank: int, tail: int | None
         raise NotFoundError(
             f"{record.id} has no rank {rank} whose output is to be seen from here", hint=f"it would be {path}"
         )
-    with path.open(encoding="utf-8", errors="replace") as handle:
-        _print(iter([handle.read()]), tail)
+    out = _Out()
+    with path.open(encoding="utf-8", errors="replace", newline="") as handle:
+        _print(iter([handle.read()]), tail, out)
         while is_followed:
             is_over = record.is_finished
-            sys.stdout.write(handle.read())
-            sys.stdout.flush()
+            out.write(handle.read())
             if is_over:
-                return EXIT_CODES[record.outcome] if record.outcome else 0
+                break
             time.sleep(POLL_S)
             record = session.store.jobs.get(record.id)
-    return 0
+    out.end()
+    return EXIT_CODES[record.outcome] if is_followed and record.outcome else 0

@@ -56,7 +56,7 @@ def follow(
     store: Store,
     job_id: str,
     watcher: Watcher,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[], float | None] = lambda: None,
     *,
     log_after: str = BEGINNING,
     once: Once | None = None,
@@ -64,7 +64,8 @@ def follow(
     """Tell `watcher` everything about a job until it is finished; returns its last record.
 
     A lost connection is taken up again where it was, without losing or repeating output. `check` is
-    called every few seconds at least, and may raise. Who has read the output up to a cursor before, `once`,
+    called every few seconds at least, and may raise; it may return in how many seconds at most it is to be
+    called again. Who has read the output up to a cursor before, `once`,
     goes on behind it. Raises StoreUnavailableError after a minute without Redis.
     """
     return _Follower(store, job_id, watcher, log_after, once or Once()).run(check)
@@ -79,23 +80,23 @@ class _Follower:
         self._cursors = {keys.log(job_id): log_after}
         self._lost_at: float | None = None
 
-    def run(self, check: Callable[[], None]) -> JobRecord:
+    def run(self, check: Callable[[], float | None]) -> JobRecord:
         self._watcher.on_record(self._record)
         while True:
             try:
-                is_over = self._look()
+                is_over = self._look(check())
                 self._lost_at = None
             except StoreUnavailableError as error:
                 self._wait_out(error)
                 continue
             if is_over:
                 return self._record
-            check()
 
-    def _look(self) -> bool:
+    def _look(self, longest_s: float | None) -> bool:
         """Wait for news and tell them. True once the job is finished and has nothing more to say."""
         was_finished = self._record.is_finished
-        block_s = AT_ONCE_S if was_finished else LONGEST_BLOCK_S
+        wait_s = LONGEST_BLOCK_S if longest_s is None else min(longest_s, LONGEST_BLOCK_S)
+        block_s = AT_ONCE_S if was_finished else wait_s
         news = self._store.streams.follow(self._record.id, self._cursors, block_s)
         self._cursors = news.cursors
         for chunk in self._once.of(news.chunks):

@@ -15,13 +15,13 @@ from fusionq.queue.reasons import why_each
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
+from fusionq.store.streams import BEGINNING
 
 if TYPE_CHECKING:
     from torch import nn
 
     from fusionq.client.client import Client
 
-POLL_S = 0.1
 REASON = "cancelled by the user before it ran"
 
 
@@ -85,9 +85,11 @@ class Job:
         """Until it has ended, however it did, in `timeout` seconds at most. Raises TimeoutError."""
         ends_at = None if timeout is None else time.monotonic() + timeout
 
-        def check() -> None:
-            if ends_at is not None and time.monotonic() > ends_at:
+        def check() -> float | None:
+            left_s = None if ends_at is None else ends_at - time.monotonic()
+            if left_s is not None and left_s <= 0 and not self.is_finished:
                 raise TimeoutError(f"{self.id} is {self.status} after {timeout:g} s")
+            return left_s
 
         self._last = follow(self._client.store, self.id, Watcher(), check)
         return self
@@ -101,15 +103,16 @@ class Job:
     def logs(self, follow: bool = False) -> Iterator[str]:
         """What it printed, in pieces as they came; with `follow` on to its end."""
         store, once = self._client.store, Once()
-        cursor = "0-0"
+        cursor = BEGINNING
         while True:
+            seen = store.streams.last_event()
             is_over = not follow or self.record.is_finished
             for chunk in once.of(store.streams.log(self.id, cursor)):
                 cursor = chunk.cursor
                 yield chunk.text
             if is_over:
                 return
-            time.sleep(POLL_S)
+            store.streams.await_log(self.id, cursor, seen)
 
     def model(self) -> nn.Module:
         """Its network with the weights of its best epoch, on the CPU, ready to predict. Needs torch.

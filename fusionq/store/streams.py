@@ -12,6 +12,7 @@ from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S, Client
 
 LOG_CHUNKS = 5_000  # a stream keeps about this many; the run folder keeps everything
+LOG_BYTES = 16_000_000  # and about so much text of an attempt
 METRIC_POINTS = 50_000
 
 BEGINNING = "0-0"
@@ -48,9 +49,12 @@ class Streams:
     def __init__(self, client: Client) -> None:
         self._redis = client
 
-    def append_log(self, job_id: str, attempt: int, start: int, end: int, text: str) -> None:
+    def append_log(
+        self, job_id: str, attempt: int, start: int, end: int, text: str, *, keep: int = LOG_CHUNKS
+    ) -> None:
+        """Add a piece, and let go of all but about the last `keep`."""
         fields = {"attempt": attempt, "start": start, "end": end, "text": text}
-        self._redis.xadd(keys.log(job_id), fields, maxlen=LOG_CHUNKS, approximate=True)
+        self._redis.xadd(keys.log(job_id), fields, maxlen=keep, approximate=keep == LOG_CHUNKS)
 
     def log_end(self, job_id: str) -> int:
         """The byte offset up to which the stream holds a job's output."""
@@ -71,6 +75,10 @@ class Streams:
             for cursor, fields in batch:
                 yield _chunk(cursor, fields)
             after = batch[-1][0]
+
+    def await_log(self, job_id: str, after: str, seen: str, block_s: float = LONGEST_BLOCK_S) -> None:
+        """Wait for output behind the cursor `after`, or for a change of state of any job behind `seen`."""
+        self._redis.xread({keys.log(job_id): after, keys.EVENTS: seen}, count=1, block=round(block_s * 1000))
 
     def points(self, job_id: str) -> list[dict[str, Any]]:
         """All metric points that the stream holds, in order."""

@@ -22,6 +22,7 @@ HELPERS = {
     "details",
     "disposal",
     "follow",
+    "folding",
     "follow_sweep",
     "gone",
     "leaving",

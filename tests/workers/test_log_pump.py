@@ -54,11 +54,11 @@ class Unsteady:
     def log_end(self, job_id: str) -> int:
         return self._store.streams.log_end(job_id)
 
-    def append_log(self, *chunk) -> None:
+    def append_log(self, *chunk, **more) -> None:
         self.calls += 1
         if self.is_down:
             raise StoreUnavailableError("gone")
-        self._store.streams.append_log(*chunk)
+        self._store.streams.append_log(*chunk, **more)
 
 
 def test_what_is_printed_is_carried_over_with_its_offsets(store: Store, path: Path):
@@ -156,8 +156,8 @@ def test_a_piece_whose_answer_was_lost_is_sent_again_as_it_was(store: Store, pat
     class Deaf(Unsteady):
         """What is sent arrives, and nobody hears that it did."""
 
-        def append_log(self, *chunk) -> None:
-            self._store.streams.append_log(*chunk)
+        def append_log(self, *chunk, **more) -> None:
+            self._store.streams.append_log(*chunk, **more)
             if self.is_down:
                 raise StoreUnavailableError("no answer")
 
@@ -227,3 +227,18 @@ def test_a_new_attempt_carries_over_what_a_killed_one_could_not_send(store: Stor
     second.pump()
     second.close()
     assert told(store) == "sent\nnot sent\nnew\n"
+
+
+def test_of_a_loud_job_the_stream_keeps_what_it_said_last(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(log_pump, "LOG_BYTES", 3 * log_pump.CHUNK_BYTES)
+    pump = LogPump(path, store.streams, "job", 1)
+    text = "".join(f"{number:07}\n" for number in range(10 * log_pump.CHUNK_BYTES // 8))
+    say(path, text)
+    pump.pump()
+    pump.close()
+    chunks = list(store.streams.log("job"))
+    assert len(chunks) == 3
+    assert text.endswith("".join(chunk.text for chunk in chunks))
+    assert chunks[-1].end == len(text)
