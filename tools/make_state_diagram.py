@@ -21,7 +21,7 @@ def picture() -> str:
 
 def text() -> str:
     """The page with the picture as it should be."""
-    drawn, count = PICTURE.subn(lambda _: picture(), OUTPUT.read_text())
+    drawn, count = PICTURE.subn(lambda _: picture(), OUTPUT.read_text(encoding="utf-8"))
     if count != 1:
         raise SystemExit(f"{OUTPUT} must hold one state diagram, and holds {count}")
     return drawn

@@ -21,7 +21,7 @@ def life_of(pid: int) -> str:
 def this_machine() -> str:
     """Names where process numbers mean the same: a machine since it started, or a container on it."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""  # no two of these are the same
@@ -57,6 +57,6 @@ def _lives(life: str) -> bool:
 def _beginning(pid: int) -> str:
     """When it began, by a clock that nobody sets: the time of day may jump, and with it what psutil tells."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except OSError:
         return f"{psutil.Process(pid).create_time():.1f}"

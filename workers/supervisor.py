@@ -139,7 +139,7 @@ class _Supervisor(Watching):
         self._attempt.gpus = record.assigned_gpus
         self._others = Others(self._store, record, self._node.settings.lease_s)
         self._paths.root.mkdir(parents=True, exist_ok=True)
-        self._paths.job_file.write_text(to_yaml(spec.to_data()))
+        self._paths.job_file.write_text(to_yaml(spec.to_data()), encoding="utf-8")
         self._log = LogPump(self._paths.output_log, self._store.streams, record.id, self._attempt.number)
         with ExitStack() as held:
             return self._run_by(self._orders(record, spec, held), record, spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -34,6 +35,7 @@ VERBS = {
     "queue": ("queue", "Show the queues; pause and resume them."),
     "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
     "workers": ("workers", "Show the workers and what they have."),
+    "completion": ("completion", "Print what makes your shell complete commands and ids."),
     "schema": ("schema", "Print the JSON Schema of the job file, for editors."),
     "up": ("up", "Start the embedded Redis."),
     "down": ("down", "Stop the embedded Redis."),
@@ -82,8 +84,12 @@ def group() -> None:
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code. No traceback without --debug."""
     session = Session()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no … shows a ? there
     try:
-        code = group.main(arguments, prog_name="fusionq", obj=session, standalone_mode=False)
+        colour = False if os.environ.get("NO_COLOR") else None  # None: as the terminal can
+        code = group.main(arguments, prog_name="fusionq", obj=session, color=colour, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code

@@ -10,7 +10,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 def bar(share: float, width: int = 6) -> str:
     """`▕███▌  ▏` for a share from 0 to 1; `[###---]` where the terminal has no such characters."""
     share = min(1.0, max(0.0, share))
-    if not _can_draw():
+    if not can_draw():
         done = round(share * width)
         return f"[{'#' * done}{'-' * (width - done)}]"
     eighths = round(share * width * 8)
@@ -19,7 +19,8 @@ def bar(share: float, width: int = 6) -> str:
     return f"▕{drawn:{width}}▏"
 
 
-def _can_draw() -> bool:
+def can_draw() -> bool:
+    """Whether stdout takes characters beyond ASCII, as far as they are drawn with here."""
     try:
         "▕▌▏".encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from fusionq.cli.completing import complete_active_job
 from fusionq.cli.selecting import ACTIVE, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import coloured, counts_text, say
@@ -16,7 +17,7 @@ TOLD = 20  # jobs that ended at once and have a line each; more are counted
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_active_job)
 @filter_options(all_help="Every job that has not ended, whoever submitted it.")
 @click.option(
     "--now", is_flag=True, help="Kill them at once: what they did since their last checkpoint is lost."

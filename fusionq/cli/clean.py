@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fusionq.cli.completing import complete_ended_job
 from fusionq.cli.selecting import ENDED, Chosen, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
@@ -24,7 +25,7 @@ def _reader(parse: Callable[[str], Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_ended_job)
 @filter_options(all_help="All that have ended.")
 @click.option(
     "--older-than", metavar="TIME", callback=_reader(parse_duration), help="Ended so long ago, such as 30d."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import COLOURS, duration, say
 from fusionq.errors import UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, required=True, metavar="SWEEP|JOB...")
+@click.argument("jobs", nargs=-1, required=True, metavar="SWEEP|JOB...", shell_complete=complete_job)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @verb

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 import click
 import plotext
 
+from fusionq.cli.bars import can_draw
 from fusionq.client.metrics import Metrics
 
 EPOCH = "epoch"
 NOT_A_CURVE = "duration_s"
 HEIGHT = 15
 WIDEST = 100
+_IN_ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│", "+++++++++-|")
 
 
 def print_curves(found: Mapping[str, Metrics], names: Sequence[str]) -> None:
@@ -50,7 +52,7 @@ def _picture(title: str, lines: Mapping[str, Line], *, is_colourful: bool) -> st
     if not is_colourful:
         plotext.theme("clear")
     for label, (epochs, values) in lines.items():
-        plotext.plot(epochs, values, label=label, marker="braille")
+        plotext.plot(epochs, values, label=label, marker="braille" if can_draw() else "*")
     most = int(max(max(epochs) for epochs, _ in lines.values()))
     least = int(min(min(epochs) for epochs, _ in lines.values()))
     step = max(1, (most - least) // 8)
@@ -58,4 +60,6 @@ def _picture(title: str, lines: Mapping[str, Line], *, is_colourful: bool) -> st
     plotext.title(title.replace("_", " "))
     plotext.xlabel(EPOCH)
     drawn = plotext.build()
+    if not can_draw():
+        drawn = drawn.translate(_IN_ASCII)
     return drawn if is_colourful else plotext.uncolorize(drawn)

@@ -11,7 +11,11 @@ from fusionq.errors import FusionqError
 @click.option("--force", is_flag=True, help="Stop it although workers use it.")
 @verb
 def down(session: Session, force: bool) -> None:
-    """Stop the embedded Redis. Jobs, logs and metrics stay on disk."""
+    """Stop the embedded Redis. Jobs, logs and metrics stay on disk.
+
+    \b
+    fusionq down
+    """
     from fusionq.store.embedded import EmbeddedRedis
     from fusionq.store.store import Store
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionq.cli.completing import complete_job
 from fusionq.cli.folding import folder_for_stdout
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, say_end
@@ -27,7 +28,7 @@ POLL_S = 0.2
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", shell_complete=complete_job)
 @click.option(
     "-f", "--follow", "is_followed", is_flag=True, help="Go on until the job ends, with its exit code."
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
@@ -18,7 +19,7 @@ EPOCH = "epoch"
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, required=True, metavar="JOB...")
+@click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=complete_job)
 @click.option("-k", "--key", "keys", multiple=True, metavar="NAME", help="Only this value; several: again.")
 @click.option(
     "--plot", "is_plotted", is_flag=True, help="Draw curves; those of several jobs lie over each other."

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 
+from fusionq.cli.completing import complete_active_job
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import of_trials, say
 from fusionq.errors import FusionqError
@@ -9,7 +10,7 @@ from fusionq.spec.record import MOST_PRIORITY
 
 
 @click.command(context_settings={"ignore_unknown_options": True})  # for numbers below zero
-@click.argument("job")
+@click.argument("job", shell_complete=complete_active_job)
 @click.argument("priority", type=click.IntRange(-MOST_PRIORITY, MOST_PRIORITY))
 @verb
 def priority(session: Session, job: str, priority: int) -> None:

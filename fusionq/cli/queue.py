@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from fusionq.cli.completing import complete_queue
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import NotFoundError, UsageError
@@ -30,7 +31,7 @@ def queue(ctx: click.Context, session: Session, as_json: bool) -> None:
 
 
 @queue.command()
-@click.argument("names", nargs=-1, required=True, metavar="QUEUE...")
+@click.argument("names", nargs=-1, required=True, metavar="QUEUE...", shell_complete=complete_queue)
 @click.option("--requeue", is_flag=True, help="Its running jobs save their state and go back to it.")
 @click.option("--reason", default="", metavar="TEXT", help="What people read who wait.")
 @verb
@@ -49,7 +50,7 @@ def pause(session: Session, names: tuple[str, ...], requeue: bool, reason: str) 
 
 
 @queue.command()
-@click.argument("names", nargs=-1, required=True, metavar="QUEUE...")
+@click.argument("names", nargs=-1, required=True, metavar="QUEUE...", shell_complete=complete_queue)
 @verb
 def resume(session: Session, names: tuple[str, ...]) -> None:
     """Start jobs of a QUEUE again.

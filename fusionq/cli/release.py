@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 
+from fusionq.cli.completing import complete_active_job
 from fusionq.cli.selecting import Chosen, active_jobs, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import of_trials, say
@@ -9,7 +10,7 @@ from fusionq.errors import FusionqError
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_active_job)
 @filter_options(all_help="All that are held.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, also where options hit many jobs.")
 @verb

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import click
 
+from fusionq.cli.completing import complete_ended_job
 from fusionq.cli.selecting import ENDED, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
@@ -16,7 +17,7 @@ DID_NOT_SUCCEED = (*FAILED, str(Outcome.CANCELLED))
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_ended_job)
 @click.option("--failed", is_flag=True, help="Those that failed or ran out of time.")
 @filter_options(all_help="All that ended and did not succeed.")
 @click.option("--resume/--fresh", "is_resumed", default=True, help="Go on from its state, or begin anew.")

@@ -51,7 +51,7 @@ def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -
                 row.id,
                 escape(row.name if is_sweep or not row.params else params_text(row.params)),
                 f"[{COLOURS[word]}]{word.replace('_', ' ')}[/]",
-                f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else progress_text(row),
+                f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else escape(progress_text(row)),
                 escape(best_text(row) if is_sweep else metric_text(row)),
                 duration(row),
                 "" if is_sweep else left_text(row),

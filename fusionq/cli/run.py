@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionq.cli.completing import complete_override
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, say_end
 from fusionq.errors import FusionqError, WorkerError
@@ -24,7 +25,7 @@ END_S = 20.0
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=complete_override)
 @verb
 def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
     """Submit the jobs of FILE, start what is missing, and follow them to their end, with its exit code.

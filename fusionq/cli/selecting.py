@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from fusionq.cli.completing import complete_job, complete_queue, complete_state
 from fusionq.cli.session import Session
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
@@ -34,6 +35,7 @@ _OPTIONS = (
     ("failure", "CLASS", "Whose last failure was of this class, such as oom."),
     ("sweep", "JOB", "A trial of this sweep."),
 )
+_COMPLETERS = {"state": complete_state, "queue": complete_queue, "sweep": complete_job}
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,14 @@ def filter_options(*, all_help: str = "") -> Callable[..., Any]:
 
         added = click.option("--all", "is_all", is_flag=True, help=all_help)(collect) if all_help else collect
         for name, metavar, text in reversed(_OPTIONS):
-            added = click.option(f"--{name}", f"with_{name}", multiple=True, metavar=metavar, help=text)(
-                added
-            )
+            added = click.option(
+                f"--{name}",
+                f"with_{name}",
+                multiple=True,
+                metavar=metavar,
+                help=text,
+                shell_complete=_COMPLETERS.get(name),
+            )(added)
         return added
 
     return add

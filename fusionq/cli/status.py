@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from fusionq.cli.completing import complete_job
 from fusionq.cli.details import print_job, print_sweep
 from fusionq.cli.rows import print_rows, reasons_of
 from fusionq.cli.selecting import Chosen, filter_options, submitted_since
@@ -22,7 +23,7 @@ TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 
 
 @click.command()
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=complete_job)
 @click.option(
     "-n", "count", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionq.cli.completing import complete_override
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, when
 from fusionq.errors import SpecError, UsageError
@@ -23,7 +24,7 @@ SHOWN_TRIALS = 10
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=complete_override)
 @click.option("--dry-run", is_flag=True, help="Print what would be queued, and queue nothing.")
 @click.option("--deep", "is_deep", is_flag=True, help="Wait for the deep check, however long it takes.")
 @click.option("--at", "not_before", metavar="TIME", help="Start no earlier: 22:00 or 2026-12-01 22:00.")

@@ -10,7 +10,11 @@ from fusionq.errors import UsageError
 @click.command()
 @verb
 def up(session: Session) -> None:
-    """Start the embedded Redis, unless it runs, and print its URL. Other commands do it by themselves."""
+    """Start the embedded Redis, unless it runs, and print its URL. Other commands do it by themselves.
+
+    \b
+    fusionq up
+    """
     from fusionq.store.embedded import EmbeddedRedis
 
     if session.settings.redis_url:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 
+from fusionq.cli.completing import complete_job
 from fusionq.cli.rows import job_note, left_text, metric_text, progress_text
 from fusionq.cli.session import Session, verb
 from fusionq.spec.failures import next_step
@@ -13,7 +14,7 @@ MOST_WORKERS = 5
 
 
 @click.command()
-@click.argument("job")
+@click.argument("job", shell_complete=complete_job)
 @verb
 def why(session: Session, job: str) -> None:
     """Say in a sentence what JOB waits for, how it goes, or how it ended and what to do about it.

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from fusionq.cli.completing import complete_worker
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import WorkerError
@@ -97,7 +98,7 @@ def worker(
 
 
 @worker.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_worker)
 @click.option("--drain", "word", flag_value=DRAIN, help="Let running jobs finish first; no new ones start.")
 @click.option(
     "--requeue",
@@ -127,7 +128,7 @@ def stop(session: Session, name: str, word: str, no_wait: bool) -> None:
 
 
 @worker.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_worker)
 @verb
 def resume(session: Session, name: str) -> None:
     """Let the worker NAME take jobs again, which is in quarantine because jobs failed on it in a row.

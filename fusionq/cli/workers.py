@@ -14,7 +14,12 @@ from fusionq.queue.reasons import START_A_WORKER
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @verb
 def workers(session: Session, as_json: bool) -> None:
-    """Show the workers: where they are, what they have, what runs on them, and what their GPUs do."""
+    """Show the workers: where they are, what they have, what runs on them, and what their GPUs do.
+
+    \b
+    fusionq workers
+    fusionq workers --json
+    """
     found = session.store.workers.all()
     if as_json:
         click.echo(json.dumps([asdict(worker) for worker in found], indent=2))

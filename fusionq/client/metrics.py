@@ -36,7 +36,7 @@ class Metrics(Sequence[Row]):
     @classmethod
     def of_file(cls, path: Path) -> Metrics:
         """From `metrics.jsonl` of a run folder; nothing where there is none."""
-        lines = path.read_text().splitlines() if path.is_file() else []
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return cls.of_points(point for line in lines if (point := _read(line)))
 
     @property

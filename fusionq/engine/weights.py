@@ -34,7 +34,7 @@ def _find(source: str, paths: RunPaths, workdir: Path) -> Path:
         return file
     run = RunPaths(paths.root.parent / source)
     if run.result.is_file():
-        best = Path(json.loads(run.result.read_text()).get("best_model") or "")
+        best = Path(json.loads(run.result.read_text(encoding="utf-8")).get("best_model") or "")
         # The folder may have moved since; the name in it has not.
         return run.best_models / best.name if best.name else run.best_models
     raise CheckpointError(f"model.from: there is neither a file {file} nor a finished run {run.root}")

@@ -20,7 +20,7 @@ class Pace:
     def may_be_quick(self) -> bool:
         """False where it was found to be slow not long ago."""
         try:
-            known = json.loads(self._file.read_text())
+            known = json.loads(self._file.read_text(encoding="utf-8"))
             is_of_now = known["python"] == sys.executable and time.time() - known["at"] < REMEMBERED_S
             return not is_of_now or known["is_quick"]
         except (OSError, ValueError, KeyError, TypeError):

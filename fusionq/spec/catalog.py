@@ -52,7 +52,7 @@ def _entry(target: str) -> list[str] | None:
 
 @lru_cache(maxsize=1)
 def _read() -> dict:
-    return json.loads(resources.files(__package__).joinpath("catalog.json").read_text())
+    return json.loads(resources.files(__package__).joinpath("catalog.json").read_text(encoding="utf-8"))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

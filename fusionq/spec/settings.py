@@ -115,7 +115,7 @@ def _split_redis_url(url: str) -> SplitResult:
 
 def _with_password(url: str, password_file: str) -> str:
     try:
-        password = Path(password_file).read_text().strip()
+        password = Path(password_file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise UsageError(
             f"{password_file}: {error.strerror}", hint=f"{ENV_REDIS_PASSWORD_FILE} must name a readable file"

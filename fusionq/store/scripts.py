@@ -64,4 +64,4 @@ def _legal_moves(script: str) -> str:
 
 
 def _text(name: str) -> str:
-    return resources.files(__package__).joinpath("scripts", f"{name}.lua").read_text()
+    return resources.files(__package__).joinpath("scripts", f"{name}.lua").read_text(encoding="utf-8")

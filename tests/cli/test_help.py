@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from pathlib import Path
 
 import click
@@ -12,10 +13,13 @@ from fusionq.cli import app
 from fusionq.cli.app import ALIASES, VERBS
 from tests.cli.conftest import Cli
 
+ROOT = Path(__file__).parents[2]
+
 # Modules of the package that are no verbs.
 HELPERS = {
     "__init__",
     "app",
+    "completing",
     "bars",
     "curves",
     "deep",
@@ -54,6 +58,7 @@ def test_a_verb_explains_itself(cli: Cli, verb: str):
     assert (done.code, done.err) == (0, "")
     assert f"Usage: fusionq {verb}" in done.out
     assert "--redis-url" in done.out
+    assert f"  fusionq {verb}" in done.out or f"(fusionq {verb}" in done.out, "an example"
     assert cli(verb, "-h").out == done.out
 
 
@@ -84,3 +89,14 @@ def test_without_a_verb_the_help_is_shown(cli: Cli):
     done = cli()
     assert done.code in (0, 2)
     assert "Commands:" in done.out + done.err
+
+
+def test_the_reference_says_what_the_commands_say():
+    place = importlib.util.spec_from_file_location(
+        "make_command_docs", ROOT / "tools" / "make_command_docs.py"
+    )
+    assert place is not None
+    assert place.loader is not None
+    tool = importlib.util.module_from_spec(place)
+    place.loader.exec_module(tool)
+    assert (ROOT / "docs" / "commands.md").read_text() == tool.text(), "run tools/make_command_docs.py"

@@ -37,7 +37,9 @@ class EpochLog(Callback):
         self._path = path
 
     def on_train_start(self, training: Training) -> None:
-        lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
+        lines = (
+            self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
+        )
         kept = "".join(lines[: training.epoch])
         write_whole(self._path, lambda handle: handle.write(kept.encode()))
 
@@ -55,7 +57,9 @@ class MetricPoints(Callback):
         self._path = path
 
     def on_train_start(self, training: Training) -> None:
-        lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
+        lines = (
+            self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
+        )
         kept = "".join(line for line in lines if _is_before(line, training))
         write_whole(self._path, lambda handle: handle.write(kept.encode()))
 

@@ -1,0 +1,64 @@
+"""Terminals that know less: no colours, no Unicode, another encoding of files."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from fusionq.spec.states import Outcome
+from tests.cli.conftest import Cli
+from tests.cli.jobs import finished, serving, started
+from tests.cli.test_status import PROGRESS
+
+COLOUR = "\x1b[3"
+
+
+def on_a_terminal(*arguments: str, **environ: str) -> str:
+    """What a call writes to a terminal."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", **environ}
+    command = [sys.executable, "-m", "fusionq", *arguments]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        pieces = []
+        while True:
+            try:
+                piece = os.read(ours, 65_536)
+            except OSError:  # Linux's way to say that nobody writes any more
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+    os.close(ours)
+    assert process.returncode == 0
+    return b"".join(pieces).decode(errors="replace")
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "aaa"), ("metrics", "aaa", "--plot")])
+def test_colours_go_where_nobody_wants_them(cli: Cli, store, arguments: tuple[str, ...]):
+    started(store, "aaa")
+    point = {"kind": "epoch", "epoch": 1, "num_epochs": 2, "values": {"train_loss": 0.5}, "duration_s": 1.0}
+    store.streams.append_points("aaa", [point, {**point, "epoch": 2, "values": {"train_loss": 0.4}}])
+    assert COLOUR in on_a_terminal(*arguments)
+    assert COLOUR not in on_a_terminal(*arguments, NO_COLOR="1")
+
+
+def test_a_terminal_without_unicode_gets_other_characters(cli: Cli, store):
+    started(store, "aaa")
+    store.jobs.note_progress("aaa", PROGRESS)
+    finished(store, "bbb", Outcome.FAILED, reason="ungültig … " * 20)
+    serving(store)
+    point = {"kind": "epoch", "epoch": 1, "num_epochs": 2, "values": {"train_loss": 0.5}, "duration_s": 1.0}
+    store.streams.append_points("aaa", [point, {**point, "epoch": 2, "values": {"train_loss": 0.4}}])
+    poor = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    assert "[##----] 38 %" in on_a_terminal("status", **poor)
+    assert "[##----] 38 %" in on_a_terminal("status", "aaa", **poor)
+    assert "w " in on_a_terminal("workers", **poor)
+    drawn = on_a_terminal("metrics", "aaa", "--plot", **poor)
+    assert "****" in drawn
+    assert "-----+" in drawn
+    assert "?" not in drawn
