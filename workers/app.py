@@ -17,7 +17,7 @@ from celery.worker import state
 
 from fusionq.errors import FusionqError
 from fusionq.queue.celery_app import make_app
-from fusionq.queue.names import RUN_TASK, SCHEDULE_TASK
+from fusionq.queue.names import RUN_TASK, SCHEDULE_TASK, SEND_TASK
 from fusionq.queue.scheduling import schedule
 from fusionq.spec.settings import Settings
 from fusionq.store.store import Store, redis_url
@@ -26,6 +26,7 @@ from workers.node import Node, settings_for_worker
 from workers.options import WorkerOptions
 from workers.processes import kill_orphans
 from workers.results import ResultView
+from workers.sending import send_files
 from workers.supervisor import supervise
 
 log = logging.getLogger("fusionq.worker")
@@ -60,6 +61,12 @@ def run_task(job_id: str, attempt: int) -> None:
         supervise(_Life.node, ResultView(app), job_id, attempt)
     except FusionqError as error:
         log.error("job %s attempt %d: %s", job_id, attempt, error)
+
+
+@app.task(name=SEND_TASK)
+def send_task(job_id: str, parts: list[str], token: str) -> None:
+    """Send files of a job to who asked for them."""
+    send_files(_Life.node, job_id, parts, token)
 
 
 @signals.setup_logging.connect

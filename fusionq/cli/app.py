@@ -25,6 +25,8 @@ VERBS = {
     "logs": ("logs", "Print what a job printed; -f follows it."),
     "metrics": ("metrics", "Show what jobs measured, as a table or as curves."),
     "why": ("why", "Say what a job waits for, or how it ended."),
+    "open": ("open", "Print the run folder of a job, and show it."),
+    "download": ("download", "Fetch the files of a job from wherever they lie."),
     "compare": ("compare", "Compare the trials of a sweep, or jobs, best first."),
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
     "retry": ("retry", "Queue a job that has ended once more."),
@@ -41,6 +43,7 @@ VERBS = {
     "down": ("down", "Stop the embedded Redis."),
 }
 ALIASES = {"ps": "status"}
+FUNCTIONS = {"open": "open_"}  # where the verb is a word of Python
 
 
 class Verbs(click.Group):
@@ -54,7 +57,7 @@ class Verbs(click.Group):
         if verb not in VERBS:
             return None
         module = importlib.import_module(f"fusionq.cli.{VERBS[verb][0]}")
-        return getattr(module, verb)
+        return getattr(module, FUNCTIONS.get(verb, verb))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

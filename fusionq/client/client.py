@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from fusionq.client.download import download
 from fusionq.client.job import Job
 from fusionq.errors import FusionqError, UsageError
 from fusionq.queue.celery_app import make_app
 from fusionq.queue.sender import Sender
 from fusionq.queue.submission import submit_all
 from fusionq.spec.load import Loaded, load_data, load_file
+from fusionq.spec.record import JobRecord
 from fusionq.spec.settings import Settings
 from fusionq.store.store import Store
 from fusionq.store.workers import WorkerRecord
@@ -111,6 +113,10 @@ class Client:
         """Something changed for jobs that wait; where nobody hears it, a worker's beat finds out."""
         with suppress(FusionqError):
             self._sender.ask_for_pass()
+
+    def download(self, record: JobRecord, folder: Path, parts: Collection[str]) -> list[Path]:
+        """What `Job.download` does."""
+        return download(self._store, self._sender, record, folder, parts)
 
     @cached_property
     def _sender(self) -> Sender:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from fusionq.client.follow import Once, Watcher, follow
@@ -14,6 +15,7 @@ from fusionq.errors import FusionqError, NotFoundError
 from fusionq.queue.reasons import why_each
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
+from fusionq.spec.run_files import BEST
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.streams import BEGINNING
 
@@ -114,17 +116,29 @@ class Job:
                 return
             store.streams.await_log(self.id, cursor, seen)
 
+    def download(self, folder: str | Path | None = None, *parts: str) -> list[Path]:
+        """Its files into `folder` (default: one named by its id), if need be through Redis; where they are.
+
+        parts: "best", "logs", "metrics", "checkpoints"; without any, all but the checkpoints. Raises
+        NotFoundError where there is nothing like that, or nobody sees it.
+        """
+        return self._client.download(self.record, Path(folder or self.id), parts)
+
     def model(self) -> nn.Module:
         """Its network with the weights of its best epoch, on the CPU, ready to predict. Needs torch.
 
-        Raises NotFoundError where it has none, or this machine does not see its run folder.
+        Raises NotFoundError where it has none, or it cannot be had.
         """
         from fusionq.client.model import best_model
 
-        best = self.result.get("best_model", "")
-        if not best or not Path(best).is_file():
-            raise NotFoundError(f"{self.id} has no best model that is to be seen from here: {best or 'none'}")
-        return best_model(self._client.store.jobs.spec(self.id), Path(best), self.id)
+        name = Path(self.result.get("best_model", "")).name
+        if not name:
+            raise NotFoundError(f"{self.id} has no best model")
+        with TemporaryDirectory() as folder:
+            files = {file.name: file for file in self.download(folder, BEST)}
+            if name not in files:
+                raise NotFoundError(f"{self.id} has no best model any more: {name}")
+            return best_model(self._client.store.jobs.spec(self.id), files[name], self.id)
 
     # --- what is done to it ----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SCHEDULE_TASK = "fusionq.schedule"
 RUN_TASK = "fusionq.run"
+SEND_TASK = "fusionq.send"
 
 SCHEDULE_QUEUE = "schedule"
 

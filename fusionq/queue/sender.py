@@ -9,7 +9,7 @@ from celery import Celery
 from kombu import pools
 from kombu.exceptions import OperationalError
 
-from fusionq.queue.names import RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, node_queue
+from fusionq.queue.names import RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, SEND_TASK, node_queue
 from fusionq.store.connection import unavailable
 from fusionq.store.keys import CELERY_PREFIX
 from fusionq.store.store import Store
@@ -36,6 +36,10 @@ class Sender:
     def run(self, worker: str, job_id: str, attempt: int) -> None:
         """Tell a worker to start an attempt. Raises StoreUnavailableError."""
         self._send(RUN_TASK, [job_id, attempt], node_queue(worker), task_id=f"{job_id}.{attempt}")
+
+    def send_files(self, worker: str, job_id: str, parts: Sequence[str], token: str) -> None:
+        """Ask a worker for files of a job. Raises StoreUnavailableError."""
+        self._send(SEND_TASK, [job_id, list(parts), token], node_queue(worker))
 
     def close(self) -> None:
         """Let go of the connections; `app.close()` alone leaves those in kombu's pools open."""

@@ -37,6 +37,7 @@
 | gang         | hash   | what the workers of a job on several tell each other     | while it runs        |
 | worker_gpus  | hash   | which jobs hold which GPU, cores, memory, and how much   | while it has members |
 | events       | stream | every change of state, the newest ones                   | trimmed              |
+| transfer     | list   | pieces of files on their way to who asked for them       | a minute             |
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |
 | pass_lock, reap_lock | string | who runs a pass, who reaps                       | seconds              |
@@ -96,6 +97,7 @@ BY_NAME = {
         "worker_gpus",
         "gang",
         "clean_lock",
+        "transfer",
     )
 }
 
@@ -204,6 +206,10 @@ def gang(job_id: str) -> str:
 
 def clean_lock(host: str) -> str:
     return BY_NAME["clean_lock"] + host
+
+
+def transfer(token: str) -> str:
+    return BY_NAME["transfer"] + token
 
 
 def result(job_id: str) -> str:

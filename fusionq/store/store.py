@@ -18,6 +18,7 @@ from fusionq.store.scripts import Scripts
 from fusionq.store.selection import Selection
 from fusionq.store.streams import Streams
 from fusionq.store.sweeps import Sweeps
+from fusionq.store.transfers import Transfers
 from fusionq.store.view import View, read_view
 from fusionq.store.workers import Workers
 
@@ -41,6 +42,7 @@ class Store:
         self.selection = Selection(client, scripts)
         self.bulk = Bulk(client, scripts)
         self.removal = Removal(client, scripts)
+        self.transfers = Transfers(client)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:

@@ -36,6 +36,21 @@ def test_a_job_is_queued_followed_and_used(client: Client, shared: Installation)
     outputs = job.model()(torch.zeros(3, 1, 8, 8))
     assert outputs.shape == (3, 10)
     assert job.run_dir.is_dir()
+
+
+def test_where_the_run_folder_is_elsewhere_its_worker_sends_the_files(
+    client: Client, shared: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job = client.submit(shared.job_file, {"train.epochs": 1}, workdir=shared.workdir).wait(timeout=60)
+    monkeypatch.setattr("fusionq.client.download._is_here", lambda root: False)
+    found = [file.relative_to(tmp_path) for file in job.download(tmp_path)]
+    assert {"job.yaml", "output.log", "metrics.jsonl"} <= {str(file) for file in found}
+    for file in found:
+        assert (tmp_path / file).read_bytes() == (job.run_dir / file).read_bytes()
+    assert job.model()(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
+
+
+def test_the_worker_is_there(client: Client, shared: Installation) -> None:
     [worker] = client.workers()
     assert worker.name == "steady"
 

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from fusionq.cli import app
-from fusionq.cli.app import ALIASES, VERBS
+from fusionq.cli.app import ALIASES, FUNCTIONS, VERBS
 from tests.cli.conftest import Cli
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ HELPERS = {
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_is_a_function_of_its_own_name_with_a_help(verb: str):
-    command = getattr(importlib.import_module(f"fusionq.cli.{VERBS[verb][0]}"), verb)
+    command = getattr(importlib.import_module(f"fusionq.cli.{VERBS[verb][0]}"), FUNCTIONS.get(verb, verb))
     assert isinstance(command, click.Command)
     assert command.name == verb
     assert command.help

@@ -88,6 +88,7 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "gang": "fusionq:gang:x",
         "worker_gpus": "fusionq:worker_gpus:x",
         "clean_lock": "fusionq:clean_lock:x",
+        "transfer": "fusionq:transfer:x",
     }
     assert keys.stop_channel("w") == "fusionq:stop:w"
     assert keys.result("x") == "fusionq:celery:celery-task-meta-x"

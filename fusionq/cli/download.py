@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fusionq.cli.completing import complete_job
+from fusionq.cli.session import Session, verb
+from fusionq.cli.words import say
+from fusionq.spec.run_files import PARTS
+
+
+@click.command()
+@click.argument("job", shell_complete=complete_job)
+@click.option("--best", is_flag=True, help="Its best model.")
+@click.option("--logs", is_flag=True, help="What it printed.")
+@click.option("--metrics", is_flag=True, help="What it measured, and its plots.")
+@click.option("--checkpoints", is_flag=True, help="Its states to go on from.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Into this folder; default: its id.")
+@verb
+def download(session: Session, job: str, output: Path | None, **chosen: bool) -> None:
+    """Fetch the files of JOB from wherever they lie, and print where they are now.
+
+    Without an option, all but its checkpoints. Where the run folder is not to be seen from here, a worker
+    sends them through Redis.
+
+    \b
+    fusionq download last
+    fusionq download last --best --logs -o results
+    """
+    from fusionq.client import download as client
+
+    record = session.store.jobs.get(session.store.jobs.find_job(job))
+    folder = output or Path(record.id)
+    parts = [part for part in PARTS if chosen[part]]
+    files = client.download(session.store, session.sender, record, folder, parts)
+    for file in files:
+        click.echo(file)
+    say(f"{len(files)} files in {folder}")
