@@ -20,6 +20,7 @@ Written by `tools/make_job_docs.py` from the model that checks job files.
   `class_path` with `init_args`, and `_component_`, are read as synonyms.
 - Durations are `30s`, `10m`, `2h30m`; intervals are `1ep`, `500ba` or a duration; sizes are `20GB`, `16GiB`.
   `1e-3` is a number.
+- KEY stands for any name, or for the number of an item in a list, from 0.
 - `${VAR}` and `${VAR:-default}` come from the environment; `$${VAR}` is the text itself.
 - On the command line, `key.path=value` changes any key: `fusionq submit job.yaml optimizer.lr=1e-2`.
 

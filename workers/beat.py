@@ -111,6 +111,7 @@ class Beat:
             return
         quarantine.look_after(node)
         node.store.jobs.promote()
+        node.notifier.see_to_it()
         self._reaper.reap()
         self._retention.see_to_it()
         has_pending = node.store.jobs.has_pending()

@@ -27,6 +27,7 @@ from workers.host_memory import host_memory
 from workers.interfaces import address_towards
 from workers.launcher import Launcher
 from workers.lives import is_known_dead, this_life, this_machine
+from workers.notifier import Notifier
 from workers.options import WorkerOptions
 from workers.running import SHUTDOWN, Running
 
@@ -48,6 +49,7 @@ class Node:
         self.gpu_watch = GpuWatch(self.gpus, foreign=options.foreign)
         self.launcher = Launcher()
         self.running = Running()
+        self.notifier = Notifier(store)
         self.health = Health()
         self.is_stopping = False
         self.is_draining = False
@@ -164,6 +166,7 @@ class Node:
                 self.sender.ask_for_pass()
         except FusionqError as error:
             log.warning("cannot take leave: %s", error)
+        self.notifier.finish()
 
     def _give_back(self) -> None:
         for worker in self.store.workers.alive():

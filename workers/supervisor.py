@@ -101,6 +101,7 @@ class _Supervisor(Watching):
         self._retry_at = 0.0
         self._result: dict[str, Any] | None = None
         self._begun_at = time.monotonic()
+        self._has_listeners = False
 
     def run(self) -> None:
         job_id, number = self._attempt.job_id, self._attempt.number
@@ -109,7 +110,11 @@ class _Supervisor(Watching):
             return
         record, stored = read
         try:
-            ending = self._run_process(record, parse_job(stored))
+            spec = parse_job(stored)
+            self._has_listeners = bool(spec.notify)
+            if self._has_listeners:
+                self._node.notifier.begin()  # it has started
+            ending = self._run_process(record, spec)
         except StoreUnavailableError:
             ending = Ending(None, "its worker was shut down")
         except (FusionqError, OSError) as error:
@@ -238,3 +243,5 @@ class _Supervisor(Watching):
             )
         )
         self._results.end(job_id, outcome, ending.reason, ending.result)
+        if self._has_listeners:
+            self._node.notifier.begin()

@@ -75,6 +75,7 @@ def submit_sweep(
     for trial in trials:
         resolved = _at_its_moment(store, parents.resolve(trial.spec))
         fields = _fields(resolved, workdir, parents.source_id(resolved))
+        fields.pop("notify", None)
         own: Fields = {"params": json.dumps(trial.params), **frozen.fields}
         ready.append((trial.index, resolved.to_data(), {**fields, **own}))
     data = parents.resolve(spec).to_data()
@@ -118,6 +119,7 @@ def _fields(spec: JobSpec, workdir: Path, source_id: str = "") -> Fields:
         "user": user_name(),
         "workdir": str(workdir.absolute()),
         **_gates(spec, source_id),
+        **_notices(spec),
     }
 
 
@@ -144,6 +146,11 @@ def _gates(spec: JobSpec, source_id: str) -> Fields:
     if spec.wait_timeout is not None:
         fields["wait_timeout"] = round(spec.wait_timeout * 1000)
     return fields
+
+
+def _notices(spec: JobSpec) -> Fields:
+    """Of what each address is to hear; of a sweep, its own end and not that of each trial."""
+    return {"notify": json.dumps([one.on for one in spec.notify])} if spec.notify else {}
 
 
 def _sweep_fields(spec: JobSpec, trials: Sequence[Trial], workdir: Path) -> Fields:

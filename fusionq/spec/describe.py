@@ -123,10 +123,10 @@ def _plain(default: Any, words: str) -> Any:
 
 
 def _model_in(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The section that a key may hold, and whether it stands under a name that the person chooses."""
+    """The section that a key may hold, and whether it stands under a name of the person's, or in a list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
-    is_named = typing.get_origin(annotation) is dict
+    is_named = typing.get_origin(annotation) in (dict, list)
     for inner in typing.get_args(annotation) if not isinstance(annotation, type) or is_named else ():
         model, is_named_within = _model_in(inner)
         if model:

@@ -55,6 +55,8 @@ EXAMPLES: dict[str, Any] = {
     "sweep.params.*.int": [1, 8],
     "sweep.trials": 20,
     "sweep.max_parallel": 2,
+    "notify": [{"on": ["failed"], "url": "env:SLACK_URL"}],
+    "notify.*.url": "env:SLACK_URL",
     "tags": ["demo"],
     "env": {"OMP_NUM_THREADS": "4"},
 }

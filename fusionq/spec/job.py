@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fusionq.spec.after import After
+from fusionq.spec.notify import NotifySection
 from fusionq.spec.record import MOST_PRIORITY
 from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 from fusionq.spec.sweep import SweepSection
@@ -293,6 +294,9 @@ class JobSpec(Section):
         "are when it runs.",
     )
     sweep: SweepSection | None = Field(None, description="Many jobs out of this one: trials.")
+    notify: list[NotifySection] = Field(
+        default=[], description="Who is told when it starts or ends; of a sweep, when all of it ended."
+    )
     tags: list[Name] = Field(default=[], description="Words to find the job by.")
     env: dict[str, str] = Field(default={}, description="Environment variables of the job's process.")
 

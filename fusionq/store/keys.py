@@ -37,6 +37,8 @@
 | gang         | hash   | what the workers of a job on several tell each other     | while it runs        |
 | worker_gpus  | hash   | which jobs hold which GPU, cores, memory, and how much   | while it has members |
 | events       | stream | every change of state, the newest ones                   | trimmed              |
+| notices      | zset   | what somebody is to be told, by when to try              | while it has members |
+| notice_tries | hash   | how often each of them was tried                         | while it has fields  |
 | transfer     | list   | pieces of files on their way to who asked for them       | a minute             |
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |
@@ -71,6 +73,8 @@ SINGLE = {
         "again",
         "pass_lock",
         "reap_lock",
+        "notices",
+        "notice_tries",
     )
 }
 BY_NAME = {
@@ -122,6 +126,8 @@ WANTED = SINGLE["wanted"]
 AGAIN = SINGLE["again"]
 PASS_LOCK = SINGLE["pass_lock"]
 REAP_LOCK = SINGLE["reap_lock"]
+NOTICES = SINGLE["notices"]
+NOTICE_TRIES = SINGLE["notice_tries"]
 
 
 def job(job_id: str) -> str:

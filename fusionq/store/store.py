@@ -11,6 +11,7 @@ from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.gangs import Gangs
 from fusionq.store.jobs import Jobs
+from fusionq.store.notices import Notices
 from fusionq.store.passes import Passes
 from fusionq.store.queues import Queues
 from fusionq.store.removal import Removal
@@ -43,6 +44,7 @@ class Store:
         self.bulk = Bulk(client, scripts)
         self.removal = Removal(client, scripts)
         self.transfers = Transfers(client)
+        self.notices = Notices(client, scripts)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:

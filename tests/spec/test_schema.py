@@ -227,6 +227,8 @@ def _within(schema: Any, part: str) -> Any:
     for choice in (schema, *schema.get("anyOf", ())):
         if part == ANY_NAME and isinstance(choice.get("additionalProperties"), dict):
             return choice["additionalProperties"]
+        if part == ANY_NAME and isinstance(choice.get("items"), dict):
+            return choice["items"]
         if part in choice.get("properties", ()):
             return choice["properties"][part]
     raise AssertionError(f"no {part}")

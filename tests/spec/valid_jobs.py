@@ -89,6 +89,13 @@ SPECIAL: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
             "on_failure": st.sampled_from(["fail", "cancel", "run"]),
         },
     ),
+    ("notify",): st.lists(
+        st.fixed_dictionaries(
+            {"url": st.sampled_from(["env:SLACK_URL", "http://box/hook"])},
+            optional={"on": st.lists(st.sampled_from(["started", "failed"]), min_size=1, max_size=2)},
+        ),
+        max_size=2,
+    ),
     ("tags",): st.lists(words, max_size=2),
     ("env",): st.dictionaries(st.from_regex(r"\A[A-Z_]{1,8}\Z"), st.text(max_size=10), max_size=2),
     ("code",): st.sampled_from(["none", {}, {"path": "src", "exclude": ["*.bin"]}]),

@@ -33,6 +33,8 @@ def test_every_single_key_is_pinned():
         "again": "fusionq:again",
         "pass_lock": "fusionq:pass_lock",
         "reap_lock": "fusionq:reap_lock",
+        "notices": "fusionq:notices",
+        "notice_tries": "fusionq:notice_tries",
     }
 
 
@@ -62,6 +64,8 @@ def test_every_constant_names_its_key():
         "AGAIN": "fusionq:again",
         "PASS_LOCK": "fusionq:pass_lock",
         "REAP_LOCK": "fusionq:reap_lock",
+        "NOTICES": "fusionq:notices",
+        "NOTICE_TRIES": "fusionq:notice_tries",
     }
 
 

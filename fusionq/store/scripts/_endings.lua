@@ -50,6 +50,7 @@ local function end_one(id, outcome, reason, result, failure)
   if sweep then
     redis.call('HSET', K.sweep(sweep), 'finished_at', now_ms())
     if outcome_of(sweep) then
+      note_event(K.sweep(sweep), sweep, outcome_of(sweep))
       forget_same(K.sweep(sweep), sweep)
     end
   end
@@ -57,6 +58,7 @@ local function end_one(id, outcome, reason, result, failure)
     note_score(id, result)
   end
   pass_turn(id)
+  note_event(K.job(id), id, outcome)
   return true
 end
 

@@ -8,6 +8,9 @@ end
 redis.call('ZREM', K.assigned, id)
 redis.call('ZREM', K.overdue, id)
 redis.call('ZADD', K.leases, now_ms() + tonumber(ARGV[3]), id)
+if (tonumber(get(id, 'started_at') or '') or 0) == 0 then
+  note_event(K.job(id), id, 'started')
+end
 set(id, 'started_at', now_ms(), 'run_dir', ARGV[4], 'progress', '')
 if sweep_of(id) then
   redis.call('HSETNX', K.sweep(sweep_of(id)), 'started_at', now_ms())
