@@ -22,6 +22,7 @@ from fusionq.queue.scheduling import schedule
 from fusionq.spec.settings import Settings
 from fusionq.store.store import Store, redis_url
 from workers.beat import Beat, say
+from workers.metrics_port import serve_metrics
 from workers.node import Node, settings_for_worker
 from workers.options import WorkerOptions
 from workers.processes import kill_orphans
@@ -111,6 +112,8 @@ def _begin(**_: Any) -> None:
     node = _Life.node
     _Life.beat = Beat(node)
     try:
+        if address := node.options.metrics_port:
+            log.info("metrics at %s", serve_metrics(node, address))
         node.launcher.await_ready()
     except FusionqError as error:
         node.leave()

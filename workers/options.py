@@ -16,6 +16,7 @@ ENV_QUEUES = "FUSIONQ_WORKER_QUEUES"
 ENV_LABELS = "FUSIONQ_WORKER_LABELS"
 ENV_ADDRESS = "FUSIONQ_WORKER_ADDRESS"
 ENV_FOREIGN = "FUSIONQ_WORKER_FOREIGN"
+ENV_METRICS_PORT = "FUSIONQ_WORKER_METRICS_PORT"
 ENV_EXIT_WHEN_IDLE = "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
 
 # What becomes of a GPU on which processes compute that are none of ours.
@@ -23,6 +24,8 @@ SKIP_FOREIGN = "skip"
 SHARE_WITH_FOREIGN = "share"  # jobs that ask for a share of a GPU get what the others leave
 IGNORE_FOREIGN = "ignore"
 FOREIGN_WORDS = (SKIP_FOREIGN, SHARE_WITH_FOREIGN, IGNORE_FOREIGN)
+
+LOOPBACK = "127.0.0.1"
 
 PER_GPU = "per-gpu:"
 ALL_GPUS = "all"
@@ -32,7 +35,8 @@ NO_GPUS = "none"
 @dataclass(frozen=True)
 class WorkerOptions:
     """`slots` is None where there is one for each GPU, as are `slots_per_gpu`; `gpus` is all, none, or
-    numbers such as 0,2; a label is key=value; `address` is where other workers reach its jobs.
+    numbers such as 0,2; a label is key=value; `address` is where other workers reach its jobs;
+    `metrics_port` is HOST:PORT where Prometheus asks, '' for nowhere.
     """
 
     name: str = ""
@@ -44,6 +48,7 @@ class WorkerOptions:
     slots_per_gpu: int = 1
     foreign: str = SKIP_FOREIGN
     address: str = ""
+    metrics_port: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> WorkerOptions:
@@ -61,6 +66,7 @@ class WorkerOptions:
         return cls(
             foreign=foreign,
             address=environ.get(ENV_ADDRESS, ""),
+            metrics_port=_metrics_port(environ.get(ENV_METRICS_PORT, "")),
             name=environ.get(ENV_NAME, ""),
             slots=slots,
             slots_per_gpu=per_gpu,
@@ -86,6 +92,16 @@ def _slots(text: str) -> tuple[int | None, int]:
     if is_per_gpu or not text:
         return None, int(number or 1)
     return int(number), 1
+
+
+def _metrics_port(text: str) -> str:
+    """PORT is on this machine alone: what is told there is nobody else's business unless a host says so."""
+    host, _, port = text.rpartition(":")
+    if text and not (port.isdecimal() and 0 <= int(port) < 65536):
+        raise UsageError(
+            f"{ENV_METRICS_PORT}: {text!r} is not a port from 0 to 65535", hint="or such as 0.0.0.0:9400"
+        )
+    return f"{host or LOOPBACK}:{port}" if text else ""
 
 
 def _parse_labels(text: str) -> tuple[str, ...]:

@@ -22,6 +22,13 @@ def _slots(_: click.Context, option: click.Parameter, text: str | None) -> str |
     return text
 
 
+def _metrics_port(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    port = (text or "").rpartition(":")[2]
+    if text and not (port.isdecimal() and int(port) < 65536):
+        raise click.BadParameter(f"{text!r} is not a port from 0 to 65535, or such as 0.0.0.0:9400")
+    return text
+
+
 def _labels(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> str:
     labels = [part for text in texts for part in text.split(",") if part]
     for label in labels:
@@ -58,6 +65,12 @@ def _labels(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -
     metavar="IP",
     help="Where others reach jobs of several nodes on this machine; default: its address towards Redis.",
 )
+@click.option(
+    "--metrics-port",
+    callback=_metrics_port,
+    metavar="[HOST:]PORT",
+    help="Answer to Prometheus there; on this machine alone unless a host is named.",
+)
 @click.option("--exit-when-idle", is_flag=True, help="Leave when nothing is left to do.")
 @verb
 def worker(
@@ -69,6 +82,7 @@ def worker(
     labels: str,
     foreign: str | None,
     address: str | None,
+    metrics_port: str | None,
     exit_when_idle: bool,
 ) -> None:
     """Run jobs on this machine until Ctrl-C, which lets running jobs save their state and queue again.
@@ -90,6 +104,7 @@ def worker(
         labels=labels,
         foreign=foreign,
         address=address,
+        metrics_port=metrics_port,
         exit_when_idle=exit_when_idle,
     )
     say(f"starting a worker on {session.store.redis.shown_url}; it warms up first")

@@ -21,6 +21,8 @@
 | job_ids      | zset   | the same by id, to look up a prefix                      | always               |
 | names        | hash   | the last job or sweep of each name                       | always               |
 | sequence     | string | the number of the last submission                        | always               |
+| tally        | hash   | how many jobs there are by status, or outcome            | always               |
+| lost_attempts | hash  | how many attempts ever failed, by class of the failure   | always               |
 | queues       | set    | queues that ever held a job                              | always               |
 | pending      | zset   | queued jobs of a lane, in the order in which they go     | while it has members |
 | lanes        | set    | lanes with queued jobs: queue, user, need, as JSON       | while it has members |
@@ -58,6 +60,8 @@ SINGLE = {
         "job_ids",
         "names",
         "sequence",
+        "tally",
+        "lost_attempts",
         "queues",
         "lanes",
         "usage",
@@ -111,6 +115,8 @@ JOBS = SINGLE["jobs"]
 ROWS = SINGLE["rows"]
 JOB_IDS = SINGLE["job_ids"]
 NAMES = SINGLE["names"]
+TALLY = SINGLE["tally"]
+LOST_ATTEMPTS = SINGLE["lost_attempts"]
 QUEUES = SINGLE["queues"]
 LANES = SINGLE["lanes"]
 USAGE = SINGLE["usage"]

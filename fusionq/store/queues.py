@@ -18,10 +18,11 @@ CHUNK = 20  # jobs that are looked up in one go, so that nobody waits for Redis 
 
 
 class Counts(NamedTuple):
-    """How many jobs of a queue wait in it, and how many are assigned or running."""
+    """How many jobs of a queue wait in it and how many are assigned or running; how long the oldest waits."""
 
     pending: int
     running: int
+    oldest_s: float = 0.0
 
 
 class Place(NamedTuple):
@@ -75,8 +76,19 @@ class Queues:
     def counts(self) -> dict[str, Counts]:
         """Every queue that ever held a job, by name."""
         flat = self._scripts.run("count_queues")
-        triples = zip(flat[0::3], flat[1::3], flat[2::3], strict=True)
-        return {queue: Counts(pending, running) for queue, pending, running in sorted(triples)}
+        rows = zip(*(flat[i::4] for i in range(4)), strict=True)
+        return {
+            queue: Counts(pending, running, oldest_ms / 1000)
+            for queue, pending, running, oldest_ms in sorted(rows)
+        }
+
+    def tally(self) -> dict[str, int]:
+        """How many jobs there are by their state in one word: their outcome where they have one."""
+        return {state: int(count) for state, count in self._redis.hgetall(keys.TALLY).items()}
+
+    def lost_attempts(self) -> dict[str, int]:
+        """How many attempts were ever lost, by the class of what failed."""
+        return {failure: int(count) for failure, count in self._redis.hgetall(keys.LOST_ATTEMPTS).items()}
 
     def places(self, ids: Iterable[str]) -> dict[str, Place]:
         """Where queued jobs stand now, exactly; of a sweep the first trial that is queued.

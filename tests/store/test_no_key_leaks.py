@@ -8,7 +8,18 @@ from fusionq.store.store import Store
 from tests.support import assigned, register, running, submit, wait_until
 
 SHORT_S = 0.02
-KEPT = {"jobs", "rows", "job_ids", "names", "sequence", "queues", "workers", "events"}
+KEPT = {
+    "jobs",
+    "rows",
+    "job_ids",
+    "names",
+    "sequence",
+    "tally",
+    "lost_attempts",
+    "queues",
+    "workers",
+    "events",
+}
 
 
 def end_one_job_in_every_way(store: Store) -> None:

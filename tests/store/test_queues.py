@@ -48,7 +48,38 @@ def test_jobs_are_counted_by_queue(any_store: Store):
         submit(any_store, job_id, queue=queue, user=user)
     assigned(any_store, "a")
     running(any_store, "d")
-    assert any_store.queues.counts() == {"x": (2, 1), "y": (0, 1)}
+    assert {queue: tuple(it)[:2] for queue, it in any_store.queues.counts().items()} == {
+        "x": (2, 1),
+        "y": (0, 1),
+    }
+
+
+def test_the_age_of_a_queue_is_that_of_its_oldest_job_whatever_goes_before_it(store: Store):
+    for job_id, priority in [("urgent", 5), ("low", -5), ("other", 0), ("later", 0)]:
+        submit(store, job_id, priority=priority)
+    now_ms = round(store.redis.time()[0] * 1000)
+    for job_id, age_s in [("urgent", 10), ("low", 500), ("other", 40), ("later", 30)]:
+        store.redis.hset(keys.job(job_id), "queued_at", now_ms - age_s * 1000)
+    assert store.queues.counts()["default"].oldest_s == pytest.approx(500, abs=5)
+
+
+def test_all_jobs_are_counted_by_their_state(any_store: Store):
+    register(any_store, slots=4)
+    for job_id in "abc":
+        submit(any_store, job_id)
+    attempt = running(any_store, "a")
+    assigned(any_store, "b")
+    assert _tally(any_store) == {"queued": 1, "assigned": 1, "running": 1}
+    any_store.jobs.finish("a", attempt, "succeeded", "", {})
+    any_store.jobs.cancel("c", "no")
+    assert _tally(any_store) == {"assigned": 1, "succeeded": 1, "cancelled": 1}
+    any_store.jobs.retry("c")
+    any_store.removal.remove("a")
+    assert _tally(any_store) == {"assigned": 1, "queued": 1}
+
+
+def _tally(store: Store) -> dict[str, int]:
+    return {state: count for state, count in store.queues.tally().items() if count}
 
 
 def test_a_queue_is_cleared_of_its_jobs_that_run_or_are_about_to(any_store: Store):

@@ -15,6 +15,7 @@ def test_the_variables_are_spelled_so():
     assert options.ENV_GPUS == "FUSIONQ_WORKER_GPUS"
     assert options.ENV_QUEUES == "FUSIONQ_WORKER_QUEUES"
     assert options.ENV_LABELS == "FUSIONQ_WORKER_LABELS"
+    assert options.ENV_METRICS_PORT == "FUSIONQ_WORKER_METRICS_PORT"
     assert options.ENV_EXIT_WHEN_IDLE == "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
 
 
@@ -71,3 +72,17 @@ def test_a_worker_is_called_like_its_machine_unless_told_otherwise(monkeypatch: 
     monkeypatch.setattr("socket.gethostname", lambda: "box.example.org")
     assert WorkerOptions().base_name() == "box"
     assert WorkerOptions(name="mine").base_name() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("", ""), ("9400", "127.0.0.1:9400"), ("0.0.0.0:9400", "0.0.0.0:9400"), ("[::]:9400", "[::]:9400")],
+)
+def test_metrics_are_for_this_machine_unless_a_host_is_named(text: str, address: str):
+    assert WorkerOptions.from_environ({options.ENV_METRICS_PORT: text}).metrics_port == address
+
+
+@pytest.mark.parametrize("text", ["x", "65536", "localhost", "1.5", "-1"])
+def test_what_is_no_port_is_refused(text: str):
+    with pytest.raises(UsageError, match="is not a port"):
+        WorkerOptions.from_environ({options.ENV_METRICS_PORT: text})

@@ -33,6 +33,7 @@ local FAILURE_OF = {cancelled = 'cancelled', timed_out = 'time_limit'}
 -- One more attempt that failed. Returns how many did, and how many of this class.
 local function count_loss(id, failure, counter)
   set(id, 'failure', failure)
+  redis.call('HINCRBY', K.lost_attempts, failure, 1)
   return redis.call('HINCRBY', K.job(id), 'losses', 1), redis.call('HINCRBY', K.job(id), 'losses_by_' .. counter, 1)
 end
 

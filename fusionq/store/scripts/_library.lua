@@ -19,14 +19,22 @@ local function sweep_of(id)
   return sweep and sweep ~= '' and sweep or nil
 end
 
--- A sweep counts its trials by their state in one word: the outcome once there is one, else the status.
+-- Jobs are counted by their state in one word, the outcome once there is one, else the status: all of them, and the
+-- trials of each sweep. A job that is new was '', and one that is removed is ''.
+local function count_at(key, was, is)
+  if was ~= '' then
+    redis.call('HINCRBY', key, was, -1)
+  end
+  if is ~= '' then
+    redis.call('HINCRBY', key, is, 1)
+  end
+end
+
 local function recount(id, was, is)
+  count_at(K.tally, was, is)
   local sweep = sweep_of(id)
   if sweep then
-    if was ~= '' then
-      redis.call('HINCRBY', K.sweep(sweep), was, -1)
-    end
-    redis.call('HINCRBY', K.sweep(sweep), is, 1)
+    count_at(K.sweep(sweep), was, is)
   end
 end
 

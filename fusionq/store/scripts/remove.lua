@@ -44,6 +44,7 @@ if why or ARGV[3] == '1' then
   return {why or 'removed'}
 end
 local sweep = sweep_of(id)
+count_at(K.tally, get(id, 'outcome'), '')
 forget(K.job(id), id)
 redis.call('UNLINK', result_key)
 if sweep and is_sweep(sweep) then
