@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from fusionq.errors import StoreUnavailableError, WorkerError
+from fusionq.spec.failures import LOST_LEASE, WORKER_LOST
 from fusionq.spec.progress import share_done
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.store import Store
@@ -87,7 +88,9 @@ def _of_queues(store: Store) -> Iterator[Metric]:
         "Attempts that were lost, by the class of the failure: lost_lease and worker_lost are lost leases.",
         labels=("failure",),
     )
-    for failure, count in sorted(store.queues.lost_attempts().items()):
+    # From the beginning, for a rate is taken of what was there before.
+    counted = {LOST_LEASE: 0, WORKER_LOST: 0, **store.queues.lost_attempts()}
+    for failure, count in sorted(counted.items()):
         lost.add_metric((failure,), count)
     yield lost
 
