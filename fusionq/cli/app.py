@@ -22,6 +22,7 @@ VERBS = {
     "submit": ("submit", "Put a job into the queue and print its id."),
     "validate": ("validate", "Check job files without queueing anything."),
     "status": ("status", "Show the jobs, or everything about one."),
+    "watch": ("watch", "Show everything as it goes on, on the whole screen."),
     "logs": ("logs", "Print what a job printed; -f follows it."),
     "metrics": ("metrics", "Show what jobs measured, as a table or as curves."),
     "why": ("why", "Say what a job waits for, or how it ended."),

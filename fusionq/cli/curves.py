@@ -22,23 +22,27 @@ _IN_ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│", "+++++++++-|")
 
 def print_curves(found: Mapping[str, Metrics], names: Sequence[str]) -> None:
     """A picture for each value; of one job, train and test lie in the same one."""
-    for title, lines in _pictures(found, [name for name in names if name not in (EPOCH, NOT_A_CURVE)]):
-        click.echo(_picture(title, lines, is_colourful=sys.stdout.isatty()))
+    width = min(WIDEST, shutil.get_terminal_size().columns)
+    for title, lines in lines_by_title(found, names).items():
+        click.echo(draw(title, lines, width, HEIGHT, is_colourful=sys.stdout.isatty()))
 
 
 Line = tuple[list[float], list[float]]
 
 
-def _pictures(found: Mapping[str, Metrics], names: Sequence[str]) -> list[tuple[str, dict[str, Line]]]:
+def lines_by_title(found: Mapping[str, Metrics], names: Sequence[str]) -> dict[str, dict[str, Line]]:
+    """Which lines lie in one picture, by their label."""
     grouped: dict[str, dict[str, Line]] = {}
     for name in names:
+        if name in (EPOCH, NOT_A_CURVE):
+            continue
         phase, _, rest = name.partition("_")
         for job_id, its in found.items():
             line = _line(its, name)
             if line[0]:
                 title, label = (rest, phase) if len(found) == 1 else (name, job_id)
                 grouped.setdefault(title, {})[label] = line
-    return list(grouped.items())
+    return grouped
 
 
 def _line(metrics: Metrics, name: str) -> Line:
@@ -46,9 +50,10 @@ def _line(metrics: Metrics, name: str) -> Line:
     return [epoch for epoch, _ in points], [value for _, value in points]
 
 
-def _picture(title: str, lines: Mapping[str, Line], *, is_colourful: bool) -> str:
+def draw(title: str, lines: Mapping[str, Line], width: int, height: int, *, is_colourful: bool) -> str:
+    """One picture of so many characters."""
     plotext.clear_figure()
-    plotext.plotsize(min(WIDEST, shutil.get_terminal_size().columns), HEIGHT)
+    plotext.plotsize(width, height)
     if not is_colourful:
         plotext.theme("clear")
     for label, (epochs, values) in lines.items():

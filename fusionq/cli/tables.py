@@ -37,9 +37,12 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: S
 
 
 def build_table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[Cut] = ()
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    may_go: Sequence[Cut] = (),
+    room: int | None = None,
 ) -> tuple[Table, int]:
-    """The same as an object, and how wide it is."""
+    """The same as an object, and how wide it is; for so many columns, or as many as the terminal has."""
     from rich.table import Table
     from rich.text import Text
 
@@ -48,10 +51,12 @@ def build_table(
         longest = max((Text.from_markup(row[i]).cell_len for row in rows), default=0)
         if longest:
             widths[i] = max(longest, len(header))
-    if sys.stdout.isatty():
+    if room is None and sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns
+    if room is not None:
         cuts = [cut if isinstance(cut, tuple) else (cut, 0) for cut in may_go]
         order = [(headers.index(header), width) for header, width in cuts]
-        _fit(widths, shutil.get_terminal_size().columns, order)
+        _fit(widths, room, order)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for i, width in widths.items():
         table.add_column(headers[i], no_wrap=True, overflow="ellipsis", width=width)

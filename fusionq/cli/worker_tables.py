@@ -15,23 +15,30 @@ from fusionq.cli.tables import print_table
 from fusionq.spec.units import format_bytes, format_duration
 from fusionq.store.workers import WorkerRecord
 
+HEADERS = ("NAME", "HOST", "STATE", "SLOTS", "DEVICES", "QUEUES", "LABELS", "JOBS", "SEEN", "VERSION")
+MAY_GO = ("VERSION", "HOST", "QUEUES", "LABELS")
+GPU_HEADERS = ("WORKER", "GPU", "KIND", "DRIVER", "MEMORY", "", "USE", "TEMP", "JOBS", "NOTE")
+GPU_MAY_GO = ("DRIVER", "TEMP")
+
 
 def print_workers(workers: Sequence[WorkerRecord]) -> None:
     """A line for each; of a narrow terminal the less needed columns go."""
-    print_table(
-        ["NAME", "HOST", "STATE", "SLOTS", "DEVICES", "QUEUES", "LABELS", "JOBS", "SEEN", "VERSION"],
-        [_row(worker) for worker in workers],
-        may_go=("VERSION", "HOST", "QUEUES", "LABELS"),
-    )
+    print_table(HEADERS, worker_cells(workers), may_go=MAY_GO)
 
 
 def print_gpus(workers: Sequence[WorkerRecord]) -> None:
     """A line for each GPU of a living worker, as its last heartbeat told."""
-    rows = [_gpu_row(worker, gpu) for worker in workers if worker.is_alive for gpu in worker.gpus]
-    if rows:
+    if rows := gpu_cells(workers):
         click.echo()
-        headers = ["WORKER", "GPU", "KIND", "DRIVER", "MEMORY", "", "USE", "TEMP", "JOBS", "NOTE"]
-        print_table(headers, rows, may_go=("DRIVER", "TEMP"))
+        print_table(GPU_HEADERS, rows, may_go=GPU_MAY_GO)
+
+
+def worker_cells(workers: Sequence[WorkerRecord]) -> list[list[str]]:
+    return [_row(worker) for worker in workers]
+
+
+def gpu_cells(workers: Sequence[WorkerRecord]) -> list[list[str]]:
+    return [_gpu_row(worker, gpu) for worker in workers if worker.is_alive for gpu in worker.gpus]
 
 
 def _row(worker: WorkerRecord) -> list[str]:

@@ -106,7 +106,7 @@ class _Follower:
         is_silent = not news.chunks and not news.points
         if was_finished:
             return is_silent
-        if news.has_events or is_silent:
+        if self._record.id in news.changed or is_silent:
             self._look_at_record()
         return False
 

@@ -210,6 +210,13 @@ class Jobs:
         """The same for a job alone. Raises UsageError where a sweep is meant."""
         return finding.find_job(self._redis, reference)
 
+    def active(self) -> list[JobRecord]:
+        """Assigned and running jobs, those that were assigned last at the end."""
+        ids = {
+            job_id for index in (keys.ASSIGNED, keys.LEASES) for job_id in self._redis.zrange(index, 0, -1)
+        }
+        return sorted(self.get_many(ids), key=lambda record: (record.assigned_at, record.sequence))
+
     def pending(self, limit: int = 200) -> list[JobRecord]:
         """Queued jobs by priority and submission, at most `limit` of each lane."""
         pipe = self._redis.pipeline(transaction=False)

@@ -41,7 +41,7 @@ class News:
 
     chunks: list[LogChunk]
     points: list[dict[str, Any]]
-    has_events: bool
+    changed: frozenset[str]  # the jobs whose state did, whichever they are
     cursors: dict[str, str]
 
 
@@ -99,18 +99,18 @@ class Streams:
         return after, ended
 
     def follow(self, job_id: str, cursors: Mapping[str, str], block_s: float = LONGEST_BLOCK_S) -> News:
-        """Wait for output, points or changes of one job. `cursors` is {} at first, then the last answer's."""
-        at = {
-            keys.log(job_id): BEGINNING,
-            keys.metrics(job_id): BEGINNING,
-            keys.EVENTS: cursors.get(keys.EVENTS) or self.last_event(),
-            **cursors,
-        }
+        """Wait for output and points of one job, '' for none, and for changes of any.
+
+        `cursors` is {} at first, then the last answer's.
+        """
+        own = (keys.log(job_id), keys.metrics(job_id)) if job_id else ()
+        at = {**dict.fromkeys(own, BEGINNING), keys.EVENTS: "", **cursors}
+        at[keys.EVENTS] = at[keys.EVENTS] or self.last_event()
         block_ms = max(1, round(block_s * 1000))  # 0 would mean for ever
         answer = self._redis.xread(at, count=500, block=block_ms)
         chunks: list[LogChunk] = []
         points: list[dict[str, Any]] = []
-        has_events = False
+        changed: frozenset[str] = frozenset()
         for stream, entries in answer or ():
             at[stream] = entries[-1][0]
             if stream == keys.log(job_id):
@@ -118,8 +118,20 @@ class Streams:
             elif stream == keys.metrics(job_id):
                 points = [json.loads(fields["point"]) for _, fields in entries]
             else:
-                has_events = any(fields["job"] == job_id for _, fields in entries)
-        return News(chunks, points, has_events, at)
+                changed = frozenset(fields["job"] for _, fields in entries)
+        return News(chunks, points, changed, at)
+
+    def recent(self, job_id: str, num_chunks: int) -> News:
+        """All points of a job and the last pieces of its output, with the cursors to follow it from there."""
+        log = self._redis.xrevrange(keys.log(job_id), count=num_chunks)[::-1]
+        points = self._redis.xrange(keys.metrics(job_id))
+        told = [(keys.log(job_id), log), (keys.metrics(job_id), points)]
+        return News(
+            [_chunk(cursor, fields) for cursor, fields in log],
+            [json.loads(fields["point"]) for _, fields in points],
+            frozenset(),
+            {stream: entries[-1][0] if entries else BEGINNING for stream, entries in told},
+        )
 
 
 def _chunk(cursor: str, fields: Mapping[str, str]) -> LogChunk:

@@ -68,7 +68,7 @@ def test_the_first_look_shows_everything_so_far(any_store: Store):
     say(any_store, "j", "a", "b")
     any_store.streams.append_points("j", [{"epoch": 1}])
     news = any_store.streams.follow("j", {}, SHORT_S)
-    assert (said(news), news.points, news.has_events) == (["a", "b"], [{"epoch": 1}], False)
+    assert (said(news), news.points, news.changed) == (["a", "b"], [{"epoch": 1}], set())
 
 
 def test_following_neither_loses_nor_repeats(any_store: Store):
@@ -123,16 +123,16 @@ def test_a_reader_that_waits_is_woken_by_new_output(store: Store):
     assert woken_at - start < 1
 
 
-def test_a_change_of_the_jobs_state_is_news_and_another_jobs_is_not(any_store: Store):
+def test_every_change_of_state_is_news_with_whose_it_is(any_store: Store):
     submit(any_store, "other")
     cursors = any_store.streams.follow("j", {}, SHORT_S).cursors
     submit(any_store, "third")
     news = any_store.streams.follow("j", cursors, SHORT_S)
-    assert not news.has_events
+    assert news.changed == {"third"}
     submit(any_store, "j")
     news = any_store.streams.follow("j", news.cursors, SHORT_S)
-    assert news.has_events
-    assert not any_store.streams.follow("j", news.cursors, SHORT_S).has_events
+    assert news.changed == {"j"}
+    assert not any_store.streams.follow("j", news.cursors, SHORT_S).changed
 
 
 def test_looking_without_waiting_returns_at_once(store: Store):
@@ -145,3 +145,27 @@ def test_the_cursor_behind_the_newest_event(any_store: Store):
     assert any_store.streams.last_event() == BEGINNING
     submit(any_store, "j")
     assert any_store.streams.last_event() == any_store.redis.xrevrange(keys.EVENTS, count=1)[0][0]
+
+
+def test_what_is_recent_can_be_followed_from_there(any_store: Store):
+    streams = any_store.streams
+    for text in "abc":
+        say(any_store, "j", text)
+    streams.append_points("j", [{"epoch": 1}, {"epoch": 2}])
+    news = streams.recent("j", 2)
+    assert (said(news), news.points) == (["b", "c"], [{"epoch": 1}, {"epoch": 2}])
+    say(any_store, "j", "d")
+    assert said(streams.follow("j", news.cursors, SHORT_S)) == ["d"]
+
+
+def test_nothing_is_recent_of_a_job_that_said_nothing(any_store: Store):
+    news = any_store.streams.recent("j", 2)
+    assert (news.chunks, news.points) == ([], [])
+    say(any_store, "j", "a")
+    assert said(any_store.streams.follow("j", news.cursors, SHORT_S)) == ["a"]
+
+
+def test_changes_alone_can_be_followed(any_store: Store):
+    cursors = any_store.streams.follow("", {}, SHORT_S).cursors
+    submit(any_store, "j")
+    assert any_store.streams.follow("", cursors, SHORT_S).changed == {"j"}

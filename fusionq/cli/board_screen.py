@@ -1,0 +1,184 @@
+"""A board as one screen: the workers, the queue, and the chosen job with its curves and its last lines."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.layout import Layout
+from rich.markup import escape
+from rich.rule import Rule
+from rich.text import Text
+
+from fusionq.cli import rows as jobs
+from fusionq.cli import worker_tables as workers
+from fusionq.cli.bars import can_draw
+from fusionq.cli.curves import draw, lines_by_title
+from fusionq.cli.folding import Folder
+from fusionq.cli.tables import build_table
+from fusionq.cli.words import COLOURS, duration, values_text
+from fusionq.client.board import Board
+from fusionq.spec.record import JobRecord
+
+LEAST_JOBS = 3  # rows
+LEAST_LINES = 3  # of output
+LEAST_CURVES = 8  # lines; where there is less, all of it goes to the output
+MOST_CURVES = 16
+SIDE_BY_SIDE = 100  # columns from which two curves have room
+
+
+@dataclass(frozen=True)
+class _Section:
+    title: str
+    body: RenderableType
+    height: int  # lines, without the title
+
+    def to_layout(self) -> Layout:
+        return Layout(Group(_rule(self.title), self.body), size=1 + self.height)
+
+
+def screen_of(board: Board, width: int, height: int, note: str = "") -> Layout:
+    """For a terminal of this size; `note` says what is wrong at the moment."""
+    room = height - 2
+    of_workers = _workers(board, width, most=max(2, room // 4))
+    room -= 1 + of_workers.height
+    of_jobs = _jobs(board, width, most=max(LEAST_JOBS + 1, room // 2 - 1))
+    room -= 1 + of_jobs.height
+    screen = Layout()
+    screen.split_column(
+        Layout(_head(board, note), size=1),
+        of_workers.to_layout(),
+        of_jobs.to_layout(),
+        Layout(_chosen(board, width, room)),
+        Layout(Text(_keys(), style="dim"), size=1),
+    )
+    return screen
+
+
+def _head(board: Board, note: str) -> Text:
+    counts = [
+        f"[{colour}]{board.tally[word]} {word.replace('_', ' ')}[/]"
+        for word, colour in COLOURS.items()
+        if board.tally.get(word, 0) > 0
+    ]
+    told = f"[red]{escape(note)}[/]" if note else "  ".join(counts) or "no jobs yet"
+    return _line(f"[bold]fusionq[/] {time.strftime('%H:%M:%S')}  {told}")
+
+
+def _keys() -> str:
+    return "↑ ↓ another job   q leave" if can_draw() else "k j another job   q leave"
+
+
+def _rule(title: str) -> Rule:
+    characters = "─" if can_draw() else "-"
+    return Rule(Text.from_markup(title), align="left", style="dim", characters=characters)
+
+
+def _line(markup: str) -> Text:
+    return _cut(Text.from_markup(markup))
+
+
+def _cut(text: Text) -> Text:
+    """At the end of the line, instead of going on in the next."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+# --- workers and jobs ----------------------------------------------------------------------------------
+
+
+def _workers(board: Board, width: int, most: int) -> _Section:
+    """A line for each, and where there is room for all, one for each GPU too."""
+    if not board.workers:
+        return _Section("workers", _line("[yellow]none lives; start one: fusionq worker[/]"), 1)
+    cells, gpus = workers.worker_cells(board.workers), workers.gpu_cells(board.workers)
+    surplus = len(cells) - (most - 1)
+    shown = cells[: most - 1]
+    table, _ = build_table(workers.HEADERS, shown, workers.MAY_GO, width)
+    more = f", {surplus} more: fusionq workers" if surplus > 0 else ""
+    if gpus and len(shown) + len(gpus) + 2 <= most:
+        of_gpus, _ = build_table(workers.GPU_HEADERS, gpus, workers.GPU_MAY_GO, width)
+        return _Section("workers", Group(table, of_gpus), len(shown) + len(gpus) + 2)
+    return _Section(f"workers{more}", table, len(shown) + 1)
+
+
+def _jobs(board: Board, width: int, most: int) -> _Section:
+    """As many as there is room for, the chosen one among them."""
+    if not board.rows:
+        return _Section("jobs", _line("none yet; submit one: fusionq submit jobs/mnist.yaml"), 1)
+    ids = [row.id for row in board.rows]
+    at = ids.index(board.chosen.id) if board.chosen and board.chosen.id in ids else 0
+    first = max(0, min(at - (most - 1) // 2, len(ids) - (most - 1)))
+    shown = board.rows[first : first + most - 1]
+    table, _ = build_table(jobs.HEADERS, jobs.cells_of(shown, board.reasons), jobs.MAY_GO, width)
+    if first <= at < first + len(shown):
+        table.rows[at - first].style = "reverse"
+    more = f"jobs, {first + 1} to {first + len(shown)}" if len(shown) < len(ids) else "jobs"
+    return _Section(more, table, len(shown) + 1)
+
+
+# --- the chosen job ------------------------------------------------------------------------------------
+
+
+def _chosen(board: Board, width: int, height: int) -> RenderableType:
+    record = board.chosen
+    if record is None:
+        return Group()
+    facts = _facts(record, board.reasons)
+    room = height - 1 - len(facts)
+    curves = _curves(board, width, min(MOST_CURVES, room - LEAST_LINES))
+    lines = _last_lines(board.output, room - curves.height)
+    title = f"[bold]{escape(record.name)}[/] {record.id}"
+    return Group(_rule(title), *facts, curves.body, *lines)
+
+
+def _facts(record: JobRecord, reasons: dict[str, str]) -> list[Text]:
+    """How it stands, what it measured last, and why it waits, ended or is odd."""
+    word = record.state_word
+    parts = [
+        f"[{COLOURS[word]}]{word.replace('_', ' ')}[/]",
+        f"on {escape(record.worker)}" if record.worker else "",
+        escape(jobs.progress_text(record)),
+        duration(record),
+        f"{left} left" if (left := jobs.left_text(record)) else "",
+        escape(values_text(record.result.get("values") or record.progress.get("values", {}))),
+    ]
+    note = jobs.job_note(record, reasons)
+    return [_line("  ".join(part for part in parts if part)), *([_line(escape(note))] if note else [])]
+
+
+def _curves(board: Board, width: int, height: int) -> _Section:
+    """The loss, and beside it what was measured first, where both have room."""
+    record, measured = board.chosen, board.curves
+    if record is None or height < LEAST_CURVES or len(measured) < 2:
+        return _Section("", Group(), 0)
+    pictures = list(lines_by_title({record.id: measured}, measured.names).items())
+    number = min(2 if width >= SIDE_BY_SIDE else 1, len(pictures))
+    if not number:
+        return _Section("", Group(), 0)
+    side = Layout()
+    side.split_row(
+        *(
+            Layout(Text.from_ansi(draw(title, lines, width // number, height, is_colourful=True)))
+            for title, lines in pictures[:number]
+        )
+    )
+    return _Section("", _OfHeight(side, height), height)
+
+
+@dataclass(frozen=True)
+class _OfHeight:
+    """A layout that takes no more lines than this: within others it would take all there are."""
+
+    layout: Layout
+    height: int
+
+    def __rich_console__(self, console, options):  # type: ignore[no-untyped-def]
+        yield from console.render(self.layout, options.update(height=self.height))
+
+
+def _last_lines(output: str, number: int) -> list[Text]:
+    folder = Folder()
+    lines = (folder.feed(output) + folder.end()).splitlines()
+    return [_cut(Text.from_ansi(line)) for line in lines[-number:]] if number > 0 else []

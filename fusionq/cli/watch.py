@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionq.cli.completing import complete_job
+from fusionq.cli.session import Session, verb
+from fusionq.client.follow import PATIENCE_S, RETRY_S
+from fusionq.errors import FusionqError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from fusionq.client.board import Board
+
+FRAME_S = 1.0  # ages go on without an event
+LEAST_FRAME_S = 0.05  # many events at once are one picture
+
+
+@click.command()
+@click.argument("job", required=False, shell_complete=complete_job)
+@verb
+def watch(session: Session, job: str | None) -> None:
+    """Show everything as it goes on, on the whole screen: workers, GPUs, the queue, and one job.
+
+    Of the JOB, or of the one that was started last, there are curves and the last lines of its output.
+    The arrow keys turn to another one, q leaves; the jobs go on.
+
+    \b
+    fusionq watch
+    fusionq watch last
+    """
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        raise click.UsageError("watch needs a terminal; in a pipe: fusionq status --json")
+    from fusionq.client.board import Board
+
+    board = Board(session.store, session.store.jobs.find_job(job) if job else "")
+    try:
+        _show(board)
+    except KeyboardInterrupt:
+        pass  # as good a way to leave as q
+
+
+def _show(board: Board) -> None:
+    """Until somebody leaves. Raises StoreUnavailableError after a minute without Redis."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from fusionq.cli.board_screen import screen_of
+    from fusionq.cli.pressed import LEAVE, STEPS, Keys
+
+    console = Console(highlight=False)
+    with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+        news = News(board, keys.wake)
+        while True:
+            live.update(screen_of(board, *console.size, note=news.trouble()), refresh=True)
+            drawn_at = time.monotonic()
+            key = keys.wait(FRAME_S)
+            if key == LEAVE:
+                return
+            if key in STEPS:
+                news.choose(STEPS[key])
+            else:
+                time.sleep(max(0.0, drawn_at + LEAST_FRAME_S - time.monotonic()))
+
+
+class News:
+    """A thread that keeps a board up to date, and says so."""
+
+    def __init__(self, board: Board, tell: Callable[[], None]) -> None:
+        self._board = board
+        self._tell = tell
+        self._heard_at = time.monotonic()
+        self._error: FusionqError | None = None
+        threading.Thread(target=self._follow, name="news", daemon=True).start()
+
+    def trouble(self) -> str:
+        """What is wrong with the connection. Raises StoreUnavailableError once it has been for a minute."""
+        error = self._error
+        if error is not None and time.monotonic() - self._heard_at > PATIENCE_S:
+            raise error
+        return f"{error}; trying again" if error else ""
+
+    def choose(self, step: int) -> None:
+        """Turn to another job; without Redis to none."""
+        try:
+            self._board.choose(step)
+        except StoreUnavailableError as error:
+            self._error = error
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                self._board.follow()
+                self._error, self._heard_at = None, time.monotonic()
+            except FusionqError as error:
+                self._error = error
+                time.sleep(RETRY_S)
+            self._tell()
