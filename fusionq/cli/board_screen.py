@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -16,7 +17,7 @@ from fusionq.cli import worker_tables as workers
 from fusionq.cli.bars import can_draw
 from fusionq.cli.curves import draw, lines_by_title
 from fusionq.cli.folding import Folder
-from fusionq.cli.tables import build_table
+from fusionq.cli.tables import Cut, lines_of
 from fusionq.cli.words import COLOURS, duration, values_text
 from fusionq.client.board import Board
 from fusionq.spec.record import JobRecord
@@ -95,12 +96,11 @@ def _workers(board: Board, width: int, most: int) -> _Section:
     cells, gpus = workers.worker_cells(board.workers), workers.gpu_cells(board.workers)
     surplus = len(cells) - (most - 1)
     shown = cells[: most - 1]
-    table, _ = build_table(workers.HEADERS, shown, workers.MAY_GO, width)
+    lines = _table(workers.HEADERS, shown, workers.MAY_GO, width)
     more = f", {surplus} more: fusionq workers" if surplus > 0 else ""
     if gpus and len(shown) + len(gpus) + 2 <= most:
-        of_gpus, _ = build_table(workers.GPU_HEADERS, gpus, workers.GPU_MAY_GO, width)
-        return _Section("workers", Group(table, of_gpus), len(shown) + len(gpus) + 2)
-    return _Section(f"workers{more}", table, len(shown) + 1)
+        lines += _table(workers.GPU_HEADERS, gpus, workers.GPU_MAY_GO, width)
+    return _Section(f"workers{more}", Group(*lines), len(lines))
 
 
 def _jobs(board: Board, width: int, most: int) -> _Section:
@@ -111,11 +111,17 @@ def _jobs(board: Board, width: int, most: int) -> _Section:
     at = ids.index(board.chosen.id) if board.chosen and board.chosen.id in ids else 0
     first = max(0, min(at - (most - 1) // 2, len(ids) - (most - 1)))
     shown = board.rows[first : first + most - 1]
-    table, _ = build_table(jobs.HEADERS, jobs.cells_of(shown, board.reasons), jobs.MAY_GO, width)
-    if first <= at < first + len(shown):
-        table.rows[at - first].style = "reverse"
+    lines = _table(jobs.HEADERS, jobs.cells_of(shown, board.reasons), jobs.MAY_GO, width)
+    if board.chosen and board.chosen.id == shown[at - first].id:
+        lines[1 + at - first].stylize("reverse")
     more = f"jobs, {first + 1} to {first + len(shown)}" if len(shown) < len(ids) else "jobs"
-    return _Section(more, table, len(shown) + 1)
+    return _Section(more, Group(*lines), len(lines))
+
+
+def _table(
+    headers: Sequence[str], cells: Sequence[Sequence[str]], may_go: Sequence[Cut], width: int
+) -> list[Text]:
+    return [_cut(Text.from_ansi(line)) for line in lines_of(headers, cells, may_go, width)]
 
 
 # --- the chosen job ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import click
 
 from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import COLOURS, duration, say
+from fusionq.cli.words import coloured, duration, say
 from fusionq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,8 +116,6 @@ def _keys(rows: list[_Row]) -> list[str]:
 
 
 def _print_table(rows: list[_Row]) -> None:
-    from rich.markup import escape
-
     from fusionq.cli.tables import print_table
     from fusionq.spec.params import value_text
 
@@ -129,10 +127,9 @@ def _print_table(rows: list[_Row]) -> None:
         value = "" if row.value is None else f"{row.value:.4g}"
         if header == "BEST" and value:
             value = f"{row.monitor} {value}"
-        params = [escape(value_text(row.params[key])) if key in row.params else "" for key in keys]
-        state = f"[{COLOURS[row.state]}]{row.state.replace('_', ' ')}[/]"
+        params = [value_text(row.params[key]) if key in row.params else "" for key in keys]
         epoch = str(row.epoch or "")
-        table.append([row.id, state, value, epoch, *params, row.duration, escape(row.reason)])
+        table.append([row.id, coloured(row.state), value, epoch, *params, row.duration, row.reason])
     print_table(["ID", "STATUS", header, "EPOCH", *keys, "TIME", "NOTE"], table)
 
 

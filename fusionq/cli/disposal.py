@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusionq.cli.session import Session
-from fusionq.cli.words import COLOURS, say
+from fusionq.cli.words import coloured, say
 from fusionq.queue import code_archives, retention, run_folders
 from fusionq.spec.record import JobRecord
 from fusionq.spec.units import format_bytes, format_duration
@@ -96,18 +96,16 @@ def _going(found: Sequence[Found], answers: Sequence[Answer]) -> list[Found]:
 
 
 def _print_jobs(found: Sequence[Found]) -> None:
-    from rich.markup import escape
-
     from fusionq.cli.tables import print_table
 
     rows = [
         [
             one.record.id,
-            escape(one.record.name),
-            f"[{COLOURS[one.record.state_word]}]{one.record.state_word.replace('_', ' ')}[/]",
+            one.record.name,
+            coloured(one.record.state_word),
             format_duration(max(0.0, time.time() - one.record.finished_at)),
             format_bytes(one.size) if one.folder else "",
-            escape(str(one.folder or run_folders.place_elsewhere(one.record))),
+            str(one.folder or run_folders.place_elsewhere(one.record)),
         ]
         for one in found[:SHOWN]
     ]

@@ -128,17 +128,15 @@ def _print_queues(session: Session, as_json: bool) -> None:
 
         click.echo(json.dumps({"order": session.store.queues.order(), "queues": rows}))
         return
-    from rich.markup import escape
-
     from fusionq.cli.tables import print_table
 
     table = [
         [
-            escape(row["name"]),
-            f"[red]paused[/]: {escape(row['paused'])}" if row["paused"] else "open",
+            row["name"],
+            f"{click.style('paused', fg='red')}: {row['paused']}" if row["paused"] else "open",
             str(row["pending"]),
             str(row["running"]),
-            escape(", ".join(row["workers"])) or "none",
+            ", ".join(row["workers"]) or "none",
         ]
         for row in rows
     ]

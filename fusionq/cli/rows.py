@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fusionq.cli.bars import bar
 from fusionq.cli.session import Session
-from fusionq.cli.words import COLOURS, age, best_text, counts_text, duration, key_value_text, when
+from fusionq.cli.words import age, best_text, coloured, counts_text, duration, key_value_text, when
 from fusionq.queue.reasons import why_each
 from fusionq.spec.params import params_text
 from fusionq.spec.progress import share_done
@@ -40,25 +40,22 @@ def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str])
 
 def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> list[list[str]]:
     """A line of the table for each."""
-    from rich.markup import escape
-
     table = []
     for row in rows:
         is_sweep = isinstance(row, SweepRecord)
-        word = row.state_word
         table.append(
             [
                 row.id,
-                escape(row.name if is_sweep or not row.params else params_text(row.params)),
-                f"[{COLOURS[word]}]{word.replace('_', ' ')}[/]",
-                f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else escape(progress_text(row)),
-                escape(best_text(row) if is_sweep else metric_text(row)),
+                row.name if is_sweep or not row.params else params_text(row.params),
+                coloured(row.state_word),
+                f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else progress_text(row),
+                best_text(row) if is_sweep else metric_text(row),
                 duration(row),
                 "" if is_sweep else left_text(row),
                 "" if is_sweep or row.is_finished else ",".join(map(str, row.assigned_gpus)),
                 "" if is_sweep else row.worker,
                 age(row),
-                escape(_sweep_note(row, reasons) if is_sweep else job_note(row, reasons)),
+                _sweep_note(row, reasons) if is_sweep else job_note(row, reasons),
             ]
         )
     return table

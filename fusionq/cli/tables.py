@@ -1,14 +1,18 @@
-"""Tables on stdout: columns that are empty throughout are left out."""
+"""Tables of text: columns that are empty throughout are left out, and the rest fits the terminal.
+
+Written here and not by rich, whose import and drawing take longer than everything else that `status` does.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.table import Table
+import click
+
+from fusionq.cli.bars import can_draw
 
 Cut = str | tuple[str, int]  # a column that may go, or may be cut to so many characters
 
@@ -16,53 +20,77 @@ GAP = 2  # blanks between columns
 LEAST = 20  # of the last column, which is cut first; beneath that, columns go
 NARROWEST = 6
 
+_STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
+_CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f\x7f]|\x1b(?!\[[0-9;]*m)")
+_RESET = "\x1b[0m"
+
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[Cut] = ()) -> None:
-    """Cells may hold rich markup. In a pipe nothing is cut and nothing is coloured.
+    """Cells may be styled by `click.style`. In a pipe nothing is cut and nothing is coloured.
 
     A narrow terminal cuts the last column, then does without those that `may_go`, in
     their order (one with a number is cut to so many characters instead), then cuts the widest.
     """
-    from rich.console import Console
-
-    table, width = build_table(headers, rows, may_go)
-    console = Console(width=width, highlight=False)
-    if sys.stdout.isatty():
-        console.print(table)
-        return
-    with console.capture() as capture:
-        console.print(table)
-    for line in capture.get().splitlines():
-        print(line.rstrip())
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo("\n".join(lines_of(headers, rows, may_go, room)))
 
 
-def build_table(
+def lines_of(
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
     may_go: Sequence[Cut] = (),
     room: int | None = None,
-) -> tuple[Table, int]:
-    """The same as an object, and how wide it is; for so many columns, or as many as the terminal has."""
-    from rich.table import Table
-    from rich.text import Text
-
+) -> list[str]:
+    """The header and a line for each row, for so many columns, or as wide as they are."""
+    cells = [[_CONTROL.sub(" ", cell) for cell in row] for row in rows]
     widths = {}
     for i, header in enumerate(headers):
-        longest = max((Text.from_markup(row[i]).cell_len for row in rows), default=0)
+        longest = max((_width(click.unstyle(row[i])) for row in cells), default=0)
         if longest:
             widths[i] = max(longest, len(header))
-    if room is None and sys.stdout.isatty():
-        room = shutil.get_terminal_size().columns
     if room is not None:
         cuts = [cut if isinstance(cut, tuple) else (cut, 0) for cut in may_go]
-        order = [(headers.index(header), width) for header, width in cuts]
-        _fit(widths, room, order)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for i, width in widths.items():
-        table.add_column(headers[i], no_wrap=True, overflow="ellipsis", width=width)
-    for row in rows:
-        table.add_row(*(row[i] for i in widths))
-    return table, max(_total(widths), 1)
+        _fit(widths, room, [(headers.index(header), width) for header, width in cuts])
+    head = _line([headers[i] for i in widths], list(widths.values()))
+    return [
+        click.style(head, dim=True),
+        *(_line([row[i] for i in widths], list(widths.values())) for row in cells),
+    ]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return (" " * GAP).join(map(_of_width, cells, widths)).rstrip()
+
+
+def _of_width(cell: str, width: int) -> str:
+    """Filled up, or cut, and styled up to there."""
+    surplus = _width(click.unstyle(cell)) - width
+    if surplus <= 0:
+        return cell + " " * -surplus
+    end = "…" if can_draw() else "~"
+    parts, room = [], width - 1
+    for part in _STYLE.split(cell):
+        parts.append(part if _STYLE.fullmatch(part) else _first(part, room))
+        room -= 0 if _STYLE.fullmatch(part) else _width(parts[-1])
+    return "".join(parts) + end + (_RESET if len(parts) > 1 else "")
+
+
+def _width(text: str) -> int:
+    """In cells of the terminal: some characters take two, some none."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _first(text: str, width: int) -> str:
+    """As much of it as so many cells hold."""
+    if text.isascii():
+        return text[:width]
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, min(width, _width(text)))
 
 
 def _total(widths: dict[int, int]) -> int:

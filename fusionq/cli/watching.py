@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fusionq.cli.rows import HEADERS, MAY_GO, cells_of, reasons_of
 from fusionq.cli.session import Session
-from fusionq.cli.tables import build_table
+from fusionq.cli.tables import lines_of
 from fusionq.client.follow import PATIENCE_S, RETRY_S
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord, SweepRecord
@@ -26,7 +26,7 @@ def watch(session: Session, rows: Callable[[], Sequence[JobRecord | SweepRecord]
     with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
         while True:
             try:
-                live.update(_drawn(session, rows()), refresh=True)
+                live.update(_drawn(session, rows(), live.console.width), refresh=True)
                 seen, _ = session.store.streams.ends(seen, REFRESH_S)
                 heard_at = time.monotonic()
             except StoreUnavailableError as error:
@@ -36,8 +36,8 @@ def watch(session: Session, rows: Callable[[], Sequence[JobRecord | SweepRecord]
                 time.sleep(RETRY_S)
 
 
-def _drawn(session: Session, rows: Sequence[JobRecord | SweepRecord]) -> object:
+def _drawn(session: Session, rows: Sequence[JobRecord | SweepRecord], width: int) -> object:
     if not rows:
         return Text("no jobs")
-    table, _ = build_table(HEADERS, cells_of(rows, reasons_of(session, rows)), MAY_GO)
-    return table
+    cells = cells_of(rows, reasons_of(session, rows))
+    return Text.from_ansi("\n".join(lines_of(HEADERS, cells, MAY_GO, width)))

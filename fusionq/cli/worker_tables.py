@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from fusionq.cli.bars import bar
 from fusionq.cli.tables import print_table
@@ -47,11 +46,11 @@ def _row(worker: WorkerRecord) -> list[str]:
     return [
         worker.name,
         worker.host,
-        worker.state_word if worker.is_alive else f"[red]{worker.state_word}[/]",
+        worker.state_word if worker.is_alive else click.style(worker.state_word, fg="red"),
         f"{len(worker.jobs)}/{worker.slots}",
-        escape(devices) or "CPU",
+        devices or "CPU",
         ",".join(worker.queues),
-        escape(" ".join(worker.labels)),
+        " ".join(worker.labels),
         " ".join(worker.jobs),
         format_duration(max(0.0, time.time() - worker.seen_at)),
         worker.version,
@@ -65,11 +64,11 @@ def _gpu_row(worker: WorkerRecord, gpu: Mapping[str, Any]) -> list[str]:
     return [
         worker.name,
         str(index),
-        escape(gpu.get("name", "")),
-        escape(worker.driver),
-        escape(bar(used / memory)) if used is not None and memory else "",
+        gpu.get("name", ""),
+        worker.driver,
+        bar(used / memory) if used is not None and memory else "",
         f"{format_bytes(used)} of {format_bytes(memory)}" if used is not None else "",
-        escape(f"{bar(use / 100, 4)} {use:3} %") if use is not None else "",
+        f"{bar(use / 100, 4)} {use:3} %" if use is not None else "",
         f"{temperature} °C" if temperature is not None else "",
         " ".join(worker.gpu_jobs.get(index, ())),
         _note(gpu),
@@ -78,5 +77,5 @@ def _gpu_row(worker: WorkerRecord, gpu: Mapping[str, Any]) -> list[str]:
 
 def _note(gpu: Mapping[str, Any]) -> str:
     if gpu.get("blocked"):
-        return f"[red]kept from jobs[/]: {escape(gpu['blocked'])}"
+        return f"{click.style('kept from jobs', fg='red')}: {gpu['blocked']}"
     return f"others use {format_bytes(gpu['foreign_bytes'])}" if gpu.get("foreign_bytes") else ""

@@ -10,7 +10,7 @@ import pytest
 from fusionq.cli import tables
 
 HEADERS = ["ID", "NAME", "AGE", "NOTE"]
-ROWS = [["abcdefgh", "digits", "1m 20s", "x" * 300], ["ijklmnop", "[red]mnist[/]", "2s", ""]]
+ROWS = [["abcdefgh", "digits", "1m 20s", "x" * 300], ["ijklmnop", click.style("mnist", fg="red"), "2s", ""]]
 
 
 @pytest.fixture
@@ -47,3 +47,14 @@ def test_in_a_pipe_nothing_is_cut(shown):
 
 def test_a_column_that_is_empty_is_left_out(shown):
     assert shown(0, [["abcdefgh", "", "2s", ""]]) == ["ID        AGE", "abcdefgh  2s"]
+
+
+def test_what_is_cut_keeps_its_colour_to_itself(monkeypatch: pytest.MonkeyPatch):
+    (_, line) = tables.lines_of(["ID", "NOTE"], [["abcdefgh", click.style("x" * 90, fg="red")]], room=40)
+    assert click.unstyle(line) == "abcdefgh  " + "x" * 29 + "…"
+    assert line.endswith("\x1b[0m")
+
+
+def test_wide_characters_take_two_cells_and_none_breaks_a_line():
+    (_, *lines) = tables.lines_of(["ID", "NOTE"], [["漢字", "a\nb\x1b[2Jc"], ["abcd", "next"]])
+    assert lines == ["漢字  a b [2Jc", "abcd  next"]
