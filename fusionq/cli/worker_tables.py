@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fusionq.cli.bars import bar
+from fusionq.cli.bars import bar, can_draw
 from fusionq.cli.tables import print_table
 from fusionq.spec.units import format_bytes, format_duration
 from fusionq.store.workers import WorkerRecord
@@ -42,7 +42,8 @@ def gpu_cells(workers: Sequence[WorkerRecord]) -> list[list[str]]:
 
 def _row(worker: WorkerRecord) -> list[str]:
     kinds = Counter(gpu["name"] for gpu in worker.gpus)
-    devices = ", ".join(f"{count} × {kind}" if count > 1 else kind for kind, count in kinds.items())
+    times = "×" if can_draw() else "x"
+    devices = ", ".join(f"{count} {times} {kind}" if count > 1 else kind for kind, count in kinds.items())
     return [
         worker.name,
         worker.host,
