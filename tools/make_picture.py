@@ -1,6 +1,6 @@
 """Draws what `fusionq watch` shows of the queue at this moment, with this job chosen:
 
-    python tools/make_picture.py docs/watch.svg mnist-mlp
+python tools/make_picture.py docs/watch.svg mnist-mlp
 """
 
 from __future__ import annotations

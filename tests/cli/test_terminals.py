@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import pytest
 
 from fusionq.spec.states import Outcome
+from fusionq.store import keys
 from tests.cli.conftest import Cli
 from tests.cli.jobs import finished, serving, started
 from tests.cli.test_status import PROGRESS
@@ -51,13 +53,15 @@ def test_a_terminal_without_unicode_gets_other_characters(cli: Cli, store):
     started(store, "aaa")
     store.jobs.note_progress("aaa", PROGRESS)
     finished(store, "bbb", Outcome.FAILED, reason="ungültig … " * 20)
+    gpus = [{"index": index, "name": "H100", "memory_bytes": 80 << 30} for index in range(2)]
     serving(store)
+    store.redis.hset(keys.worker("w"), "gpus", json.dumps(gpus))
     point = {"kind": "epoch", "epoch": 1, "num_epochs": 2, "values": {"train_loss": 0.5}, "duration_s": 1.0}
     store.streams.append_points("aaa", [point, {**point, "epoch": 2, "values": {"train_loss": 0.4}}])
     poor = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
     assert "[##----] 38 %" in on_a_terminal("status", **poor)
     assert "[##----] 38 %" in on_a_terminal("status", "aaa", **poor)
-    assert "w " in on_a_terminal("workers", **poor)
+    assert "2 x H100" in on_a_terminal("workers", **poor)
     drawn = on_a_terminal("metrics", "aaa", "--plot", **poor)
     assert "****" in drawn
     assert "-----+" in drawn

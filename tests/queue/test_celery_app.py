@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def test_broker_and_results_reach_a_socket_with_a_password_and_a_database(guarde
 def test_certificates_are_checked_by_the_results_too():
     app = make_app(lambda: "rediss://host:6380/0")
     assert app.backend.connparams["connection_class"] is redis.SSLConnection
+
+
+def test_an_own_certificate_authority_reaches_broker_and_results():
+    app = make_app(lambda: "rediss://host:6380/0?ssl_ca_certs=/etc/ca.pem")
+    wanted = {"ssl_ca_certs": "/etc/ca.pem", "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert app.connection_for_write().ssl == wanted
+    assert {key: app.backend.connparams[key] for key in wanted} == wanted
 
 
 # --- the settings ----------------------------------------------------------------------------------
