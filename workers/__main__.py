@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 
 
 def main() -> None:
     # Celery warns root of pickled messages; ours are JSON, and containers often run as root.
     warnings.filterwarnings("ignore", message="(?s).*superuser privileges")
-    from workers.app import app
+    from workers.app import app, exit_code
 
     app.worker_main(
         [
@@ -22,6 +23,7 @@ def main() -> None:
             f"--hostname=fusionq-{os.getpid()}@%h",
         ]
     )
+    sys.exit(exit_code())
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class _Life:
     node: Node
     beat: Beat
     has_node = False
+    exit_code = 0
 
 
 @app.task(name=SCHEDULE_TASK)
@@ -110,7 +111,6 @@ def _listen_to_own_queue(instance: Any = None, **_: Any) -> None:
 def _begin(**_: Any) -> None:
     """Warm up first: a job that is assigned to us starts at once."""
     node = _Life.node
-    _Life.beat = Beat(node)
     try:
         if address := node.options.metrics_port:
             log.info("metrics at %s", serve_metrics(node, address))
@@ -118,6 +118,7 @@ def _begin(**_: Any) -> None:
     except FusionqError as error:
         node.leave()
         _refuse(str(error), error.exit_code)
+    _Life.beat = Beat(node)
     _Life.beat.start()
     # Celery's second signal cancels tasks in a way that a pool of threads does not know.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -148,7 +149,13 @@ def _leave(**_: Any) -> None:
         _Life.node.leave()
 
 
+def exit_code() -> int:
+    """Of a worker that has ended: Celery's own way to start one keeps it to itself."""
+    return _Life.exit_code
+
+
 def _refuse(message: str, exit_code: int = 2) -> None:
     print(f"fusionq: {message}", file=sys.stderr)
     sys.stderr.flush()
+    _Life.exit_code = exit_code
     raise SystemExit(exit_code)

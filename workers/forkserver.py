@@ -47,7 +47,10 @@ def main() -> None:
     except Exception as error:
         wire.send(control, {"error": f"{type(error).__name__}: {error}"})
         return
-    wire.send(control, {"ready": os.getpid()})
+    try:
+        wire.send(control, {"ready": os.getpid()})
+    except BrokenPipeError:
+        return  # the worker has left meanwhile
     _serve(control)
     os._exit(0)  # nothing here is worth tearing down, and some of it complains
 

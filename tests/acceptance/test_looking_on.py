@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from fusionq.errors import WorkerError
 from fusionq.spec.states import Outcome
 from tests.acceptance.installation import LONG_S, SLOWLY, Installation
 from tests.support import wait_until
@@ -42,6 +44,17 @@ def test_prometheus_sees_the_loss_of_a_job_and_flower_the_worker_and_the_job(
         wait_until(lambda: not _losses_of(metrics, job_id), timeout_s=LONG_S, what="no loss any more")
         assert ({"state": "cancelled"}, 1.0) in _samples(metrics, "fusionq_jobs")
         wait_until(lambda: _task_of(flower, job_id) == "SUCCESS", timeout_s=LONG_S, what="the task is over")
+
+
+def test_a_worker_whose_metrics_port_is_taken_says_so_and_leaves(installation: Installation) -> None:
+    installation.cli("up")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = installation.cli("worker", "--name", "late", "--metrics-port", port)
+    assert done.returncode == WorkerError.exit_code
+    assert f"cannot serve metrics at 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert installation.store.workers.all() == []
 
 
 def _losses_of(metrics: str, job_id: str) -> list[float]:
