@@ -99,8 +99,7 @@ def _of_worker(node: Node) -> Iterator[Metric]:
     me = (node.name,)
     yield _gauge("worker_slots", "Jobs that it runs at once.", [(me, node.slots)], ("worker",))
     yield _gauge("worker_slots_used", "Jobs that it runs.", [(me, len(node.running.all()))], ("worker",))
-    is_open = node.is_accepting and not node.is_leaving and not node.health.is_resting
-    yield _gauge("worker_accepting", "Whether it takes jobs.", [(me, is_open)], ("worker",))
+    yield _gauge("worker_accepting", "Whether it takes jobs.", [(me, node.takes_jobs)], ("worker",))
     yield from _of_gpus(node)
 
 

@@ -98,7 +98,7 @@ class Node:
             "version": fusionq.__version__,
             "queues": json.dumps(self.options.queues),
             "slots": self.slots,
-            "accepting": int(self.is_accepting and not self.is_leaving and not self.health.is_resting),
+            "accepting": int(self.takes_jobs),
             "gpus": json.dumps(self.gpu_watch.to_json()),
             "readings": json.dumps(self.gpu_watch.readings_json()),
             "driver": self.gpu_watch.driver,
@@ -119,6 +119,10 @@ class Node:
                 held.setdefault(gpu, set()).add(attempt.job_id)
         self.gpu_watch.look(held)
         return self.gpu_watch.to_json() != before
+
+    @property
+    def takes_jobs(self) -> bool:
+        return self.is_accepting and not self.is_leaving and not self.health.is_resting
 
     @property
     def is_leaving(self) -> bool:

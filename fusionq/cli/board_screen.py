@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.layout import Layout
 from rich.markup import escape
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from fusionq.cli import rows as jobs
@@ -133,10 +134,11 @@ def _chosen(board: Board, width: int, height: int) -> RenderableType:
         return Group()
     facts = _facts(record, board.reasons)
     room = height - 1 - len(facts)
-    curves = _curves(board, width, min(MOST_CURVES, room - LEAST_LINES))
-    lines = _last_lines(board.output, room - curves.height)
+    height_of_curves = min(MOST_CURVES, room - LEAST_LINES)
+    curves = _curves(board, width, height_of_curves)
+    lines = _last_lines(board.output, room - height_of_curves if curves else room)
     title = f"[bold]{escape(record.name)}[/] {record.id}"
-    return Group(_rule(title), *facts, curves.body, *lines)
+    return Group(_rule(title), *facts, *curves, *lines)
 
 
 def _facts(record: JobRecord, reasons: dict[str, str]) -> list[Text]:
@@ -150,38 +152,24 @@ def _facts(record: JobRecord, reasons: dict[str, str]) -> list[Text]:
         f"{left} left" if (left := jobs.left_text(record)) else "",
         escape(values_text(record.result.get("values") or record.progress.get("values", {}))),
     ]
-    note = jobs.job_note(record, reasons)
+    note = " ".join(jobs.job_note(record, reasons).split())
     return [_line("  ".join(part for part in parts if part)), *([_line(escape(note))] if note else [])]
 
 
-def _curves(board: Board, width: int, height: int) -> _Section:
-    """The loss, and beside it what was measured first, where both have room."""
+def _curves(board: Board, width: int, height: int) -> list[RenderableType]:
+    """The loss, and beside it what was measured first, where both have room. Of this height, or nothing."""
     record, measured = board.chosen, board.curves
     if record is None or height < LEAST_CURVES or len(measured) < 2:
-        return _Section("", Group(), 0)
+        return []
     pictures = list(lines_by_title({record.id: measured}, measured.names).items())
-    number = min(2 if width >= SIDE_BY_SIDE else 1, len(pictures))
-    if not number:
-        return _Section("", Group(), 0)
-    side = Layout()
-    side.split_row(
-        *(
-            Layout(Text.from_ansi(draw(title, lines, width // number, height, is_colourful=True)))
-            for title, lines in pictures[:number]
-        )
-    )
-    return _Section("", _OfHeight(side, height), height)
-
-
-@dataclass(frozen=True)
-class _OfHeight:
-    """A layout that takes no more lines than this: within others it would take all there are."""
-
-    layout: Layout
-    height: int
-
-    def __rich_console__(self, console, options):  # type: ignore[no-untyped-def]
-        yield from console.render(self.layout, options.update(height=self.height))
+    pictures = pictures[: 2 if width >= SIDE_BY_SIDE else 1]
+    drawn = [
+        Text.from_ansi(draw(title, lines, width // len(pictures), height, is_colourful=True))
+        for title, lines in pictures
+    ]
+    side_by_side = Table.grid()
+    side_by_side.add_row(*drawn)
+    return [side_by_side] if drawn else []
 
 
 def _last_lines(output: str, number: int) -> list[Text]:

@@ -51,15 +51,11 @@ def lines_of(
     if room is not None:
         cuts = [cut if isinstance(cut, tuple) else (cut, 0) for cut in may_go]
         _fit(widths, room, [(headers.index(header), width) for header, width in cuts])
-    head = _line([headers[i] for i in widths], list(widths.values()))
-    return [
-        click.style(head, dim=True),
-        *(_line([row[i] for i in widths], list(widths.values())) for row in cells),
-    ]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return (" " * GAP).join(map(_of_width, cells, widths)).rstrip()
+    head, *lines = (
+        (" " * GAP).join(_of_width(row[i], width) for i, width in widths.items()).rstrip()
+        for row in [headers, *cells]
+    )
+    return [click.style(head, dim=True), *lines]
 
 
 def _of_width(cell: str, width: int) -> str:
@@ -69,9 +65,10 @@ def _of_width(cell: str, width: int) -> str:
         return cell + " " * -surplus
     end = "…" if can_draw() else "~"
     parts, room = [], width - 1
-    for part in _STYLE.split(cell):
-        parts.append(part if _STYLE.fullmatch(part) else _first(part, room))
-        room -= 0 if _STYLE.fullmatch(part) else _width(parts[-1])
+    for i, part in enumerate(_STYLE.split(cell)):
+        is_style = i % 2 == 1
+        parts.append(part if is_style else _first(part, room))
+        room -= 0 if is_style else _width(parts[-1])
     return "".join(parts) + end + (_RESET if len(parts) > 1 else "")
 
 

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from fusionq.errors import NotFoundError
+from fusionq.errors import NotFoundError, UsageError
 from fusionq.queue.sender import Sender
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
@@ -26,15 +26,21 @@ def download(
     """Files of the run folder into `folder`, under the names that they have there; where they are now.
 
     parts: of `spec.run_files`; none means all but the checkpoints. What is there already is replaced.
-    Raises NotFoundError where nobody who is alive sees the run folder, or nothing like that is in it.
+    Raises NotFoundError where nobody who is alive sees the run folder, or nothing like that is in it, and
+    UsageError where `folder` takes no files.
     """
     if not record.run_dir:
         raise NotFoundError(f"{record.id} has not started yet, so it has no files")
     root = Path(record.run_dir)
-    if _is_here(root):
-        found = [_copy(file, folder / file.relative_to(root)) for file in files_of(RunPaths(root), parts)]
-    else:
-        found = _from_workers(store, sender, record, folder, parts)
+    try:
+        if _is_here(root):
+            found = [_copy(file, folder / file.relative_to(root)) for file in files_of(RunPaths(root), parts)]
+        else:
+            found = _from_workers(store, sender, record, folder, parts)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write into {folder}: {error.strerror or error}", hint="choose another with -o"
+        ) from error
     if not found:
         raise NotFoundError(
             f"{record.id} has no such files yet", hint=f"its folder is {record.run_dir} on {record.host}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
-    ResponseError,
+    RedisError,
     TimeoutError,
 )
 
@@ -39,14 +40,8 @@ class Client(redis.Redis):
     shown_url = ""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        try:
+        with _in_our_words(self.shown_url):
             return super().execute_command(*args, **options)
-        except _OUTAGES as error:
-            raise unavailable(self.shown_url, error) from error
-        except ResponseError as error:
-            if _is_full(error):
-                raise unavailable(self.shown_url, error) from error
-            raise
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> _Pipeline:
         pipe = _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -58,10 +53,18 @@ class _Pipeline(Pipeline):
     shown_url = ""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        try:
+        with _in_our_words(self.shown_url):
             return super().execute(raise_on_error)
-        except _OUTAGES as error:
-            raise unavailable(self.shown_url, error) from error
+
+
+@contextmanager
+def _in_our_words(shown_url: str) -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        if isinstance(error, _OUTAGES) or _is_full(error) or _cannot_write(error):
+            raise unavailable(shown_url, error) from error
+        raise
 
 
 def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S) -> Client:
@@ -91,7 +94,7 @@ def _is_for_all(shown_url: str, error: Exception) -> bool:
     """
     if isinstance(error, _REFUSALS):
         return False
-    is_down = isinstance(error, (ReadOnlyError, BusyLoadingError)) or _is_full(error)
+    is_down = isinstance(error, (ReadOnlyError, BusyLoadingError)) or _is_full(error) or _cannot_write(error)
     return is_down or _is_local(shown_url) or any(isinstance(link, _NOT_THERE) for link in _chain(error))
 
 
@@ -115,10 +118,20 @@ def _outage(shown_url: str, error: Exception) -> StoreUnavailableError:
         return StoreUnavailableError(
             f"Redis at {shown_url} is full", hint="give it more memory, or remove old jobs"
         )
+    if _cannot_write(error):
+        return StoreUnavailableError(
+            f"Redis at {shown_url} cannot write to its disk ({_cause(error).rpartition(': ')[2]})",
+            hint="make room there; nothing that it has confirmed is lost",
+        )
     return StoreUnavailableError(
         f"no connection to Redis at {shown_url} ({_cause(error)})",
         hint="start that server, or name another with --redis-url or FUSIONQ_REDIS_URL",
     )
+
+
+def _cannot_write(error: Exception) -> bool:
+    """It takes nothing more until it can write its files again."""
+    return "MISCONF " in str(error)
 
 
 def _is_full(error: Exception) -> bool:

@@ -41,3 +41,15 @@ def test_files_are_fetched_and_named(cli: Cli, store, tmp_path: Path, monkeypatc
     assert (tmp_path / "aaa" / "output.log").read_text() == "one\n"
     assert cli("download", "aaa", "--logs", "-o", "there").out.split() == ["there/output.log"]
     assert cli("download", "aaa", "--best").code == 3
+
+
+def test_a_folder_that_takes_no_files_is_named(cli: Cli, store, tmp_path: Path):
+    root = tmp_path / "run"
+    root.mkdir()
+    (root / "output.log").write_text("hello")
+    finished(store, "aaa")
+    store.redis.hset(keys.job("aaa"), "run_dir", str(root))
+    (tmp_path / "file").touch()
+    done = cli("download", "aaa", "-o", str(tmp_path / "file" / "in it"))
+    assert done.code == 2
+    assert "Not a directory; choose another with -o" in done.err

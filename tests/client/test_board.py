@@ -12,7 +12,7 @@ from fusionq.errors import NotFoundError
 from fusionq.spec.states import Outcome
 from fusionq.store import keys
 from fusionq.store.store import Store
-from tests.support import register, running, submit
+from tests.support import register, running, submit, wait_until
 
 AT_ONCE_S = 0.001
 
@@ -123,8 +123,9 @@ def test_news_of_a_job_that_is_not_chosen_any_more_are_not_taken_for_the_others(
     board = Board(busy)
     thread = threading.Thread(target=board.follow, args=(30.0,))
     thread.start()
-    while "xread" not in {client["cmd"] for client in busy.redis.client_list()}:
-        pass
+    wait_until(
+        lambda: "xread" in {client["cmd"] for client in busy.redis.client_list()}, what="the reader to wait"
+    )
     board.choose(-1)
     say(busy, "second", "of the second\n", 14)
     thread.join()

@@ -14,7 +14,7 @@ from fusionq.errors import StoreUnavailableError
 from fusionq.store.connection import LONGEST_BLOCK_S, REPLY_TIMEOUT_S, Client, connect, unavailable
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.store import Store
-from tests.support import submit
+from tests.support import submit, wait_until
 
 
 @pytest.fixture
@@ -129,6 +129,30 @@ def test_a_full_redis_is_told_as_such_whatever_the_command(clients, home: Path):
         assert "is full; give it more memory, or remove old jobs" in str(outage(clients[0], action))
     clients[0].config_set("maxmemory", "0")
     assert store.jobs.count() == 0
+    submit(store, "j")
+
+
+def test_a_redis_that_cannot_write_to_its_disk_is_told_as_such(clients, home: Path, tmp_path: Path):
+    clients.append(connect(EmbeddedRedis(home).ensure_running()))
+    store = Store(clients[0])
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    before = clients[0].config_get("dir")["dir"]
+    clients[0].config_set("dir", str(gone))
+    gone.rmdir()
+    clients[0].config_set("save", "1 1")
+    clients[0].bgsave()
+    wait_until(lambda: clients[0].info()["rdb_last_bgsave_status"] == "err", what="the failure to write")
+    for action in (
+        lambda: clients[0].set("x", "y"),
+        lambda: submit(store, "j"),
+        lambda: store.streams.append_points("j", [{"x": 1}]),
+    ):
+        found = outage(clients[0], action)
+        assert "cannot write to its disk" in str(found)
+        assert found.is_for_all
+    clients[0].config_set("dir", before)
+    clients[0].config_set("save", "")
     submit(store, "j")
 
 
