@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from fusionq.cli.words import coloured, duration, say
-from fusionq.client.follow import PATIENCE_S
+from fusionq.client.patience import Patience
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.params import params_text
 from fusionq.spec.record import JobRecord, SweepRecord
@@ -22,18 +22,18 @@ def follow_sweep(store: Store, sweep_id: str, check: Callable[[], None] = lambda
     """
     told: set[str] = set()
     counts: dict[str, int] = {}
-    heard_at = time.monotonic()
+    patience = Patience()
     while True:
         try:
             record = store.sweeps.get(sweep_id)
             if record.counts != counts:
                 counts = record.counts
                 _tell_ends(store.sweeps.trials(sweep_id), told)
-            heard_at = time.monotonic()
+            patience.note_word()
             if record.is_finished:
                 return record
         except StoreUnavailableError:
-            if time.monotonic() - heard_at > PATIENCE_S:
+            if patience.is_over:
                 raise
         check()
         time.sleep(LOOK_S)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
-from fusionq.client.follow import PATIENCE_S, RETRY_S
+from fusionq.client.patience import Patience
 from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.store import streams
@@ -19,15 +18,13 @@ def await_ends(store: Store, job_ids: Sequence[str], seen: str, tell: Callable[[
     without Redis.
     """
     left = dict.fromkeys(job_ids)
-    heard_at = time.monotonic()
+    patience = Patience()
     while left:
         try:
             seen = _look(store, left, seen, tell)
-            heard_at = time.monotonic()
-        except StoreUnavailableError:
-            if time.monotonic() - heard_at > PATIENCE_S:
-                raise
-            time.sleep(RETRY_S)
+            patience.note_word()
+        except StoreUnavailableError as error:
+            patience.bear(error)
 
 
 def _look(store: Store, left: dict[str, None], seen: str, tell: Callable[[JobRecord], None]) -> str:

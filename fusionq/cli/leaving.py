@@ -7,7 +7,7 @@ import time
 
 from fusionq.cli.session import Session
 from fusionq.cli.words import coloured, say
-from fusionq.client.follow import PATIENCE_S, RETRY_S
+from fusionq.client.patience import Patience
 from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
@@ -40,16 +40,14 @@ def stop_worker(session: Session, name: str, word: str, *, is_waiting: bool) -> 
 
 
 def _await_leave(store: Store, worker: WorkerRecord) -> None:
-    heard_at = time.monotonic()
+    patience = Patience()
     while True:
         try:
             if not _is_there(store, worker):
                 break
-            heard_at = time.monotonic()
-        except StoreUnavailableError:
-            if time.monotonic() - heard_at > PATIENCE_S:
-                raise
-            time.sleep(RETRY_S)
+            patience.note_word()
+        except StoreUnavailableError as error:
+            patience.bear(error)
         time.sleep(LOOK_S)
     _await_exit(worker)
 

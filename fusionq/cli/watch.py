@@ -10,7 +10,7 @@ import click
 
 from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
-from fusionq.client.follow import PATIENCE_S, RETRY_S
+from fusionq.client.patience import RETRY_S, Patience
 from fusionq.errors import FusionqError, StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -73,14 +73,14 @@ class News:
     def __init__(self, board: Board, tell: Callable[[], None]) -> None:
         self._board = board
         self._tell = tell
-        self._heard_at = time.monotonic()
+        self._patience = Patience()
         self._error: FusionqError | None = None
         threading.Thread(target=self._follow, name="news", daemon=True).start()
 
     def trouble(self) -> str:
         """What is wrong with the connection. Raises StoreUnavailableError once it has been for a minute."""
         error = self._error
-        if error is not None and time.monotonic() - self._heard_at > PATIENCE_S:
+        if error is not None and self._patience.is_over:
             raise error
         return f"{error}; trying again" if error else ""
 
@@ -95,7 +95,8 @@ class News:
         while True:
             try:
                 self._board.follow()
-                self._error, self._heard_at = None, time.monotonic()
+                self._patience.note_word()
+                self._error = None
             except FusionqError as error:
                 self._error = error
                 time.sleep(RETRY_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from rich.text import Text
 from fusionq.cli.rows import HEADERS, MAY_GO, cells_of, reasons_of
 from fusionq.cli.session import Session
 from fusionq.cli.tables import lines_of
-from fusionq.client.follow import PATIENCE_S, RETRY_S
+from fusionq.client.patience import Patience
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord, SweepRecord
 
@@ -22,18 +21,16 @@ REFRESH_S = 1.0
 def watch(session: Session, rows: Callable[[], Sequence[JobRecord | SweepRecord]]) -> None:
     """Until Ctrl-C. Raises StoreUnavailableError after a minute without Redis."""
     seen = session.store.streams.last_event()
-    heard_at = time.monotonic()
+    patience = Patience()
     with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
         while True:
             try:
                 live.update(_drawn(session, rows(), live.console.width), refresh=True)
                 seen, _ = session.store.streams.ends(seen, REFRESH_S)
-                heard_at = time.monotonic()
+                patience.note_word()
             except StoreUnavailableError as error:
-                if time.monotonic() - heard_at > PATIENCE_S:
-                    raise
                 live.update(Text(f"{error}; trying again"), refresh=True)
-                time.sleep(RETRY_S)
+                patience.bear(error)
 
 
 def _drawn(session: Session, rows: Sequence[JobRecord | SweepRecord], width: int) -> object:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from fusionq.client.patience import Patience
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.store import keys
@@ -14,8 +14,6 @@ from fusionq.store.store import Store
 from fusionq.store.streams import BEGINNING, LogChunk
 
 AT_ONCE_S = 0.001
-RETRY_S = 1.0
-PATIENCE_S = 60.0
 
 
 class Once:
@@ -78,14 +76,16 @@ class _Follower:
         self._record = store.jobs.get(job_id)
         self._once = once
         self._cursors = {keys.log(job_id): log_after}
-        self._lost_at: float | None = None
+        self._patience = Patience()
+        self._is_lost = False
 
     def run(self, check: Callable[[], float | None]) -> JobRecord:
         self._watcher.on_record(self._record)
         while True:
             try:
                 is_over = self._look(check())
-                self._lost_at = None
+                self._patience.note_word()
+                self._is_lost = False
             except StoreUnavailableError as error:
                 self._wait_out(error)
                 continue
@@ -116,9 +116,7 @@ class _Follower:
             self._watcher.on_record(self._record)
 
     def _wait_out(self, error: StoreUnavailableError) -> None:
-        if self._lost_at is None:
-            self._lost_at = time.monotonic()
+        if not self._is_lost:
+            self._is_lost = True
             self._watcher.on_outage(error)
-        elif time.monotonic() - self._lost_at > PATIENCE_S:
-            raise error
-        time.sleep(RETRY_S)
+        self._patience.bear(error)

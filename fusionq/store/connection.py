@@ -119,8 +119,9 @@ def _outage(shown_url: str, error: Exception) -> StoreUnavailableError:
             f"Redis at {shown_url} is full", hint="give it more memory, or remove old jobs"
         )
     if _cannot_write(error):
+        _, _, why = _cause(error).rpartition("AOF file: ")
         return StoreUnavailableError(
-            f"Redis at {shown_url} cannot write to its disk ({_cause(error).rpartition(': ')[2]})",
+            f"Redis at {shown_url} cannot write to its disk ({why.partition('.')[0]})",
             hint="make room there; nothing that it has confirmed is lost",
         )
     return StoreUnavailableError(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fusionq.client import follow as follow_module
+from fusionq.client import patience
 from fusionq.client.follow import Watcher, follow
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.record import JobRecord
@@ -20,7 +21,7 @@ from tests.cli.jobs import finished, print_, queued, started
 @pytest.fixture
 def outages(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the looks at the stream, from 1, that find no Redis."""
-    monkeypatch.setattr(follow_module, "RETRY_S", 0.001)
+    monkeypatch.setattr(patience, "RETRY_S", 0.001)
     at: list[int] = []
     look, count = Streams.follow, [0]
 
@@ -190,7 +191,7 @@ def test_an_outage_is_said_and_tried_again(cli: Cli, store: Store, outages: list
 def test_an_outage_without_end_is_an_error(
     cli: Cli, store: Store, outages: list[int], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(follow_module, "PATIENCE_S", 0.02)
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.02)
     finished(store, "aaa")
     outages += range(1, 10_000)
     assert cli("logs", "aaa", "-f").code == 6

@@ -290,10 +290,10 @@ def test_a_table_that_changes_needs_a_terminal(cli: Cli, store):
 
 
 def test_the_table_is_drawn_anew_until_ctrl_c(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
-    from fusionq.cli import watching
+    from fusionq.client import patience
     from fusionq.store.streams import Streams
 
-    monkeypatch.setattr(watching, "RETRY_S", 0.001)
+    monkeypatch.setattr(patience, "RETRY_S", 0.001)
     looks = []
 
     def change(self: Streams, seen: str, block_s: float):
