@@ -145,6 +145,8 @@ class EmbeddedRedis:
                 return "loading"
             except (redis.ConnectionError, redis.TimeoutError):
                 return None
+            except redis.ResponseError:
+                pass  # it runs; what is wrong with it, such as a full disk, its user is told
             return "ready"
 
     @contextmanager

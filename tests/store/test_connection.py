@@ -151,6 +151,7 @@ def test_a_redis_that_cannot_write_to_its_disk_is_told_as_such(clients, home: Pa
         found = outage(clients[0], action)
         assert "cannot write to its disk" in str(found)
         assert found.is_for_all
+    assert EmbeddedRedis(home).ensure_running()
     clients[0].config_set("dir", before)
     clients[0].config_set("save", "")
     submit(store, "j")
