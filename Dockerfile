@@ -7,7 +7,6 @@ ARG TORCH="torch torchvision"
 RUN --mount=type=cache,target=/root/.cache/pip pip install $TORCH
 COPY pyproject.toml README.md LICENSE /src/
 COPY fusionq /src/fusionq
-COPY workers /src/workers
 RUN --mount=type=cache,target=/root/.cache/pip pip install '/src[worker]'
 
 FROM python:3.12-slim

@@ -1,1 +1,1 @@
-"""The worker: a Celery worker whose threads supervise job processes. Only its job processes see torch."""
+"""The deployed pool of workers, from a checkout. It is not installed: the worker itself is `fusionq.worker`."""

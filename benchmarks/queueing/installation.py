@@ -68,7 +68,9 @@ class Installation:
             return self._workers[name]
         options = {"FUSIONQ_WORKER_NAME": name, "FUSIONQ_WORKER_SLOTS": str(SLOTS)}
         self.store.ping()
-        self._workers[name] = start([sys.executable, "-m", "workers"], self.workdir, self.environ | options)
+        self._workers[name] = start(
+            [sys.executable, "-P", "-m", "fusionq.worker"], self.workdir, self.environ | options
+        )
         wait_until(lambda: any(w.name == name and w.accepting for w in self.store.workers.alive()), name)
         return self._workers[name]
 

@@ -132,7 +132,7 @@ class _Help:
         environ = worker_environ(self._session, queues=",".join(missing), exit_when_idle=True)
         with self._log.open("wb") as log:
             self._worker = subprocess.Popen(
-                [sys.executable, "-m", MODULE],
+                [sys.executable, "-P", "-m", MODULE],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

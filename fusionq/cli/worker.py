@@ -13,7 +13,7 @@ from fusionq.cli.words import say
 from fusionq.errors import WorkerError
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 
-MODULE = "workers"
+MODULE = "fusionq.worker"
 
 
 def _slots(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
@@ -109,7 +109,7 @@ def worker(
     )
     say(f"starting a worker on {session.store.redis.shown_url}; it warms up first")
     session.close()
-    os.execve(sys.executable, [sys.executable, "-m", MODULE], environ)
+    os.execve(sys.executable, [sys.executable, "-P", "-m", MODULE], environ)
 
 
 @worker.command()
@@ -159,7 +159,7 @@ def resume(session: Session, name: str) -> None:
 
 
 def worker_environ(session: Session, **options: str | int | bool | None) -> dict[str, str]:
-    """The environment that sets a worker up (see `workers.options`). Raises WorkerError without torch."""
+    """Returns the environment of a worker (see `fusionq.worker.options`). Raises WorkerError without torch."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec(MODULE) is None:
         raise WorkerError(
             "a worker needs torch, which is not installed here", hint="pip install 'fusionq[worker]'"

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import fusionq
 from fusionq.spec.job import JobSpec
 from fusionq.spec.verdict import Verdict
 
@@ -53,12 +52,11 @@ class DeepCheck:
             question.write(json.dumps(asked).encode())
             question.seek(0)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE],
+                [sys.executable, "-P", "-m", _MODULE],
                 stdin=question,
                 stdout=self._answer,
                 stderr=self._said,
                 env={**os.environ, **_ENVIRON},
-                cwd=Path(fusionq.__file__).parents[1],  # Python imports from here first, not from the user's
                 start_new_session=True,  # to end it with all that a user's code may have started
             )
 

@@ -115,7 +115,7 @@ class Installation:
     # --- workers -----------------------------------------------------------------------------------
 
     def start_worker(
-        self, name: str, command: tuple[str, ...] = ("-m", "workers")
+        self, name: str, command: tuple[str, ...] = ("-P", "-m", "fusionq.worker")
     ) -> subprocess.Popen[bytes]:
         """A worker that is ready."""
         worker = self.begin_worker(name, command)
@@ -125,7 +125,7 @@ class Installation:
     def begin_worker(
         self,
         name: str,
-        command: tuple[str, ...] = ("-m", "workers"),
+        command: tuple[str, ...] = ("-P", "-m", "fusionq.worker"),
         *,
         within: tuple[str, ...] = (),
         **environ: str,

@@ -88,7 +88,7 @@ def _read(url: str) -> Any:
 def _flower(installation: Installation) -> Iterator[str]:
     """Flower as anybody starts it; its address."""
     log = installation.home / "flower.log"
-    command = [sys.executable, "-m", "celery", "-A", "workers.app", "flower"]
+    command = [sys.executable, "-m", "celery", "-A", "fusionq.worker.app", "flower"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--address=127.0.0.1", "--port=0"],

@@ -84,7 +84,7 @@ def test_a_job_that_kills_its_process_every_time_ends_as_failed(installation: In
 
 def test_plain_celery_starts_the_same_worker(installation: Installation) -> None:
     installation.cli("up")
-    command = ("-m", "celery", "-A", "workers.app", "worker", "-P", "threads", "-l", "WARNING")
+    command = ("-m", "celery", "-A", "fusionq.worker.app", "worker", "-P", "threads", "-l", "WARNING")
     worker = installation.start_worker("plain", command)
     assert installation.await_end(installation.submit()).outcome is Outcome.SUCCEEDED
     worker.send_signal(signal.SIGTERM)
@@ -96,7 +96,7 @@ def test_a_wrong_pool_is_refused(installation: Installation) -> None:
     import subprocess
 
     installation.cli("up")
-    command = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "solo"]
+    command = [sys.executable, "-m", "celery", "-A", "fusionq.worker.app", "worker", "-P", "solo"]
     done = subprocess.run(
         command,
         cwd=installation.workdir,

@@ -16,11 +16,11 @@ from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.store import Store
+from fusionq.worker.reaper import AFTER_OUTAGE_S
 from tests.acceptance.installation import Installation
 from tests.chaos.journal import TRAINER, Journal, now
 from tests.chaos.weights import digest_of
 from tests.support import wait_until
-from workers.reaper import AFTER_OUTAGE_S
 
 SLOTS = 3  # one worker each
 ACTIVE_JOBS = SLOTS - 1  # one slot is free, so that a lost job need not wait for another to end

@@ -12,7 +12,18 @@ import pytest
 from fusionq.spec.settings import ENV_REDIS_URL
 from fusionq.store.store import Store
 
-HEAVY = ("torch", "torchvision", "numpy", "celery", "kombu", "pydantic", "redis", "rich", "workers", "yaml")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "celery",
+    "kombu",
+    "pydantic",
+    "redis",
+    "rich",
+    "fusionq.worker",
+    "yaml",
+)
 
 LOOK = f"""
 import sys
@@ -48,7 +59,7 @@ def test_the_help_loads_nothing():
 
 @pytest.mark.parametrize("verb", ["status", "logs", "submit", "run", "worker", "cancel", "init", "schema"])
 def test_the_help_of_a_verb_loads_neither_torch_nor_celery_nor_pydantic(verb: str):
-    assert not loaded_by(verb, "--help") & {"torch", "celery", "kombu", "pydantic", "numpy", "workers"}
+    assert not loaded_by(verb, "--help") & {"torch", "celery", "kombu", "pydantic", "numpy", "fusionq.worker"}
 
 
 @pytest.mark.usefixtures("redis_url")
@@ -59,11 +70,11 @@ def test_status_loads_redis_and_nothing_larger():
 @pytest.mark.usefixtures("redis_url")
 def test_submit_needs_no_torch(tmp_path: Path):
     file = Path(__file__).parents[2] / "jobs" / "digits.yaml"
-    assert not loaded_by("submit", str(file)) & {"torch", "torchvision", "numpy", "workers"}
+    assert not loaded_by("submit", str(file)) & {"torch", "torchvision", "numpy", "fusionq.worker"}
 
 
 def test_init_and_schema_need_neither_a_queue_nor_torch(tmp_path: Path):
-    unneeded = {"torch", "torchvision", "numpy", "celery", "kombu", "redis", "workers"}
+    unneeded = {"torch", "torchvision", "numpy", "celery", "kombu", "redis", "fusionq.worker"}
     assert not loaded_by("init", str(tmp_path / "job.yaml")) & unneeded
     assert not loaded_by("schema", "-o", str(tmp_path / "schema.json")) & unneeded
 

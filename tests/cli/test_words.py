@@ -11,7 +11,7 @@ from fusionq.cli import words
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
-from tests.workers.fakes import EPOCH, STARTED
+from tests.worker.fakes import EPOCH, STARTED
 
 PROGRESS = {"kind": "progress", "epoch": 2, "num_epochs": 4, "num_batches": 10, "batch": 5}
 

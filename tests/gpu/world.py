@@ -12,9 +12,9 @@ import torch
 from fusionq.spec.record import JobRecord
 from fusionq.spec.settings import ENV_DATA
 from fusionq.spec.states import Outcome
+from fusionq.worker.hardware.nvml import Gpu, Meter, Reading, find_gpus
 from tests.acceptance.installation import JOBS, Installation
 from tests.mnist import MNIST_ROOT
-from workers.gpus import Gpu, Meter, Reading, find_gpus
 
 
 class NotHere(Exception):

@@ -1,0 +1,161 @@
+"""The Celery app of a worker, and what happens at the turns of its life.
+
+`fusionq worker` and plain `celery -A fusionq.worker.app worker -P threads` start the same thing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+from celery import signals
+from celery.platforms import EX_OK
+from celery.worker import state
+
+from fusionq.errors import FusionqError
+from fusionq.queue.celery_app import make_app
+from fusionq.queue.names import RUN_TASK, SCHEDULE_TASK, SEND_TASK
+from fusionq.queue.scheduling import schedule
+from fusionq.spec.settings import Settings
+from fusionq.store.store import Store, redis_url
+from fusionq.worker.celery_results import ResultView
+from fusionq.worker.file_transfer import send_files
+from fusionq.worker.heartbeat import Beat, say
+from fusionq.worker.options import WorkerOptions
+from fusionq.worker.processes.tree import kill_orphans
+from fusionq.worker.prometheus import serve_metrics
+from fusionq.worker.supervisor import supervise
+from fusionq.worker.worker import Node, settings_for_worker
+
+log = logging.getLogger("fusionq.worker")
+
+# Beside a thread for each slot: scheduling passes, and messages that turn out to be stale.
+EXTRA_THREADS = 3
+
+app = make_app(lambda: redis_url(Settings.load()))
+
+
+class _Life:
+    """What the signals of one worker process hand to each other."""
+
+    node: Node
+    beat: Beat
+    has_node = False
+    exit_code = 0
+
+
+@app.task(name=SCHEDULE_TASK)
+def schedule_task() -> None:
+    """One scheduling pass."""
+    try:
+        schedule(_Life.node.store, _Life.node.sender)
+    except FusionqError as error:
+        log.warning("scheduling: %s; the next pass finds what this one left", error)
+
+
+@app.task(name=RUN_TASK)
+def run_task(job_id: str, attempt: int) -> None:
+    """Supervise one attempt."""
+    try:
+        supervise(_Life.node, ResultView(app), job_id, attempt)
+    except FusionqError as error:
+        log.error("job %s attempt %d: %s", job_id, attempt, error)
+
+
+@app.task(name=SEND_TASK)
+def send_task(job_id: str, parts: list[str], token: str) -> None:
+    """Send files of a job to who asked for them."""
+    send_files(_Life.node, job_id, parts, token)
+
+
+@signals.setup_logging.connect
+def _set_up_logging(loglevel: Any = None, **_: Any) -> None:
+    logging.basicConfig(
+        format="%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    logging.getLogger("fusionq").setLevel(logging.INFO)
+
+
+@signals.celeryd_init.connect
+def _make_node(conf: Any = None, instance: Any = None, options: Any = None, **_: Any) -> None:
+    """Before anything is set up: who we are, and how many threads that takes."""
+    pool = (options or {}).get("pool")
+    if pool is not None and "thread" not in str(pool):
+        _refuse(f"the pool {pool!r} cannot supervise job processes; start with -P threads")
+    try:
+        settings = Settings.load()
+        store = Store.open(settings)
+        _Life.node = Node(settings_for_worker(settings, store), WorkerOptions.from_environ(), store, app)
+    except FusionqError as error:
+        _refuse(str(error), error.exit_code)
+    _Life.has_node = True
+    if orphans := kill_orphans():
+        log.warning("killed what jobs of a dead worker left behind: processes %s", orphans)
+    _Life.node.launcher.begin()
+    conf.worker_concurrency = _Life.node.slots + EXTRA_THREADS
+
+
+@signals.celeryd_after_setup.connect
+def _listen_to_own_queue(instance: Any = None, **_: Any) -> None:
+    if instance.concurrency and instance.concurrency < _Life.node.slots + EXTRA_THREADS:
+        _refuse(
+            f"{_Life.node.slots} slots need a concurrency of {_Life.node.slots + EXTRA_THREADS}; leave out -c"
+        )
+    instance.app.amqp.queues.select_add(_Life.node.queue)
+
+
+@signals.worker_ready.connect
+def _begin(**_: Any) -> None:
+    """Warm up first: a job that is assigned to us starts at once."""
+    node = _Life.node
+    try:
+        if address := node.options.metrics_port:
+            log.info("metrics at %s", serve_metrics(node, address))
+        node.launcher.await_ready()
+    except FusionqError as error:
+        node.leave()
+        _refuse(str(error), error.exit_code)
+    _Life.beat = Beat(node)
+    _Life.beat.start()
+    # Celery's second signal cancels tasks in a way that a pool of threads does not know.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, _stop)
+    log.info("%s", say(node))
+
+
+def _stop(*_: Any) -> None:
+    """The first signal asks the jobs to save their state, a second one does not wait for that."""
+    is_second = _Life.node.is_stopping
+    words = "killing the jobs" if is_second else "stopping; jobs save their state. Once more: kill them"
+    os.write(2, f"{words}\n".encode())
+    _Life.node.begin_to_stop(hurry=is_second)
+    state.should_stop = EX_OK
+
+
+@signals.worker_shutting_down.connect
+def _stop_while_warming_up(**_: Any) -> None:
+    if _Life.has_node:
+        _Life.node.begin_to_stop(hurry=_Life.node.is_stopping)
+
+
+@signals.worker_shutdown.connect
+def _leave(**_: Any) -> None:
+    if _Life.has_node:
+        if hasattr(_Life, "beat"):
+            _Life.beat.stop()
+        _Life.node.leave()
+
+
+def exit_code() -> int:
+    """Of a worker that has ended: Celery's own way to start one keeps it to itself."""
+    return _Life.exit_code
+
+
+def _refuse(message: str, exit_code: int = 2) -> None:
+    print(f"fusionq: {message}", file=sys.stderr)
+    sys.stderr.flush()
+    _Life.exit_code = exit_code
+    raise SystemExit(exit_code)

@@ -1,0 +1,117 @@
+"""The part of a job that another worker leads: ranks of it run here, and nothing of the record is ours."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.spec.failures import ERROR
+from fusionq.spec.job import JobSpec
+from fusionq.spec.load import parse_job
+from fusionq.worker.attempt_outcome import of_exit_code
+from fusionq.worker.process_monitor import Watching
+from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED
+from fusionq.worker.running_attempts import Attempt
+from fusionq.worker.worker import Node
+
+log = logging.getLogger("fusionq.worker")
+
+POLL_S = 0.05
+
+
+def take_part(node: Node, attempt: Attempt) -> None:
+    """Run our ranks of an attempt to their end, where it has some here."""
+    gpus = node.store.gangs.join(attempt.job_id, attempt.number, node.name)
+    if gpus is None:
+        return
+    attempt.gpus = gpus
+    node.running.add(attempt)
+    member = _Member(node, attempt)
+    try:
+        member.run()
+    finally:
+        member.say_done()
+        if node.is_stopping:
+            member.await_release()
+        node.running.remove(attempt)
+
+
+class _Member(Watching):
+    _grace_s = 0.0
+
+    def run(self) -> None:
+        """Wait until the first rank listens, then start ours, which find it."""
+        job_id = self._attempt.job_id
+        try:
+            record, spec = self._store.jobs.get(job_id), parse_job(self._store.jobs.spec(job_id))
+            self._grace_s = spec.grace
+            place = [name for name, _ in record.members].index(self._node.name) + 1
+            meeting = self._await_meeting()
+            if meeting:
+                self._train(record, spec, {"node": place, "meeting": meeting})
+        except (FusionqError, OSError) as error:
+            self._tell(ERROR, f"the worker {self._node.name} cannot run it: {error}")
+
+    def _train(self, record: Any, spec: JobSpec, place: dict[str, Any]) -> None:
+        self._paths.ranks.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as held:
+            log_file = self._paths.node_log(place["node"])
+            orders = {**self._orders(record, spec, held), **place, "output_log": str(log_file)}
+            # The worker that leads sees to the time limit, for all of them.
+            process = self._run_to_end(orders, spec.model_copy(update={"timeout": None}))
+        if self._error is not None:
+            self._tell(self._error["class"], self._error["reason"])
+        elif process.exit_code not in (EXIT_DONE, EXIT_STOPPED) and not self._attempt.stop_reason:
+            self._tell(*of_exit_code(process.exit_code or 0))
+
+    def say_done(self) -> None:
+        """Nothing of the job runs here any more, so its GPUs may be given to others."""
+        with suppress(StoreUnavailableError):
+            self._store.gangs.note_done(*self._who)
+
+    def await_release(self) -> None:
+        """Until the leading worker has sent the job back, so that nobody looks for us when we are gone."""
+        deadline = time.monotonic() + self._grace_s
+        with suppress(StoreUnavailableError):
+            while self._store.gangs.join(*self._who) is not None and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+
+    @property
+    def _who(self) -> tuple[str, int, str]:
+        return self._attempt.job_id, self._attempt.number, self._node.name
+
+    def _await_meeting(self) -> str:
+        """Where the ranks meet; '' where the attempt ends before."""
+        while not self._attempt.stop_reason:
+            with suppress(StoreUnavailableError):
+                if meeting := self._store.gangs.read(self._attempt.job_id).meeting:
+                    return meeting
+            time.sleep(POLL_S)
+        return ""
+
+    def _take_in(self, message: dict[str, Any]) -> None:
+        if message["kind"] == "error":
+            self._error = message
+
+    def _look(self) -> dict[str, Any] | None:
+        return None
+
+    def _stop(self, process: Any, grace_s: float) -> None:
+        """The job as a whole saves its state, which the leading worker sees to; lost, ours is killed."""
+        if self._is_lost or self._attempt.hurry:
+            super()._stop(process, 0.0)
+        elif self._kill_at is None:
+            self._kill_at = time.monotonic() + grace_s
+            with suppress(StoreUnavailableError):
+                self._node.register()  # that we take nothing more, or the next pass sends it to us again
+                self._store.gangs.ask_to_requeue(self._attempt.job_id, self._attempt.number)
+        elif time.monotonic() > self._kill_at:
+            self._was_killed = True
+            process.kill_tree()
+
+    def _tell(self, failure: str, reason: str) -> None:
+        with suppress(StoreUnavailableError):
+            self._store.gangs.note_error(self._attempt.job_id, self._attempt.number, failure, reason)

@@ -1,0 +1,1 @@
+"""What a machine has: GPUs, memory, disk, network addresses."""

@@ -1,0 +1,91 @@
+"""How long a job process may train without hearing of its lease again.
+
+A worker can stop without dying: by SIGSTOP, in a debugger, on a host that swaps or sleeps, or cut off from
+Redis. Its lease runs out then, and another worker takes its jobs, while its own job processes, which know
+nothing of it, would train on: two at once. So a job process is on a leash: its supervisor tells it a moment
+up to which the lease certainly holds, and at that moment the process stops itself (SIGSTOP for its whole
+group; nothing is lost by it). When the lease is renewed, the supervisor tells the next moment and lets it
+go on; when it was lost, it kills.
+
+Moments are read from a clock that every process of a machine shares and that goes on while the machine
+sleeps.
+
+Where Redis is down for everybody, nobody can take a job, and the leash is lengthened without a renewal (see
+`StoreUnavailableError.is_for_all`): whoever reaps waits for longer than a lease after Redis is back. A
+Redis on another machine that does not answer may answer others, which nobody can tell from here: then the
+jobs stand still from the end of their lease until it answers us again.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import signal
+import socket
+import threading
+import time
+from typing import Any
+
+from fusionq.worker import protocol as wire
+
+UNTIL = "until"
+HOLD_S = 0.005  # a job that was woken looks so often whether it may go on
+MARGIN_S = 0.5  # a job that stops itself does so before anybody else may start it
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def now() -> float:
+    """Seconds on the clock that all processes of this machine share."""
+    return time.clock_gettime(_CLOCK)
+
+
+def moment_after(begun_at: float, lease_s: float) -> float:
+    """Up to when a lease that was asked for at `begun_at` is sure to hold."""
+    return begun_at + lease_s - min(MARGIN_S, lease_s / 5)
+
+
+class Leash:
+    """The supervisor's end."""
+
+    def __init__(self, channel: socket.socket, until: float) -> None:
+        self._channel = channel
+        self._until = until
+
+    def lengthen(self, until: float, pid: int) -> None:
+        """Let the job train up to this moment, and wake it."""
+        if until <= self._until:
+            return
+        self._until = until
+        try:
+            wire.send(self._channel, {UNTIL: until})
+            # Every time: it may have made up its mind to stand still just before it heard this.
+            os.killpg(pid, signal.SIGCONT)
+        except OSError:
+            pass  # it is over; the supervisor finds that out
+
+
+def obey(receiver: wire.Receiver, until: float) -> None:
+    """The job's end: its processes stop at the end of the leash, and are killed when the supervisor is gone.
+
+    In a thread of its own, which hears first what came while the process stood still. Whoever woke the
+    process, its main thread (the one that must call this) goes on only once the leash holds again.
+    """
+    end = memoryview(mmap.mmap(-1, 8)).cast("d")  # what the job forks must see it, too
+    end[0] = until
+
+    def watch() -> None:
+        while not receiver.is_closed:
+            heard: list[dict[str, Any]] = receiver.receive(max(0.0, end[0] - now()))
+            end[0] = max([end[0], *(message[UNTIL] for message in heard if UNTIL in message)])
+            if now() >= end[0] and not heard and not receiver.is_closed:
+                os.killpg(0, signal.SIGSTOP)
+        # Without a supervisor there is no lease: nobody may go on training.
+        os.killpg(0, signal.SIGKILL)
+
+    def hold(*_: Any) -> None:
+        while now() >= end[0]:
+            time.sleep(HOLD_S)
+
+    signal.signal(signal.SIGCONT, hold)
+    threading.Thread(target=watch, name="leash", daemon=True).start()

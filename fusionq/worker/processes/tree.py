@@ -1,0 +1,113 @@
+"""Finding and ending every process of a job.
+
+A process belongs to a job by its session; by the job's marks in its environment, which what left the session
+still carries (see `fusionq.worker.processes.tags`); or because its parent does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+
+import psutil
+
+from fusionq.worker.processes.identity import has_ended
+
+POLL_S = 0.01
+ENV_JOB = "FUSIONQ_JOB"
+ENV_ATTEMPT = "FUSIONQ_ATTEMPT"
+ENV_SUPERVISOR = "FUSIONQ_SUPERVISOR"  # which worker, in which life of it, started a process
+
+_GONE = (ProcessLookupError, PermissionError, psutil.Error)
+
+
+def family(session: int, marks: Mapping[str, str]) -> list[int]:
+    """Living processes of a session, or with all these `marks`, and what they started. Zombies are dead."""
+    members: set[int] = set()
+    children: dict[int, list[int]] = {}
+    for process in _living():
+        try:
+            children.setdefault(process.ppid(), []).append(process.pid)
+            if os.getsid(process.pid) == session or (marks and _carries(process, marks)):
+                members.add(process.pid)
+        except _GONE:
+            continue
+    heirs = list(members)
+    while heirs:
+        for child in children.get(heirs.pop(), ()):
+            if child not in members:
+                members.add(child)
+                heirs.append(child)
+    return sorted(members)
+
+
+def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) -> list[int]:
+    """SIGKILL every process of a job until none is left. Returns those that survived the time limit.
+
+    A process may fork between the look and the kill, so we look again until there is nothing to see. One that
+    is being taken down has lost its marks, not yet its memory, so those that we killed are waited for.
+    """
+    if session <= 1:
+        return []
+    deadline = time.monotonic() + timeout_s
+    dying: set[psutil.Process] = set()
+    while members := {*map(_process, family(session, marks)), *filter(_is_living, dying)} - {None}:
+        for process in members - dying:
+            _kill(process.pid)
+        dying |= members
+        if time.monotonic() > deadline:
+            return sorted(process.pid for process in members)
+        time.sleep(POLL_S)
+    return []
+
+
+def kill_orphans() -> list[int]:
+    """SIGKILL what jobs of dead workers left on this machine. Returns which processes those were."""
+    found = []
+    for process in _living():
+        try:
+            supervisor = process.environ().get(ENV_SUPERVISOR, "")
+            if supervisor and has_ended(supervisor):
+                found.append(process.pid)
+        except _GONE:
+            continue
+    for pid in found:
+        _kill(pid)
+    return found
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_living(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _living() -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        try:
+            with process.oneshot():  # what is asked of it reads its files once
+                if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                    yield process
+        except psutil.Error:
+            continue
+
+
+def _carries(process: psutil.Process, marks: Mapping[str, str]) -> bool:
+    return marks.items() <= process.environ().items()
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
