@@ -1,1 +1,1 @@
-"""The deployed pool of workers, from a checkout. It is not installed: the worker itself is `fusionq.worker`."""
+"""The deployed pool of workers, from a checkout; not installed: the worker is `fusionq.worker`."""

@@ -1,4 +1,4 @@
-"""The app that `celery -A workers.app worker -P threads` loads in a checkout (installed: `fusionq.worker.app`)."""
+"""What `celery -A workers.app worker -P threads` loads in a checkout (installed: `fusionq.worker.app`)."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def resume(session: Session, name: str) -> None:
 
 
 def worker_environ(session: Session, **options: str | int | bool | None) -> dict[str, str]:
-    """Returns the environment of a worker (see `fusionq.worker.options`). Raises WorkerError without torch."""
+    """Returns a worker's environment (see `fusionq.worker.options`). Raises WorkerError without torch."""
     if importlib.util.find_spec("torch") is None or importlib.util.find_spec(MODULE) is None:
         raise WorkerError(
             "a worker needs torch, which is not installed here", hint="pip install 'fusionq[worker]'"

@@ -1,4 +1,4 @@
-"""The options of a worker. They come from its environment, so that `celery -A fusionq.worker.app` has them too."""
+"""The options of a worker, read from its environment: `celery -A fusionq.worker.app` has them, too."""
 
 from __future__ import annotations
 
