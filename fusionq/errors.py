@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EXIT_OTHER = 70
+"""Of an error without a code of its own: EX_SOFTWARE of sysexits.h. 1 is left to a job that failed."""
+
 
 class FusionqError(Exception):
     """Any error that fusionq explains to the user in one line."""
 
-    exit_code = 1
+    exit_code = EXIT_OTHER
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -83,12 +86,20 @@ class StoreUnavailableError(FusionqError):
     is_for_all = False
 
 
+class StateError(FusionqError):
+    """A job, a worker or a Redis is in a state in which this cannot be done, such as a job that has ended."""
+
+    exit_code = 7
+
+
 class BlobGoneError(FusionqError):
     """What a record points to is not stored any more; whoever has it puts it again."""
 
 
 class WorkerError(FusionqError):
     """A worker cannot start or cannot go on."""
+
+    exit_code = 8
 
 
 class EngineError(FusionqError):

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from fusionq.cli.app import ALIASES, VERBS, group
-from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
+from fusionq.errors import EXIT_OTHER, StateError, WorkerError
+from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, EXIT_TIMEOUT
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "commands.md"
 
@@ -28,8 +29,12 @@ Unicode gets bars and curves in ASCII.
 WORDS = {"succeeded": "done", "failed": "the job failed", "cancelled": "cancelled", "timed_out": "timed out"}
 OTHERS = {
     2: "wrong use, or a wrong job file",
-    3: "not found",
+    3: "no such job, worker or file",
     6: "no connection to Redis",
+    StateError.exit_code: "not possible in this state, such as cancelling a job that has ended",
+    WorkerError.exit_code: "a worker cannot start, such as where torch is missing",
+    EXIT_OTHER: "any other error",
+    EXIT_TIMEOUT: "`wait --timeout` gave up",
     EXIT_DETACHED: "Ctrl-C: detached, the job goes on",
 }
 COMMON = {"redis_url", "debug", "help"}

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 import fusionq
-from fusionq.cli.session import Session
-from fusionq.errors import FusionqError
+from fusionq.cli.session import Session, common_options
+from fusionq.errors import EXIT_OTHER, FusionqError
 from fusionq.spec.states import EXIT_DETACHED
 
 # The verb, its module, and its line in the help: listing them must not import them.
@@ -29,6 +29,7 @@ VERBS = {
     "open": ("open", "Print the run folder of a job, and show it."),
     "download": ("download", "Fetch the files of a job from wherever they lie."),
     "compare": ("compare", "Compare the trials of a sweep, or jobs, best first."),
+    "wait": ("wait", "Wait until jobs have ended, with their exit code."),
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
     "retry": ("retry", "Queue a job that has ended once more."),
     "clean": ("clean", "Show or remove jobs that have ended, with their run folders."),
@@ -40,11 +41,51 @@ VERBS = {
     "workers": ("workers", "Show the workers and what they have."),
     "completion": ("completion", "Print what makes your shell complete commands and ids."),
     "schema": ("schema", "Print the JSON Schema of the job file, for editors."),
+    "help": ("help", "Explain a command, as --help does."),
+    "version": ("version", "Print the version."),
     "up": ("up", "Start the embedded Redis."),
     "down": ("down", "Stop the embedded Redis."),
 }
-ALIASES = {"ps": "status"}
-FUNCTIONS = {"open": "open_"}  # where the verb is a word of Python
+# What people type who come from other queues.
+ALIASES = {
+    "ps": "status",
+    "ls": "status",
+    "list": "status",
+    "tail": "logs",
+    "top": "watch",
+    "kill": "cancel",
+    "stop": "cancel",
+    "rerun": "retry",
+    "requeue": "retry",
+    "rm": "clean",
+    "delete": "clean",
+}
+# Words that are no verb here, and what does what is meant by them.
+MEANT = {
+    "add": "submit",
+    "apply": "submit",
+    "check": "validate",
+    "cp": "download",
+    "dashboard": "watch",
+    "describe": "status",
+    "get": "status",
+    "gpus": "workers",
+    "info": "status",
+    "inspect": "status",
+    "jobs": "status",
+    "nodes": "workers",
+    "pause": "hold",
+    "plot": "metrics",
+    "remove": "clean",
+    "restart": "retry",
+    "resume": "release",
+    "show": "status",
+    "start": "release",
+    "stash": "hold",
+    "ui": "watch",
+    "unpause": "release",
+}
+FUNCTIONS = {"open": "open_", "help": "help_"}  # where the verb is a word of Python
 
 
 class Verbs(click.Group):
@@ -70,13 +111,18 @@ class Verbs(click.Group):
         except click.UsageError as error:
             from fusionq.spec.near import did_you_mean
 
-            raise click.UsageError(
-                error.message.rstrip(".") + did_you_mean(args[0], [*VERBS, *ALIASES]), ctx
-            ) from None
+            word = args[0]
+            hint = (
+                f"; did you mean {MEANT[word]!r}?"
+                if word in MEANT
+                else did_you_mean(word, [*VERBS, *ALIASES])
+            )
+            raise click.UsageError(error.message.rstrip(".") + hint, ctx) from None
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(fusionq.__version__, prog_name="fusionq")
+@click.version_option(fusionq.__version__, "-V", "--version", prog_name="fusionq")
+@common_options
 def group() -> None:
     """A queue for PyTorch training jobs on GPUs you own.
 
@@ -120,4 +166,4 @@ def _tell(error: Exception) -> int:
         return error.exit_code
     words = " ".join(str(error).split())
     click.echo(f"fusionq: unexpected {type(error).__name__}: {words}; --debug shows where", err=True)
-    return 1
+    return EXIT_OTHER

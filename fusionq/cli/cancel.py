@@ -8,7 +8,7 @@ from fusionq.cli.completing import complete_active_job
 from fusionq.cli.selecting import ACTIVE, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import coloured, counts_text, say
-from fusionq.errors import FusionqError
+from fusionq.errors import StateError
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
 
@@ -82,7 +82,7 @@ class _Cancelling:
         for sweep_id in self._sweeps:
             _tell(self._store.sweeps.get(sweep_id))
         if self._too_late:
-            raise FusionqError("; ".join(self._too_late))
+            raise StateError("; ".join(self._too_late))
 
     def _ask(self, selected: Sequence[str]) -> list[str]:
         """Returns those that run, and have been told."""

@@ -83,6 +83,12 @@ def complete_override(
     return [CompletionItem(f"{key.dotted}=", help=key.description) for key in found]
 
 
+def complete_status(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from fusionq.spec.states import Status
+
+    return [CompletionItem(word) for word in Status if word.startswith(incomplete)]
+
+
 def complete_state(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from fusionq.cli.selecting import WORDS
 

@@ -4,7 +4,7 @@ import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.errors import FusionqError
+from fusionq.errors import StateError
 
 
 @click.command()
@@ -28,6 +28,6 @@ def down(session: Session, force: bool) -> None:
     with_embedded = replace(session.settings, redis_url=None)
     alive = [worker.name for worker in Store.open(with_embedded).workers.alive()]
     if alive and not force:
-        raise FusionqError(f"workers use it: {', '.join(alive)}", hint="stop them first, or say --force")
+        raise StateError(f"workers use it: {', '.join(alive)}", hint="stop them first, or say --force")
     embedded.stop()
     say("stopped")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fusionq.client.patience import Patience
-from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.errors import StateError, StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.store import streams
 from fusionq.store.store import Store
@@ -37,7 +37,7 @@ def _look(store: Store, left: dict[str, None], seen: str, tell: Callable[[JobRec
             left.pop(record.id)
             tell(record)
     if is_silent and left and not store.workers.alive():
-        raise FusionqError(
+        raise StateError(
             f"{', '.join(left)}: the worker is gone, and no other is there to find that out",
             hint="they end as soon as one starts: fusionq worker",
         )

@@ -8,7 +8,7 @@ from fusionq.cli.completing import complete_active_job
 from fusionq.cli.selecting import Chosen, active_jobs, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import of_trials, say
-from fusionq.errors import FusionqError
+from fusionq.errors import StateError
 from fusionq.spec.users import user_name
 
 
@@ -35,7 +35,7 @@ def hold(session: Session, jobs: tuple[str, ...], chosen: Chosen, yes: bool) -> 
 
 def _tell(job_id: str, answers: Counter[str]) -> None:
     if answers["finished"] == answers.total():
-        raise FusionqError(f"{job_id} has ended already", hint=f"look at it: fusionq status {job_id}")
+        raise StateError(f"{job_id} has ended already", hint=f"look at it: fusionq status {job_id}")
     if answers["asked"]:
         say(f"{job_id} saves its state and waits then{of_trials(answers, 'asked')}")
     if answers["held"]:

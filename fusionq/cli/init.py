@@ -7,7 +7,7 @@ import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.errors import FusionqError, UsageError
+from fusionq.errors import UsageError
 
 # Each template, and the file that it needs beside it.
 TEMPLATES = {"mlp": "", "cnn": "", "resnet": "", "custom-trainer": "my_trainer.py", "predict": ""}
@@ -81,6 +81,6 @@ def _write(path: Path, text: str, force: bool) -> None:
             f"{path} is there already", hint="name another file, or overwrite it with --force"
         ) from None
     except OSError as error:
-        raise FusionqError(
+        raise UsageError(
             f"{path} cannot be written: {error.strerror}", hint="name a file in a folder of yours"
         ) from error

@@ -8,7 +8,7 @@ import time
 from fusionq.cli.session import Session
 from fusionq.cli.words import coloured, say
 from fusionq.client.patience import Patience
-from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.errors import StateError, StoreUnavailableError
 from fusionq.spec.record import JobRecord
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store.store import Store
@@ -57,7 +57,7 @@ def _is_there(store: Store, worker: WorkerRecord) -> bool:
     for each in store.workers.all():
         if each.name == worker.name and each.token == worker.token:
             if not each.is_alive:
-                raise FusionqError(
+                raise StateError(
                     f"{worker.name} fell silent before it left",
                     hint="another worker takes its jobs over; look: fusionq workers",
                 )

@@ -5,7 +5,7 @@ import click
 from fusionq.cli.completing import complete_active_job
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import of_trials, say
-from fusionq.errors import FusionqError
+from fusionq.errors import StateError
 from fusionq.spec.record import MOST_PRIORITY
 
 
@@ -25,6 +25,6 @@ def priority(session: Session, job: str, priority: int) -> None:
     job_id = session.store.jobs.find(job)
     answers = session.store.jobs.set_priority(job_id, priority)
     if not answers["changed"]:
-        raise FusionqError(f"{job_id} has ended already", hint=f"do it again: fusionq retry {job_id}")
+        raise StateError(f"{job_id} has ended already", hint=f"do it again: fusionq retry {job_id}")
     say(f"{job_id} has priority {priority} now{of_trials(answers, 'changed')}; its place: fusionq status")
     session.ask_for_pass()

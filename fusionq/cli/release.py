@@ -6,7 +6,7 @@ from fusionq.cli.completing import complete_active_job
 from fusionq.cli.selecting import Chosen, active_jobs, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import of_trials, say
-from fusionq.errors import FusionqError
+from fusionq.errors import StateError
 
 
 @click.command()
@@ -25,7 +25,7 @@ def release(session: Session, jobs: tuple[str, ...], chosen: Chosen, yes: bool) 
     for job_id in active_jobs(session, jobs, chosen, "release", is_sure=yes, held_only=True):
         answers = session.store.jobs.release(job_id)
         if answers["finished"] == answers.total():
-            raise FusionqError(f"{job_id} has ended already")
+            raise StateError(f"{job_id} has ended already")
         what = f"is released{of_trials(answers, 'released')}" if answers["released"] else "was not held"
         say(f"{job_id} {what}")
     session.ask_for_pass()

@@ -9,7 +9,7 @@ from fusionq.cli.completing import complete_ended_job
 from fusionq.cli.selecting import ENDED, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.errors import FusionqError, StoreUnavailableError, UsageError
+from fusionq.errors import FusionqError, StateError, StoreUnavailableError, UsageError
 from fusionq.spec.states import Outcome
 
 FAILED = (str(Outcome.FAILED), str(Outcome.TIMED_OUT))
@@ -72,15 +72,15 @@ def _retry_named(session: Session, jobs: Sequence[str], *, fresh: bool) -> None:
         except FusionqError as error:
             errors.append(error)
     if errors:
-        raise errors[0] if len(errors) == 1 else FusionqError("; ".join(error.message for error in errors))
+        raise errors[0] if len(errors) == 1 else StateError("; ".join(error.message for error in errors))
 
 
 def _retry_job(session: Session, job_id: str, *, fresh: bool) -> None:
     answer = session.store.jobs.retry(job_id, fresh=fresh)
     if answer == "succeeded":
-        raise FusionqError(f"{job_id} has succeeded", hint=f"do it again: fusionq retry {job_id} --fresh")
+        raise StateError(f"{job_id} has succeeded", hint=f"do it again: fusionq retry {job_id} --fresh")
     if answer == "active":
-        raise FusionqError(f"{job_id} has not ended yet", hint=f"look at it: fusionq status {job_id}")
+        raise StateError(f"{job_id} has not ended yet", hint=f"look at it: fusionq status {job_id}")
     click.echo(job_id)
     say(f"{job_id} is in the queue again; follow it: fusionq logs {job_id} -f")
     if session.store.jobs.get(job_id).code:
@@ -91,7 +91,7 @@ def _retry_sweep(session: Session, sweep_id: str, *, fresh: bool) -> None:
     count = session.store.sweeps.retry(sweep_id, fresh=fresh)
     if not count:
         hint = f"do them all again: fusionq retry {sweep_id} --fresh"
-        raise FusionqError(f"{sweep_id} has no trial that failed or was cancelled", hint=hint)
+        raise StateError(f"{sweep_id} has no trial that failed or was cancelled", hint=hint)
     click.echo(sweep_id)
     trials = "1 trial" if count == 1 else f"{count} trials"
     say(f"{trials} of {sweep_id} in the queue again; look at it: fusionq status {sweep_id}")

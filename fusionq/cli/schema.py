@@ -6,7 +6,7 @@ import click
 
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.errors import FusionqError
+from fusionq.errors import UsageError
 
 
 @click.command()
@@ -33,7 +33,7 @@ def schema(session: Session, output: Path | None) -> None:
     try:
         output.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise FusionqError(
+        raise UsageError(
             f"{output} cannot be written: {error.strerror}", hint="name a file in a folder of yours"
         ) from error
     click.echo(output)

@@ -59,8 +59,8 @@ class Session:
             self.store.redis.connection_pool.disconnect()
 
 
-def verb(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of every verb, and hands the session as its first argument."""
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that stand before or behind every verb."""
     command = click.option(
         "--redis-url",
         metavar="URL",
@@ -68,10 +68,14 @@ def verb(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_keep,
         help="Another Redis than the usual one.",
     )(command)
-    command = click.option(
+    return click.option(
         "--debug", is_flag=True, expose_value=False, callback=_keep, help="Show the traceback of an error."
     )(command)
-    return click.pass_obj(command)
+
+
+def verb(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options of every verb, and hands the session as its first argument."""
+    return click.pass_obj(common_options(command))
 
 
 def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fusionq.client.follow import Once, Watcher, follow
 from fusionq.client.metrics import Metrics, read_metrics
-from fusionq.errors import FusionqError, NotFoundError
+from fusionq.errors import NotFoundError, StateError
 from fusionq.queue.reasons import why_each
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
@@ -153,7 +153,7 @@ class Job:
         answer = self._client.store.jobs.retry(self.id, fresh=fresh)
         if answer != "retried":
             why = "has not ended" if answer == "active" else "has succeeded; fresh=True begins anew"
-            raise FusionqError(f"{self.id} {why}")
+            raise StateError(f"{self.id} {why}")
         self._client.ask_for_pass()
         return self
 

@@ -68,3 +68,5 @@ EXIT_CODES: dict[Outcome, int] = {
     Outcome.TIMED_OUT: 5,
 }
 EXIT_DETACHED = 130
+EXIT_TIMEOUT = 124
+"""Of who waited for jobs and gave up, as timeout(1) has it."""

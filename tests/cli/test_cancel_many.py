@@ -132,7 +132,7 @@ def test_of_several_that_were_named_the_others_are_cancelled_all_the_same(cli: C
     finished(store, "aaa")
     queued(store, "bbb")
     done = cli("cancel", "aaa", "bbb")
-    assert done.code == 1
+    assert done.code == 7
     assert "aaa has ended already: succeeded" in done.err
     assert outcome(store, "bbb") is Outcome.CANCELLED
 
@@ -142,7 +142,7 @@ def test_without_any_worker_nobody_waits_for_ever(cli: Cli, store, monkeypatch: 
     started(store, "aaa")
     store.workers.unregister("worker", "token")
     done = cli("cancel", "aaa")
-    assert done.code == 1
+    assert done.code == 7
     assert "they end as soon as one starts: fusionq worker" in done.err
 
 

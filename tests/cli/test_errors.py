@@ -133,7 +133,7 @@ def test_a_beginning_of_several_ids(cli: Cli, store):
 
 def test_a_job_that_has_ended_cannot_be_cancelled(cli: Cli, store):
     finished(store, "done")
-    refuses(cli("cancel", "done"), 1, "fusionq: done has ended already: succeeded")
+    refuses(cli("cancel", "done"), 7, "fusionq: done has ended already: succeeded")
 
 
 # --- use -------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_an_error_that_nobody_thought_of_is_one_line_too(cli: Cli, monkeypatch: 
         raise ZeroDivisionError("first\nsecond")
 
     monkeypatch.setattr(app.group, "main", stumble)
-    refuses(cli("status"), 1, "fusionq: unexpected ZeroDivisionError: first second; --debug shows where")
+    refuses(cli("status"), 70, "fusionq: unexpected ZeroDivisionError: first second; --debug shows where")
 
 
 def test_a_reader_that_leaves_early_is_no_error(home: Path, store, monkeypatch: pytest.MonkeyPatch):

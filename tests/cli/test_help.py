@@ -10,7 +10,7 @@ import click
 import pytest
 
 from fusionq.cli import app
-from fusionq.cli.app import ALIASES, FUNCTIONS, VERBS
+from fusionq.cli.app import ALIASES, FUNCTIONS, MEANT, VERBS
 from tests.cli.conftest import Cli
 
 ROOT = Path(__file__).parents[2]
@@ -102,3 +102,27 @@ def test_the_reference_says_what_the_commands_say():
     tool = importlib.util.module_from_spec(place)
     place.loader.exec_module(tool)
     assert (ROOT / "docs" / "commands.md").read_text() == tool.text(), "run tools/make_command_docs.py"
+
+
+@pytest.mark.parametrize(("word", "verb"), [("start", "release"), ("gpus", "workers"), ("remove", "clean")])
+def test_a_word_of_other_queues_is_answered_by_its_meaning(cli: Cli, word: str, verb: str):
+    assert cli(word).err.splitlines()[-1] == f"Error: No such command {word!r}; did you mean {verb!r}?"
+
+
+def test_what_is_meant_by_other_words_is_there():
+    assert set(MEANT.values()) <= set(VERBS)
+    assert not set(MEANT) & (set(VERBS) | set(ALIASES))
+
+
+def test_help_explains_a_command_of_a_command(cli: Cli):
+    assert cli("help", "queue", "pause").out == cli("queue", "pause", "--help").out
+    assert cli("help").out == cli("--help").out
+    assert cli("help", "nothing").code == 2
+
+
+def test_the_version_is_told_in_every_spelling(cli: Cli):
+    assert cli("version").out == cli("-V").out == cli("--version").out
+
+
+def test_common_options_may_stand_before_the_verb(cli: Cli):
+    assert cli("--redis-url", "redis://127.0.0.1:1", "status").code == 6

@@ -174,7 +174,7 @@ def test_a_folder_is_no_file(cli: Cli):
 def test_a_place_that_cannot_be_written_is_one_line(cli: Cli, file: str, why: str):
     Path("a").write_text("a file")
     done = cli("init", file)
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert done.err == f"fusionq: {file} cannot be written: {why}; name a file in a folder of yours\n"
 
 

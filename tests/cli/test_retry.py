@@ -26,7 +26,7 @@ def test_a_job_that_did_not_succeed_is_in_the_queue_again(cli: Cli, store, outco
 def test_one_that_succeeded_is_done_again_only_anew(cli: Cli, store):
     finished(store, "aaa")
     done = cli("retry", "aaa")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (7, "")
     assert done.err == "fusionq: aaa has succeeded; do it again: fusionq retry aaa --fresh\n"
     assert cli("retry", "aaa", "--fresh").code == 0
     assert store.jobs.get("aaa").status is Status.QUEUED
@@ -35,7 +35,7 @@ def test_one_that_succeeded_is_done_again_only_anew(cli: Cli, store):
 def test_one_that_has_not_ended_is_left_alone(cli: Cli, store):
     queued(store, "aaa")
     done = cli("retry", "aaa")
-    assert (done.code, "aaa has not ended yet" in done.err) == (1, True)
+    assert (done.code, "aaa has not ended yet" in done.err) == (7, True)
 
 
 def test_an_unknown_one_is_told_so(cli: Cli):
@@ -60,7 +60,7 @@ def test_of_a_sweep_those_that_failed_go_again(cli: Cli, store, job_file: Path):
 def test_a_sweep_without_failures_says_so(cli: Cli, store, job_file: Path):
     sweep = cli("submit", job_file, "optimizer.lr=1,2").out.strip()
     done = cli("retry", sweep)
-    assert (done.code, "has no trial that failed" in done.err) == (1, True)
+    assert (done.code, "has no trial that failed" in done.err) == (7, True)
 
 
 def test_all_that_failed_go_again_and_nothing_else(cli: Cli, store):
@@ -113,7 +113,7 @@ def test_of_several_each_is_retried_whatever_becomes_of_the_others(cli: Cli, sto
     finished(store, "bbb", Outcome.FAILED)
     queued(store, "ccc")
     done = cli("retry", "aaa", "bbb", "ccc")
-    assert (done.code, done.out) == (1, "bbb\n")
+    assert (done.code, done.out) == (7, "bbb\n")
     assert "aaa has succeeded; ccc has not ended yet" in done.err
 
 

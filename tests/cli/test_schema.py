@@ -26,7 +26,7 @@ def test_it_writes_a_file_and_says_how_an_editor_finds_it(cli: Cli, tmp_path: Pa
 
 def test_a_folder_that_is_not_there_is_one_line(cli: Cli, tmp_path: Path):
     done = cli("schema", "-o", tmp_path / "no" / "x.json")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"fusionq: {tmp_path}/no/x.json cannot be written: No such file or directory; "
         "name a file in a folder of yours\n"

@@ -100,7 +100,7 @@ def test_it_is_cancelled_as_one(cli: Cli, store: Store, sweep: str):
     assert done.code == 0
     assert "1 of 3 done, 2 cancelled" in done.err
     done = cli("cancel", sweep)
-    assert (done.code, done.err.startswith(f"fusionq: {sweep} has ended already")) == (1, True)
+    assert (done.code, done.err.startswith(f"fusionq: {sweep} has ended already")) == (7, True)
 
 
 def test_its_log_is_that_of_a_trial(cli: Cli, sweep: str):

@@ -112,7 +112,7 @@ def test_a_worker_that_dies_on_its_way_is_not_waited_for(cli: Cli, store, monkey
         type(store.workers), "stop", lambda workers, name, word: store.redis.zadd(keys.WORKERS, {name: 0})
     )
     done = cli("worker", "stop", "box", "--drain")
-    assert done.code == 1
+    assert done.code == 7
     assert "box fell silent before it left; another worker takes its jobs over" in done.err
 
 
@@ -168,7 +168,7 @@ def test_a_redis_that_workers_use_is_not_stopped_by_the_way(cli: Cli, embedded: 
     serving(with_worker, "busy")
     with_worker.close()
     done = cli("down")
-    assert (done.code, done.err) == (1, "fusionq: workers use it: busy; stop them first, or say --force\n")
+    assert (done.code, done.err) == (7, "fusionq: workers use it: busy; stop them first, or say --force\n")
     assert embedded.is_running()
     assert cli("down", "--force").code == 0
 

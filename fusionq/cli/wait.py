@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from fusionq.cli.completing import complete_job, complete_status
+from fusionq.cli.selecting import ACTIVE, Chosen, check_reference, filter_options
+from fusionq.cli.session import Session, verb
+from fusionq.cli.words import coloured, say
+from fusionq.errors import UsageError
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, EXIT_TIMEOUT, Status
+from fusionq.spec.units import parse_duration
+
+STATES = [str(status) for status in Status if status is not Status.WAITING]
+
+
+@click.command()
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_job)
+@filter_options(all_help="Every job that has not ended.")
+@click.option(
+    "--until",
+    type=click.Choice(STATES),
+    default=str(Status.FINISHED),
+    show_default=True,
+    shell_complete=complete_status,
+    help="The state to wait for; a job that has gone past it counts.",
+)
+@click.option(
+    "--timeout", metavar="DURATION", help=f"Give up after this long, with exit code {EXIT_TIMEOUT}."
+)
+@verb
+def wait(session: Session, jobs: tuple[str, ...], chosen: Chosen, until: str, timeout: str | None) -> int:
+    """Wait until each JOB has ended, with the exit code of the first that did not succeed.
+
+    A sweep means all its trials. Options choose among the jobs that have not ended at this moment. Ctrl-C
+    stops the waiting and leaves the jobs alone.
+
+    \b
+    fusionq wait last
+    fusionq wait --queue night --timeout 8h
+    fusionq wait k3m9x2ab --until running
+    """
+    from fusionq.client.wait import wait_for_jobs
+
+    check_reference(jobs, chosen, "wait")
+    job_ids = _named(session, jobs) if jobs else chosen.ids(session, oldest_first=True, among=ACTIVE)
+    if not job_ids:
+        say("no active job matches")
+        return 0
+    try:
+        records = wait_for_jobs(
+            session.store, job_ids, until=Status(until), timeout_s=_seconds(timeout), tell=_say_state
+        )
+    except TimeoutError as error:
+        say(f"fusionq: {error}")
+        return EXIT_TIMEOUT
+    except KeyboardInterrupt:
+        say("\nthe jobs go on")
+        return EXIT_DETACHED
+    return next((code for record in records if record.outcome and (code := EXIT_CODES[record.outcome])), 0)
+
+
+def _named(session: Session, jobs: Sequence[str]) -> list[str]:
+    store = session.store
+    found = [store.jobs.find(job) for job in jobs]
+    ids = [
+        ids for job in found for ids in (store.sweeps.trial_ids(job) if store.sweeps.exists(job) else [job])
+    ]
+    return list(dict.fromkeys(ids))
+
+
+def _seconds(timeout: str | None) -> float | None:
+    """Raises UsageError for what is no duration."""
+    try:
+        return None if timeout is None else parse_duration(timeout)
+    except ValueError as error:
+        raise UsageError(f"--timeout: {error}") from None
+
+
+def _say_state(record: JobRecord) -> None:
+    why = f": {record.reason}" if record.reason and record.is_finished else ""
+    say(f"{record.name} ({record.id}) {coloured(record.state_word)}{why}")
