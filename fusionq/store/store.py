@@ -27,8 +27,9 @@ from fusionq.store.workers import Workers
 class Store:
     """Jobs, sweeps, blobs, streams, workers, queues and passes in one Redis."""
 
-    def __init__(self, client: Client, url: str = "") -> None:
+    def __init__(self, client: Client, url: str = "", embedded: EmbeddedRedis | None = None) -> None:
         scripts = Scripts(client)
+        self.embedded = embedded
         self._scripts = scripts
         self.redis = client
         self.url = url
@@ -49,8 +50,11 @@ class Store:
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """Connect to the Redis of the settings, starting the embedded one where none is named."""
-        url = redis_url(settings)
-        return cls(connect(url), url)
+        if settings.redis_url:
+            return cls(connect(settings.redis_url), settings.redis_url)
+        embedded = EmbeddedRedis(settings.home)
+        url = embedded.ensure_running()
+        return cls(connect(url, own_socket=True), url, embedded)
 
     def view(self) -> View:
         """What the planner looks at."""
