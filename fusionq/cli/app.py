@@ -136,7 +136,7 @@ def run(arguments: list[str] | None = None) -> None:
     session = Session()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that knows no … shows a ? there
+            _suit_terminal(stream)
     try:
         colour = False if os.environ.get("NO_COLOR") else None  # None: as the terminal can
         code = group.main(arguments, prog_name="fusionq", obj=session, color=colour, standalone_mode=False)
@@ -158,6 +158,12 @@ def run(arguments: list[str] | None = None) -> None:
     finally:
         session.close()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _suit_terminal(stream: io.TextIOWrapper) -> None:
+    """Write a ? for what the terminal cannot show. LC_ALL=C asks for ASCII, which Python overrides."""
+    wants_ascii = os.environ.get("LC_ALL") in ("C", "POSIX") and stream.isatty()
+    stream.reconfigure(encoding="ascii" if wants_ascii else stream.encoding, errors="replace")
 
 
 def _tell(error: Exception) -> int:

@@ -25,9 +25,29 @@ from fusionq.spec.record import JobRecord
 
 LEAST_JOBS = 3  # rows
 LEAST_LINES = 3  # of output
-LEAST_CURVES = 8  # lines; where there is less, all of it goes to the output
+LEAST_CURVES = 6  # lines; where there is less, all of it goes to the output
 MOST_CURVES = 16
+LOW = 30  # lines; a screen as low as this leaves most of them to the chosen job
 SIDE_BY_SIDE = 100  # columns from which two curves have room
+
+
+HELP = (
+    ("up, down (k, j)", "another job"),
+    ("Enter, l", "the output of the job on the whole screen, and back"),
+    ("c", "cancel the job, after a question"),
+    ("/", "only jobs whose name, id or state holds what you type; Esc shows all"),
+    ("?", "this help, and back"),
+    ("q, Ctrl-C", "leave; the jobs go on"),
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """What of the board is on the screen, and what stands at its foot."""
+
+    is_output: bool = False
+    is_help: bool = False
+    prompt: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,20 +60,25 @@ class _Section:
         return Layout(Group(_rule(self.title), self.body), size=1 + self.height)
 
 
-def screen_of(board: Board, width: int, height: int, note: str = "") -> Layout:
-    """For a terminal of this size; `note` says what is wrong at the moment."""
+def screen_of(board: Board, width: int, height: int, note: str = "", view: View = View()) -> Layout:
+    """Returns the picture for a terminal of this size; `note` says what is wrong at the moment."""
+    screen = Layout()
+    foot = Layout(_cut(Text(view.prompt) if view.prompt else Text(_keys(), style="dim")), size=1)
+    if view.is_help or view.is_output:
+        body = _help() if view.is_help else _output(board, height - 2)
+        screen.split_column(Layout(_head(board, note), size=1), Layout(body), foot)
+        return screen
     room = height - 2
     of_workers = _workers(board, width, most=max(2, room // 4))
     room -= 1 + of_workers.height
-    of_jobs = _jobs(board, width, most=max(LEAST_JOBS + 1, room // 2 - 1))
+    of_jobs = _jobs(board, width, most=max(LEAST_JOBS + 1, room // (2 if height > LOW else 4) - 1))
     room -= 1 + of_jobs.height
-    screen = Layout()
     screen.split_column(
         Layout(_head(board, note), size=1),
         of_workers.to_layout(),
         of_jobs.to_layout(),
         Layout(_chosen(board, width, room)),
-        Layout(Text(_keys(), style="dim"), size=1),
+        foot,
     )
     return screen
 
@@ -69,7 +94,23 @@ def _head(board: Board, note: str) -> Text:
 
 
 def _keys() -> str:
-    return "↑ ↓ another job   q leave" if can_draw() else "k j another job   q leave"
+    arrows = "↑ ↓" if can_draw() else "k j"
+    return f"{arrows} another job   Enter output   c cancel   / filter   ? help   q leave"
+
+
+def _help() -> RenderableType:
+    table = Table.grid(padding=(0, 3))
+    for keys, deed in HELP:
+        table.add_row(Text(keys, style="bold"), deed)
+    return Group(_rule("keys"), table)
+
+
+def _output(board: Board, height: int) -> RenderableType:
+    """The chosen job's last lines, as many as there is room for."""
+    if board.chosen is None:
+        return Group()
+    title = f"[bold]{escape(board.chosen.name)}[/] {board.chosen.id}"
+    return Group(_rule(title), *_last_lines(board.output, height - 1))
 
 
 def _rule(title: str) -> Rule:
@@ -107,7 +148,11 @@ def _workers(board: Board, width: int, most: int) -> _Section:
 def _jobs(board: Board, width: int, most: int) -> _Section:
     """As many as there is room for, the chosen one among them."""
     if not board.rows:
-        return _Section("jobs", _line("none yet; submit one: fusionq submit jobs/mnist.yaml"), 1)
+        return _Section(
+            "jobs",
+            _line("none match" if board.wanted else "none yet; submit one: fusionq submit job.yaml"),
+            1,
+        )
     ids = [row.id for row in board.rows]
     at = ids.index(board.chosen.id) if board.chosen and board.chosen.id in ids else 0
     first = max(0, min(at - (most - 1) // 2, len(ids) - (most - 1)))
@@ -136,6 +181,9 @@ def _chosen(board: Board, width: int, height: int) -> RenderableType:
     room = height - 1 - len(facts)
     height_of_curves = min(MOST_CURVES, room - LEAST_LINES)
     curves = _curves(board, width, height_of_curves)
+    if not curves and len(board.curves) > 1:
+        curves = [_line("[dim]no room for curves: make the terminal taller[/]")]
+        height_of_curves = 1
     lines = _last_lines(board.output, room - height_of_curves if curves else room)
     title = f"[bold]{escape(record.name)}[/] {record.id}"
     return Group(_rule(title), *facts, *curves, *lines)

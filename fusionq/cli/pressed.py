@@ -9,10 +9,14 @@ import termios
 import tty
 from types import TracebackType
 
-UP, DOWN, LEAVE = "up", "down", "leave"
+UP, DOWN, LEAVE, OUTPUT, CANCEL, FILTER, HELP = "up", "down", "leave", "output", "cancel", "filter", "help"
+ENTER, ESCAPE, ERASE = "enter", "escape", "erase"
 STEPS = {UP: -1, DOWN: 1}
 
-_KEYS = {"\x1b[A": UP, "\x1bOA": UP, "k": UP, "\x1b[B": DOWN, "\x1bOB": DOWN, "j": DOWN, "q": LEAVE}
+_ARROWS = {"\x1b[A": UP, "\x1bOA": UP, "\x1b[B": DOWN, "\x1bOB": DOWN}
+_EDITING = {"\r": ENTER, "\n": ENTER, "\x1b": ESCAPE, "\x7f": ERASE, "\x08": ERASE}
+_LETTERS = {"k": UP, "j": DOWN, "q": LEAVE, "l": OUTPUT, "c": CANCEL, "/": FILTER, "?": HELP}
+_KEYS = _ARROWS | _EDITING | _LETTERS
 
 
 class Keys:
@@ -20,6 +24,7 @@ class Keys:
 
     def __enter__(self) -> Keys:
         self._fd = sys.stdin.fileno()
+        self._unread = ""
         self._before = termios.tcgetattr(self._fd)
         self._wake_out, self._wake_in = os.pipe()
         tty.setcbreak(self._fd)
@@ -34,12 +39,18 @@ class Keys:
         """Whoever waits goes on. Of any thread."""
         os.write(self._wake_in, b"x")
 
-    def wait(self, longest_s: float) -> str:
-        """Up to the next key that means something, or `wake`. Returns the key, or ''."""
-        ready, _, _ = select.select([self._fd, self._wake_out], [], [], longest_s)
-        if self._wake_out in ready:
-            os.read(self._wake_out, 1024)
-        if self._fd not in ready:
-            return ""
-        # A key with a name comes as several characters, in one piece.
-        return _KEYS.get(os.read(self._fd, 16).decode(errors="replace"), "")
+    def wait(self, longest_s: float, *, is_typing: bool = False) -> str:
+        """Wait up to the next key, or `wake`. Returns the key's name, or ''; a letter itself while typing."""
+        if not self._unread:
+            ready, _, _ = select.select([self._fd, self._wake_out], [], [], longest_s)
+            if self._wake_out in ready:
+                os.read(self._wake_out, 1024)
+            if self._fd not in ready:
+                return ""
+            self._unread = os.read(self._fd, 1024).decode(errors="replace")
+        # A key with a name comes as several characters; who types fast, or pastes, sends many keys at once.
+        length = 3 if self._unread[:3] in _ARROWS else 1
+        pressed, self._unread = self._unread[:length], self._unread[length:]
+        if is_typing:
+            return (_ARROWS | _EDITING).get(pressed, pressed if pressed.isprintable() else "")
+        return _KEYS.get(pressed, "")

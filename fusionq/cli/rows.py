@@ -8,7 +8,7 @@ from fusionq.cli.bars import bar
 from fusionq.cli.session import Session
 from fusionq.cli.words import age, best_text, coloured, counts_text, duration, key_value_text, when
 from fusionq.queue.reasons import why_each
-from fusionq.spec.params import params_text
+from fusionq.spec.params import short_params_text
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
@@ -28,7 +28,22 @@ def _is_queued(row: JobRecord | SweepRecord) -> bool:
 
 
 HEADERS = ("ID", "NAME", "STATUS", "PROGRESS", "METRIC", "TIME", "LEFT", "GPU", "WORKER", "AGE", "NOTE")
-MAY_GO = ("GPU", "WORKER", "AGE", "TIME", ("NAME", 12), "LEFT", "METRIC", "PROGRESS")
+# On a narrow terminal: the note goes before the numbers do, since `status ID` and `why` have it whole.
+MAY_GO = (
+    ("NAME", 24),
+    ("NOTE", 30),
+    "GPU",
+    ("NOTE", 16),
+    ("NAME", 16),
+    "NOTE",
+    "WORKER",
+    "AGE",
+    ("NAME", 10),
+    "LEFT",
+    "TIME",
+    "PROGRESS",
+    "METRIC",
+)
 
 
 def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> None:
@@ -46,7 +61,7 @@ def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -
         table.append(
             [
                 row.id,
-                row.name if is_sweep or not row.params else params_text(row.params),
+                row.name if is_sweep or not row.params else short_params_text(row.params),
                 coloured(row.state_word),
                 f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else progress_text(row),
                 best_text(row) if is_sweep else metric_text(row),

@@ -28,8 +28,8 @@ _RESET = "\x1b[0m"
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[Cut] = ()) -> None:
     """Cells may be styled by `click.style`. In a pipe nothing is cut and nothing is coloured.
 
-    A narrow terminal cuts the last column, then does without those that `may_go`, in
-    their order (one with a number is cut to so many characters instead), then cuts the widest.
+    A narrow terminal does without the columns that `may_go`, in their order; one with a number is cut to so
+    many characters instead. The last column is cut first unless it is among them. Then the widest are cut.
     """
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     click.echo("\n".join(lines_of(headers, rows, may_go, room)))
@@ -97,16 +97,15 @@ def _total(widths: dict[int, int]) -> int:
 def _fit(widths: dict[int, int], room: int, may_go: Sequence[tuple[int, int]]) -> None:
     """Make the columns fit. The first is what people copy: it stays whole to the end."""
     last = max(widths, default=0)
-    for i, least in may_go:
-        surplus = _excess(widths, room) - max(0, widths[last] - LEAST)
-        if surplus <= 0:
+    cuts = list(may_go) if any(i == last for i, _ in may_go) else [(last, LEAST), *may_go]
+    for i, least in cuts:
+        excess = _excess(widths, room)
+        if excess <= 0:
             break
         if i in widths and least:
-            widths[i] = min(widths[i], max(least, widths[i] - surplus))
-        elif i != last:
+            widths[i] = min(widths[i], max(least, widths[i] - excess))
+        else:
             widths.pop(i, None)
-    if (excess := _excess(widths, room)) > 0 and widths[last] > LEAST:
-        widths[last] = max(LEAST, widths[last] - excess)
     _cut_widest(widths, room)
     while _excess(widths, room) > 0 and len(widths) > 1:
         widths.popitem()

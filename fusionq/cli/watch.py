@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionq.cli.cancel import REASON
 from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
 from fusionq.client.patience import RETRY_S, Patience
@@ -27,7 +29,8 @@ def watch(session: Session, job: str | None) -> None:
     """Show everything as it goes on, on the whole screen: workers, GPUs, the queue, and one job.
 
     Of the JOB, or of the one that was started last, there are curves and the last lines of its output.
-    The arrow keys turn to another one, q leaves; the jobs go on.
+    The arrow keys turn to another one, Enter shows its output, c cancels it, / filters, q leaves; the jobs go
+    on. ? lists the keys.
 
     \b
     fusionq watch
@@ -35,34 +38,46 @@ def watch(session: Session, job: str | None) -> None:
     """
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         raise click.UsageError("watch needs a terminal; in a pipe: fusionq status --json")
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        raise click.UsageError(
+            f"watch moves the cursor, which a terminal with TERM={os.environ.get('TERM', '')} cannot; "
+            "as plain text: fusionq status"
+        )
     from fusionq.client.board import Board
 
     board = Board(session.store, session.store.jobs.find_job(job) if job else "")
+
+    def cancel(job_id: str) -> None:
+        session.store.jobs.cancel(job_id, REASON)
+        session.ask_for_pass()
+
     try:
-        _show(board)
+        _show(board, cancel)
     except KeyboardInterrupt:
         pass  # as good a way to leave as q
 
 
-def _show(board: Board) -> None:
+def _show(board: Board, cancel: Callable[[str], None]) -> None:
     """Until somebody leaves. Raises StoreUnavailableError after a minute without Redis."""
     from rich.console import Console
     from rich.live import Live
 
     from fusionq.cli.board_screen import screen_of
-    from fusionq.cli.pressed import LEAVE, STEPS, Keys
+    from fusionq.cli.pressed import Keys
+    from fusionq.cli.watch_controls import Controls
 
     console = Console(highlight=False)
+    controls = Controls(board, cancel)
     with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         news = News(board, keys.wake)
         while True:
-            live.update(screen_of(board, *console.size, note=news.trouble()), refresh=True)
+            screen = screen_of(board, *console.size, note=news.trouble(), view=controls.view)
+            live.update(screen, refresh=True)
             drawn_at = time.monotonic()
-            key = keys.wait(FRAME_S)
-            if key == LEAVE:
-                return
-            if key in STEPS:
-                news.choose(STEPS[key])
+            if key := keys.wait(FRAME_S, is_typing=controls.is_typing):
+                news.press(controls.press, key)
+                if controls.is_over:
+                    return
             else:
                 time.sleep(max(0.0, drawn_at + LEAST_FRAME_S - time.monotonic()))
 
@@ -84,10 +99,10 @@ class News:
             raise error
         return f"{error}; trying again" if error else ""
 
-    def choose(self, step: int) -> None:
-        """Turn to another job; without Redis to none."""
+    def press(self, act: Callable[[str], None], key: str) -> None:
+        """Do what a key stands for, as far as that goes without Redis."""
         try:
-            self._board.choose(step)
+            act(key)
         except StoreUnavailableError as error:
             self._error = error
 

@@ -45,6 +45,7 @@ class Board:
         self._own: Mapping[str, str] = {}
         self._once = Once()
         self._progress_at = self._workers_at = 0.0
+        self.wanted = ""  # what the name, the id or the state of a shown job holds
         self.rows: list[JobRecord] = []
         self.reasons: dict[str, str] = {}
         self.workers: list[WorkerRecord] = []
@@ -81,6 +82,17 @@ class Board:
             self._is_pinned = True
             self._turn_to(self.rows[min(max(0, at + step), len(ids) - 1)])
 
+    def filter_by(self, wanted: str) -> None:
+        """Show only the jobs whose name, id or state holds this text. Raises StoreUnavailableError."""
+        with self._lock:
+            if wanted != self.wanted:
+                self.wanted = wanted
+                self._read_all()
+
+    def _is_wanted(self, record: JobRecord) -> bool:
+        wanted = self.wanted.lower()
+        return any(wanted in text.lower() for text in (record.name, record.id, record.state_word))
+
     @property
     def curves(self) -> Metrics:
         """What the chosen job measured by epoch, or within its first one."""
@@ -103,7 +115,7 @@ class Board:
         ended = sorted(
             (record for record in others if record.is_finished), key=lambda record: -record.finished_at
         )
-        self.rows = [*active, *queued, *waiting, *ended]
+        self.rows = [row for row in (*active, *queued, *waiting, *ended) if self._is_wanted(row)]
         self.reasons = why_each(store, [record.id for record in queued]) if queued else {}
         self.workers = store.workers.all()
         self.tally = store.queues.tally()

@@ -37,6 +37,7 @@ HELPERS = {
     "selecting",
     "session",
     "tables",
+    "watch_controls",
     "watching",
     "words",
     "worker_tables",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
+from fusionq.cli.curves import draw, even_ticks, tick_texts
 from tests.cli.conftest import Cli
 from tests.cli.jobs import queued
 
@@ -57,14 +59,14 @@ class TestWithTwoJobs:
 
     def test_train_and_test_of_one_job_lie_in_one_picture(self, cli: Cli):
         drawn = cli("metrics", "aaa", "--plot").out
-        assert drawn.count("┌") == 2  # the loss, and the accuracies together
+        assert drawn.count("└") == 2  # the loss, and the accuracies together
         assert "train" in drawn
         assert "test" in drawn
         assert "\x1b" not in drawn
 
     def test_several_jobs_lie_over_each_other(self, cli: Cli):
         drawn = cli("metrics", "aaa", "bbb", "--plot", "-k", "test_accuracy").out
-        assert drawn.count("┌") == 1
+        assert drawn.count("└") == 1
         assert "aaa" in drawn
         assert "bbb" in drawn
 
@@ -83,3 +85,33 @@ def test_a_job_that_has_measured_nothing_says_so(cli: Cli, store):
     assert done.err == "tiny (aaa) is queued and has measured nothing yet\n"
     assert cli("metrics", "aaa", "--plot").out == ""
     assert cli("metrics", "nothing").code == 3
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "texts"),
+    [
+        (0.36, 1.83, 5, ["0.5", "1.0", "1.5"]),
+        (0.0123, 0.0171, 4, ["0.014", "0.016"]),
+        (1, 20, 8, ["5", "10", "15", "20"]),
+        (0.5, 0.5, 4, ["0.500"]),
+    ],
+)
+def test_ticks_are_even_and_round(low: float, high: float, most: int, texts: list[str]):
+    assert tick_texts(even_ticks(low, high, most)) == texts
+
+
+def test_epochs_are_whole():
+    assert tick_texts(even_ticks(1, 3, 8, least_step=1.0)) == ["1", "2", "3"]
+
+
+def test_a_picture_stands_on_the_background_of_the_terminal():
+    lines = {"train": ([1.0, 2.0], [0.5, 0.25]), "test": ([1.0, 2.0], [0.5, 0.5])}
+    drawn = draw("loss", lines, 60, 8, is_colourful=True)
+    assert not re.search(r"\x1b\[(4[0-9]|10[0-7])m|\x1b\[48", drawn)
+    assert len(drawn.splitlines()) == 8
+    assert "train" in drawn.splitlines()[0]
+
+
+def test_a_level_line_and_a_single_point_can_be_drawn():
+    assert draw("lr", {"lr": ([1.0], [0.1])}, 40, 6, is_colourful=False)
+    assert draw("lr", {"lr": ([1.0, 2.0], [0.0, 0.0])}, 40, 6, is_colourful=False)

@@ -68,9 +68,9 @@ def test_its_trials_are_listed_on_request(cli: Cli, store: Store, sweep: str):
     assert f"best       test_accuracy 0.75 ({sweep}-2): optimizer.lr=0.01" in done.out
     rows = [line.split() for line in done.out.splitlines() if line.startswith(f"{sweep}-")]
     assert [row[:3] for row in rows] == [
-        [f"{sweep}-1", "optimizer.lr=0.1", "queued"],
-        [f"{sweep}-2", "optimizer.lr=0.01", "succeeded"],
-        [f"{sweep}-3", "optimizer.lr=0.001", "queued"],
+        [f"{sweep}-1", "lr=0.1", "queued"],
+        [f"{sweep}-2", "lr=0.01", "succeeded"],
+        [f"{sweep}-3", "lr=0.001", "queued"],
     ]
     assert f"fusionq cancel {sweep}" in done.err
     assert cli("status", sweep, "-q").out.split() == [f"{sweep}-{k}" for k in (1, 2, 3)]

@@ -7,7 +7,7 @@ import sys
 import click
 import pytest
 
-from fusionq.cli import tables
+from fusionq.cli import rows, tables
 
 HEADERS = ["ID", "NAME", "AGE", "NOTE"]
 ROWS = [["abcdefgh", "digits", "1m 20s", "x" * 300], ["ijklmnop", click.style("mnist", fg="red"), "2s", ""]]
@@ -58,3 +58,23 @@ def test_what_is_cut_keeps_its_colour_to_itself(monkeypatch: pytest.MonkeyPatch)
 def test_wide_characters_take_two_cells_and_none_breaks_a_line():
     (_, *lines) = tables.lines_of(["ID", "NOTE"], [["漢字", "a\nb\x1b[2Jc"], ["abcd", "next"]])
     assert lines == ["漢字  a b [2Jc", "abcd  next"]
+
+
+@pytest.mark.parametrize(("columns", "kept"), [(100, "METRIC TIME LEFT AGE"), (80, "METRIC TIME")])
+def test_of_the_table_of_jobs_the_note_goes_before_the_numbers(columns: int, kept: str):
+    row = [
+        "abcdefgh",
+        "n" * 98,
+        "succeeded",
+        "ep 20/20 100 %",
+        "best top1 0.97",
+        "1m 20s",
+        "2m 05s",
+        "",
+        "box",
+    ]
+    (head, line) = tables.lines_of(rows.HEADERS, [[*row, "3d 2h", "x" * 300]], rows.MAY_GO, columns)
+    assert set(kept.split()) <= set(click.unstyle(head).split())
+    assert len(click.unstyle(head)) <= columns
+    assert len(line) <= columns
+    assert line.startswith("abcdefgh  nnnnnnnnn")

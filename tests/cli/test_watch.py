@@ -24,6 +24,7 @@ from fusionq.store.store import Store
 from tests.cli.conftest import Cli
 from tests.cli.jobs import finished, queued, serving, started
 from tests.cli.test_status import PROGRESS
+from tests.support import wait_until
 
 SIZES = [(50, 12), (80, 24), (120, 40), (200, 50)]
 LONG_S = 30.0
@@ -67,6 +68,7 @@ def test_a_full_board_fills_the_screen_and_no_more(busy: Store, width: int, heig
     assert len(lines) == height
     assert "1 running" in lines[0]
     assert "another job" in lines[-1]
+    assert any("curves" in line or "└" in line for line in lines) or height < 24
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -174,6 +176,38 @@ def test_the_arrow_keys_turn_to_another_job(terminal: Terminal):
     terminal.await_text("tiny later")
     terminal.press("k")
     terminal.await_text("mnist [bold] train")
+
+
+def test_the_output_fills_the_screen_and_help_lists_the_keys(terminal: Terminal):
+    terminal.press("\r")
+    terminal.await_text("last [line]")
+    terminal.press("?")
+    terminal.await_text("the output of the job on the whole screen")
+    terminal.press("\x1b")
+    terminal.await_text("workers")
+
+
+def test_a_job_is_cancelled_after_a_question(terminal: Terminal, store: Store):
+    terminal.press("\x1b[B")
+    terminal.await_text("tiny later")
+    terminal.press("c")
+    terminal.await_text("cancel tiny (later)? y/n")
+    terminal.press("n")
+    terminal.press("c")
+    terminal.press("y")
+    wait_until(lambda: store.jobs.get("later").outcome, timeout_s=LONG_S)
+    assert store.jobs.get("train").outcome is None
+
+
+def test_what_is_typed_filters_the_jobs(terminal: Terminal):
+    terminal.press("/")
+    terminal.await_text("filter:")
+    for letter in "later":
+        terminal.press(letter)
+    terminal.await_text("filter: later")
+    terminal.press("\r")
+    terminal.press("\x1b[B")
+    terminal.await_text("tiny later")
 
 
 def test_ctrl_c_leaves_too(terminal: Terminal):
