@@ -19,6 +19,7 @@ from fusionq.spec.verdict import Verdict
 _MODULE = "fusionq.engine.checking"
 # Shapes need no GPU, and a thread per core helps nobody here.
 _ENVIRON = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+LONGEST_S = 600.0
 
 
 def is_possible() -> bool:
@@ -36,7 +37,12 @@ class DeepCheck:
         self._count = 0
 
     def start(
-        self, specs: Sequence[JobSpec], workdir: Path, data_root: Path | None, path: Sequence[Path] = ()
+        self,
+        specs: Sequence[JobSpec],
+        workdir: Path,
+        data_root: Path | None,
+        path: Sequence[Path] = (),
+        timeout_s: float = LONGEST_S,
     ) -> None:
         """Begin; returns at once. `path` are more folders to import the user's modules from."""
         self._count = len(specs)
@@ -45,6 +51,7 @@ class DeepCheck:
             "workdir": str(workdir.absolute()),
             "path": [str(folder) for folder in path],
             "data_root": str(data_root) if data_root else None,
+            "timeout_s": timeout_s,
         }
         # Files and not pipes: neither side ever waits for the other to read.
         self._answer, self._said = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115

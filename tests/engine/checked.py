@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+import tempfile
 from typing import Any
 
 import torch
@@ -159,6 +162,45 @@ class Drawing(TensorDataset):
     def __init__(self) -> None:
         OPENED.append("drawing")
         super().__init__(torch.rand(300, 64), torch.randint(10, (300,)))
+
+
+@functools.cache
+def vocabulary() -> Tensor:
+    """What a user's code makes once, whoever asks first."""
+    return torch.arange(64)
+
+
+def sized_by_vocabulary() -> nn.Module:
+    return nn.Linear(len(vocabulary()), 10)
+
+
+def vocabulary_data() -> TensorDataset:
+    return TensorDataset(vocabulary().expand(144, 64) / 64, torch.zeros(144, dtype=torch.long))
+
+
+class OneFile(Dataset):
+    """Reads its samples one after the other from a file that it holds open, and counts them itself."""
+
+    def __init__(self, size: int = 144) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        self._file.write(bytes(range(size)))
+        self._file.seek(0)
+        self.size, self.read = size, 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        (number,) = self._file.read(1)
+        assert number == self.read
+        self.read += 1
+        return torch.full((64,), float(number)), 1
+
+
+class Dies(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(64, 10)
+        os._exit(9)
 
 
 class Stream(IterableDataset):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 
 from fusionq.engine.checking import check_first
+from fusionq.engine.checking.child import NoAnswerError, run_in_child
 from fusionq.engine.job import Job, run_job
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import CheckError
@@ -94,3 +97,68 @@ def test_data_that_draws_when_it_is_opened_is_the_same_in_every_attempt(tmp_path
 def test_no_device_is_touched(tmp_path: Path):
     check_first(job(job_spec(), tmp_path))
     assert not torch.cuda.is_initialized()
+
+
+# --- what the check leaves behind --------------------------------------------------------------------
+
+
+def test_what_a_users_code_keeps_is_not_made_by_the_check(tmp_path: Path):
+    checked.vocabulary.cache_clear()
+    names = (
+        f"model={{_target_: {HERE}.sized_by_vocabulary}}",
+        f"data.train={{_target_: {HERE}.vocabulary_data}}",
+        f"trainer={{_target_: {HERE}.OwnTrainer}}",  # else its data is opened before the model is made
+    )
+    opened = check_first(job(job_spec(*DRAWING, *names), tmp_path))
+    assert (opened, checked.vocabulary.cache_info().currsize) == ({}, 0)
+    assert attempt(job_spec(*DRAWING, *names), tmp_path)
+    assert checked.vocabulary().device.type == "cpu"
+
+
+def test_a_file_that_the_data_holds_open_keeps_its_position(tmp_path: Path):
+    spec = job_spec(*DRAWING, f"data.train={{_target_: {HERE}.OneFile}}")
+    dataset = check_first(job(spec, tmp_path))["train"]
+    assert (dataset.read, float(dataset[0][0][0])) == (0, 0.0)
+
+
+def test_a_check_that_dies_refuses_nothing(tmp_path: Path):
+    assert check_first(job(job_spec(f"model={{_target_: {HERE}.Dies}}"), tmp_path)) == {}
+
+
+def test_a_check_that_hangs_is_ended(tmp_path: Path):
+    with pytest.raises(NoAnswerError, match="longer than 0"):
+        run_in_child(threading.Event().wait, 0.01)
+    with pytest.raises(NoAnswerError, match="cancelled"):
+        run_in_child(threading.Event().wait, 600, lambda: True)
+
+
+def test_the_child_has_no_hold_on_our_connections_and_output(capfd: pytest.CaptureFixture[str]):
+    ours, theirs = socket.socketpair()
+
+    def work() -> list[str]:
+        print("not to be seen")
+        try:
+            theirs.sendall(b"x")
+        except OSError as error:
+            return [type(error).__name__, str(torch.get_num_threads())]
+        return []
+
+    with ours, theirs:
+        assert run_in_child(work, 60) == ["OSError", "1"]
+        ours.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            ours.recv(1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_parallel_operation_before_does_not_hang_the_child():
+    def multiply() -> float:
+        return float((torch.ones(600, 600) @ torch.ones(600, 600)).sum())
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert run_in_child(multiply, 60) == multiply()
+        assert run_in_child(multiply, 60) == multiply()
+    finally:
+        torch.set_num_threads(threads)

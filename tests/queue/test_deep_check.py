@@ -61,11 +61,32 @@ class Hanging(Flat):
         open("reached", "w").close()
         time.sleep(600)
 
+MADE = []
+
+class Counting(Flat):
+    def __init__(self):
+        super().__init__()
+        MADE.append(1)
+        assert len(MADE) == 1
+
+def Wide():
+    import wide
+    return wide.model()
+
 class Threading(Flat):
     def __init__(self):
         super().__init__()
         import threading
         threading.Thread(target=time.sleep, args=(600,)).start()
+"""
+WIDE = """
+import os
+from torch import nn
+
+WIDTH = int(os.environ["WIDTH"])
+
+def model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(WIDTH, 10))
 """
 
 
@@ -74,6 +95,7 @@ def workdir(tmp_path: Path) -> Path:
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "random.py").write_text("raise RuntimeError('the wrong module')")
     (tmp_path / "leaving.py").write_text("import sys; sys.exit(1)")
+    (tmp_path / "wide.py").write_text(WIDE)
     (tmp_path / "broken.py").write_text("1 / 0")
     return tmp_path
 
@@ -109,9 +131,24 @@ def test_a_module_that_leaves_or_fails_is_a_problem(workdir: Path):
     assert other.problems == [(("model",), "model: importing broken.x: ZeroDivisionError: division by zero")]
 
 
-def test_a_process_that_dies_is_a_note_for_every_job(workdir: Path):
-    verdicts = check(workdir, spec("Flat"), spec("Dying"))
-    assert verdicts == [Verdict(notes=["the deep check ended without an answer (about to die)"])] * 2
+def test_a_process_that_dies_is_a_note_for_its_job_alone(workdir: Path):
+    flat, dying = check(workdir, spec("Flat"), spec("Dying"))
+    assert flat.notes == []
+    said = "it ended without an answer (about to die)"
+    assert dying == Verdict(notes=[f"the deep check gave no answer: {said}"])
+
+
+def test_what_one_job_keeps_no_other_job_finds(workdir: Path):
+    assert [verdict.problems for verdict in check(workdir, spec("Counting"), spec("Counting"))] == [[], []]
+
+
+def test_a_job_is_checked_in_its_environment(workdir: Path):
+    wide = spec("Wide").model_copy(update={"env": {"WIDTH": "64"}})
+    narrow = spec("Wide").model_copy(update={"env": {"WIDTH": "63"}})
+    first, second, third = check(workdir, wide, narrow, spec("Wide"))
+    assert first.problems == []
+    assert "takes 63 features" in second.problems[0][1]
+    assert "KeyError: 'WIDTH'" in third.problems[0][1]
 
 
 def test_one_that_hangs_is_ended(workdir: Path):

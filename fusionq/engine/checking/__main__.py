@@ -1,7 +1,7 @@
 """The deep check as a process of its own, for the command line, which never imports torch.
 
-Reads {"jobs": [{"spec": {…}}, …], "workdir": "…", "path": […], "data_root": "…" or null} from stdin and
-writes {"verdicts": […], "took_s": …} to stdout. Whatever a user's code prints goes to stderr.
+Reads {"jobs": [{"spec": {…}}, …], "workdir": "…", "path": […], "data_root": "…" or null, "timeout_s": …} from
+stdin and writes {"verdicts": […], "took_s": …} to stdout.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
     with os.fdopen(answer, "w", encoding="utf-8") as handle:
         handle.write(text)
     sys.stderr.flush()
-    os._exit(0)  # what a user's code has left behind, such as a thread, must not keep us
+    os._exit(0)
 
 
 def _take_stdout() -> int:
@@ -40,28 +40,19 @@ def _take_stdout() -> int:
 
 
 def _verdicts(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    workdir = Path(asked["workdir"])
     root = Path(asked["data_root"]) if asked.get("data_root") else None
+    workdir = Path(asked["workdir"])
     try:
         # Before the user's folder is on the path: a random.py in it is for the user alone.
-        from fusionq.engine.checking import check_deeply
+        from fusionq.engine.checking.many import check_many
+
+        specs = [parse_job(job["spec"]) for job in asked["jobs"]]
+        path = [str(workdir), *asked.get("path", [])]
+        return check_many(specs, workdir, path, root, asked["timeout_s"])
     except Exception as error:
-        return [_ended_early(error) for _ in asked["jobs"]]
-    sys.path[:0] = [str(workdir), *asked.get("path", [])]
-    if workdir.is_dir():
-        os.chdir(workdir)
-    verdicts = []
-    for job in asked["jobs"]:
-        try:
-            verdicts.append(check_deeply(parse_job(job["spec"]), workdir, root).to_data())
-        except BaseException as error:
-            verdicts.append(_ended_early(error))
-    return verdicts
-
-
-def _ended_early(error: BaseException) -> dict[str, Any]:
-    text = " ".join(str(error).split())[:300]
-    return Verdict(notes=[f"the check ended early ({type(error).__name__}: {text})"]).to_data()
+        text = " ".join(str(error).split())[:300]
+        note = f"the check ended early ({type(error).__name__}: {text})"
+        return [Verdict(notes=[note]).to_data() for _ in asked["jobs"]]
 
 
 if __name__ == "__main__":

@@ -2,69 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fusionq.engine.base_model import BaseModel
 from fusionq.engine.build import find_target
 from fusionq.engine.checking.batch import Batch, batch_of
 from fusionq.engine.checking.blocks import DATA_KEYS, model_block
 from fusionq.engine.checking.building import Builder, PlacedError, one_line
+from fusionq.engine.checking.child import hide_gpus
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.footprint import estimate
 from fusionq.engine.checking.kinds import check_kinds
 from fusionq.engine.checking.losses import is_of_torch, small_loss
 from fusionq.engine.checking.measures import Measures
+from fusionq.engine.checking.opening import Openings
 from fusionq.engine.checking.rehearsal import Rehearsal, Rehearsing
 from fusionq.engine.checking.samples import Samples, Steps
 from fusionq.engine.checking.targets import Targets, check_targets
+from fusionq.engine.checking.trainers import sends_batches
 from fusionq.engine.checking.unchanged import unchanged
-from fusionq.engine.standard_model import StandardModel
 from fusionq.spec.job import JobSpec
 from fusionq.spec.units import format_bytes
 from fusionq.spec.verdict import Verdict
 
-_HOOKS = ("__init__", "__train_func__", "__eval_function__", "__predict_func__")
 
-
-@dataclass(frozen=True)
-class Checked:
-    """The verdict, and the data sets that had to be opened for it, by their key in `data`."""
-
-    verdict: Verdict
-    opened: dict[str, Any]
-
-
-def check_deeply(spec: JobSpec, workdir: Path, data_root: Path | None) -> Verdict:
+def check_deeply(
+    spec: JobSpec, workdir: Path, data_root: Path | None, opened: Openings | None = None
+) -> Verdict:
     """What would end this job, as far as it can be told without training it.
 
-    Downloads nothing, writes nothing, uses no GPU, and leaves torch and the random numbers as they were.
+    Downloads nothing, writes nothing, uses no GPU, and leaves torch and the random numbers as they were. It
+    builds the user's objects with tensors that hold no numbers, which their code may keep: `run_in_child`.
     """
-    return check(spec, workdir, data_root).verdict
-
-
-def check(spec: JobSpec, workdir: Path, data_root: Path | None) -> Checked:
-    """`check_deeply`, for whoever goes on with the opened data sets."""
     with unchanged(workdir):
-        checking = _Checking(spec, data_root)
+        checking = _Checking(spec, data_root, opened or {})
         try:
             checking.run()
         except Exception as error:  # a job must never be refused because the check itself is at fault
             checking.findings.note(f"the check ended early ({one_line(error)})")
         findings = checking.findings
-        return Checked(Verdict(findings.problems, findings.notes, checking.estimate), checking.opened)
+        return Verdict(findings.problems, findings.notes, checking.estimate)
 
 
 class _Checking:
-    def __init__(self, spec: JobSpec, data_root: Path | None) -> None:
+    def __init__(self, spec: JobSpec, data_root: Path | None, opened: Openings) -> None:
         self.findings = Findings()
         self.estimate: dict[str, Any] = {}
-        self.opened: dict[str, Any] = {}
         self._spec = spec
         self._data_root = data_root
+        self._opened = opened
         self._targets: Targets = {}
         self._measures: Measures | None = None
 
@@ -94,10 +82,10 @@ class _Checking:
     def _batches(self) -> list[Batch]:
         """The forms of batch that the model will meet, the first to train with; [] where none is known."""
         steps = self._steps()
-        if steps is None or not self._can_send():
+        if steps is None or not sends_batches(self._spec, self._targets, self.findings):
             return []
         augment, transform = steps
-        samples = Samples(self._spec, self._targets, self._data_root, self.findings)
+        samples = Samples(self._spec, self._targets, self._data_root, self._opened, self.findings)
         keys = DATA_KEYS if self._spec.task == "train" else ("test",)
         batches: list[Batch] = []
         for i, key in enumerate(keys):
@@ -110,7 +98,6 @@ class _Checking:
                 batches.append(batch)
             if not batches:
                 break  # nothing is known of the training data
-        self.opened = samples.opened
         return batches
 
     def _collate(self) -> Any:
@@ -139,18 +126,6 @@ class _Checking:
                 return None
         return found[0], found[1]
 
-    def _can_send(self) -> bool:
-        """Whether what a trainer does with a batch is known, and no mistake stands before it."""
-        trainer = self._targets.get(("trainer",))
-        if not (isinstance(trainer, type) and issubclass(trainer, BaseModel)):
-            return False
-        if self.findings.is_wrong("data", "collate_fn") or model_block(self._spec) is None:
-            return False
-        if any(getattr(trainer, hook) is not getattr(StandardModel, hook) for hook in _HOOKS):
-            self.findings.note(f"trainer: {trainer.__name__} has hooks of its own; shapes were not checked")
-            return False
-        return True
-
     def _is_pair(self, batch: Batch, key: str) -> bool:
         if self._spec.task == "predict" or (isinstance(batch.parts, tuple | list) and len(batch.parts) == 2):
             return True
@@ -165,6 +140,7 @@ class _Checking:
         target = self._targets.get(("loss",))
         if self._spec.task != "train" or not is_of_torch(target) or self.findings.is_wrong("loss"):
             return
+        hide_gpus()  # a gradient asks torch how many there are
         outputs = targets = num_classes = None
         if batches and done.outputs:
             outputs, num_classes = done.outputs[0], batches[0].num_classes

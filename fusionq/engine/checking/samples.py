@@ -17,10 +17,9 @@ from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.kinds import check_dataset
 from fusionq.engine.checking.known import Known, known_form
 from fusionq.engine.checking.numberless import only_lacks_numbers
+from fusionq.engine.checking.opening import Openings, open_dataset
 from fusionq.engine.checking.targets import Targets
 from fusionq.engine.data.digits import Digits
-from fusionq.engine.data.sources import open_present
-from fusionq.errors import EngineError
 from fusionq.spec.job import JobSpec
 from fusionq.spec.reader import Path_, dotted
 
@@ -41,13 +40,15 @@ class Sample:
 
 
 class Samples:
-    """Gives samples; `opened` holds the data sets that it had to open, for whoever needs them next."""
+    """Gives samples, of the data sets that are open already or out of those that it opens itself."""
 
-    def __init__(self, spec: JobSpec, targets: Targets, data_root: Path | None, findings: Findings) -> None:
-        self.opened: dict[str, Any] = {}
+    def __init__(
+        self, spec: JobSpec, targets: Targets, data_root: Path | None, opened: Openings, findings: Findings
+    ) -> None:
         self._spec = spec
         self._targets = targets
         self._data_root = data_root
+        self._opened = opened
         self._findings = findings
 
     def of(self, key: str, steps: Steps, *, may_open: bool) -> Sample | None:
@@ -77,11 +78,9 @@ class Samples:
         return Sample((picture, 0), known.num_classes)
 
     def _of_opened(self, key: str, place: Path_) -> Sample | None:
-        try:
-            dataset = open_present(
-                getattr(self._spec.data, key), dotted(place), self._data_root, self._spec.train.seed
-            )
-        except (EngineError, SystemExit) as error:
+        opening = self._opened.get(key) or open_dataset(self._spec, key, self._data_root)
+        dataset, error = opening.dataset, opening.error
+        if error is not None:
             cause = error.__cause__ or error
             if isinstance(cause, RuntimeError | SystemExit) or only_lacks_numbers(cause):
                 self._findings.note(f"{dotted(place)}: it cannot be opened here; shapes were not checked")
@@ -91,7 +90,6 @@ class Samples:
         if dataset is None:
             self._findings.note(f"{dotted(place)}: the data is not on this machine; shapes were not checked")
             return None
-        self.opened[key] = dataset
         check_dataset(dataset, place, self._findings)
         if self._findings.is_wrong(*place):
             return None

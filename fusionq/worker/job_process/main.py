@@ -55,7 +55,7 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
         wire.send(channel, event.to_json())
 
     job = prepare(orders)
-    opened = check_first(job)  # before the GPU is touched
+    opened = check_first(job, lambda: stop.requested)  # before the GPU is touched
     if orders["processes"] > 1 or orders["nodes"] > 1:
         return lead(job, opened, orders, channel, stop)
     keep_to_share(orders["gpu_memory"])
