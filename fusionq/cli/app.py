@@ -13,6 +13,7 @@ import click
 import fusionq
 from fusionq.cli.session import Session, common_options
 from fusionq.errors import EXIT_OTHER, FusionqError
+from fusionq.spec.printable import one_line, printable, text_of
 from fusionq.spec.states import EXIT_DETACHED
 
 # The verb, its module, and its line in the help: listing them must not import them.
@@ -144,6 +145,7 @@ def run(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as error:
+        error.message = printable(error.message)
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -168,8 +170,8 @@ def _suit_terminal(stream: io.TextIOWrapper) -> None:
 
 def _tell(error: Exception) -> int:
     if isinstance(error, FusionqError):
-        click.echo(error.full(), err=True)
+        click.echo(printable(error.full()), err=True)
         return error.exit_code
-    words = " ".join(str(error).split())
+    words = one_line(text_of(error))
     click.echo(f"fusionq: unexpected {type(error).__name__}: {words}; --debug shows where", err=True)
     return EXIT_OTHER

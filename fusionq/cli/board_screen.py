@@ -19,6 +19,7 @@ from fusionq.cli.bars import can_draw
 from fusionq.cli.curves import draw, lines_by_title
 from fusionq.cli.folding import Folder
 from fusionq.cli.tables import Cut, lines_of
+from fusionq.cli.terminal_text import coloured_line
 from fusionq.cli.words import COLOURS, duration, values_text
 from fusionq.client.board import Board
 from fusionq.spec.record import JobRecord
@@ -223,4 +224,4 @@ def _curves(board: Board, width: int, height: int) -> list[RenderableType]:
 def _last_lines(output: str, number: int) -> list[Text]:
     folder = Folder()
     lines = (folder.feed(output) + folder.end()).splitlines()
-    return [_cut(Text.from_ansi(line)) for line in lines[-number:]] if number > 0 else []
+    return [_cut(Text.from_ansi(coloured_line(line))) for line in lines[-number:]] if number > 0 else []

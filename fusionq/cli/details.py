@@ -9,6 +9,7 @@ import click
 from fusionq.cli.folding import Folder
 from fusionq.cli.rows import job_note, left_text, print_rows, progress_text, reasons_of
 from fusionq.cli.session import Session
+from fusionq.cli.terminal_text import coloured_line
 from fusionq.cli.words import best_text, coloured, counts_text, duration, end_facts, say, values_text
 from fusionq.spec.failures import next_step
 from fusionq.spec.params import params_text
@@ -16,6 +17,7 @@ from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome
 
 LAST_LINES = 12
+LONGEST_LINE = 500  # characters of each; `logs` prints them whole
 
 
 def print_sweep(session: Session, sweep: SweepRecord) -> None:
@@ -117,7 +119,7 @@ def _print_last_lines(session: Session, record: JobRecord) -> None:
     if lines:
         click.echo("  last lines of its log:")
         for line in lines:
-            click.echo(f"    {line}")
+            click.echo(f"    {coloured_line(line[:LONGEST_LINE])}")
 
 
 def _say_next(record: JobRecord) -> None:
@@ -134,7 +136,7 @@ def _print_facts(title: str, facts: list[tuple[str, str]]) -> None:
     click.echo(click.style(title, bold=True))
     for name, text in facts:
         if text:
-            click.echo(f"  {name:10} {text}")
+            click.echo(f"  {name:10} {coloured_line(text)}")
 
 
 def _time(seconds: float) -> str:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from fusionq.cli.folding import folder_for_stdout
+from fusionq.cli.terminal_text import TerminalText, coloured_line
 from fusionq.cli.words import say, values_text
 from fusionq.client.follow import Watcher
 from fusionq.errors import StoreUnavailableError
@@ -23,6 +24,7 @@ class Live(Watcher):
     def __init__(self) -> None:
         self._rest = ""
         self._folder = folder_for_stdout()
+        self._text = TerminalText()
         self._progress: Any = None
         self._task: Any = None
         if sys.stderr.isatty():
@@ -41,7 +43,7 @@ class Live(Watcher):
             sys.stdout.write(self._folder.end())
             sys.stdout.flush()
         if self._rest:
-            self._print(self._rest + "\n")
+            self._print(coloured_line(self._rest) + "\n")
         if self._progress is not None:
             self._progress.stop()
 
@@ -51,13 +53,13 @@ class Live(Watcher):
             sys.stdout.flush()
             return
         if self._progress is None:
-            sys.stdout.write(text)
+            sys.stdout.write(self._text.feed(text))
             sys.stdout.flush()
             return
         # Whole lines only: the bar is drawn again beneath whatever is printed.
         *lines, self._rest = (self._rest + text).split("\n")
         if lines:
-            self._print("\n".join(lines) + "\n")
+            self._print("\n".join(map(coloured_line, lines)) + "\n")
 
     def on_point(self, point: dict[str, Any]) -> None:
         if self._progress is None:

@@ -13,6 +13,7 @@ import click
 from fusionq.cli.completing import complete_job
 from fusionq.cli.folding import folder_for_stdout
 from fusionq.cli.session import Session, verb
+from fusionq.cli.terminal_text import TerminalText
 from fusionq.cli.words import say, say_end
 from fusionq.errors import NotFoundError, UsageError
 from fusionq.spec.paths import RunPaths
@@ -162,18 +163,17 @@ def _beginning(record: JobRecord, end: int) -> Iterator[str]:
 
 
 class _Out:
-    """Stdout; in a pipe with its bars folded."""
+    """Stdout; in a pipe with its bars folded, on a terminal without what would harm it."""
 
     def __init__(self) -> None:
-        self._folder = folder_for_stdout()
+        self._text = folder_for_stdout() or TerminalText()
 
     def write(self, text: str) -> None:
-        sys.stdout.write(text if self._folder is None else self._folder.feed(text))
+        sys.stdout.write(self._text.feed(text))
         sys.stdout.flush()
 
     def end(self) -> None:
-        if self._folder is not None:
-            sys.stdout.write(self._folder.end())
+        sys.stdout.write(self._text.end())
         sys.stdout.flush()
 
 

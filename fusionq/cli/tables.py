@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from fusionq.cli.bars import can_draw
+from fusionq.spec.printable import printable
 
 Cut = str | tuple[str, int]  # a column that may go, or may be cut to so many characters
 
@@ -21,7 +22,7 @@ LEAST = 20  # of the last column, which is cut first; beneath that, columns go
 NARROWEST = 6
 
 _STYLE = re.compile(r"(\x1b\[[0-9;]*m)")
-_CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f\x7f]|\x1b(?!\[[0-9;]*m)")
+_BREAKS = re.compile(r"[\t\n\r]")
 _RESET = "\x1b[0m"
 
 
@@ -42,7 +43,7 @@ def lines_of(
     room: int | None = None,
 ) -> list[str]:
     """The header and a line for each row, for so many columns, or as wide as they are."""
-    cells = [[_CONTROL.sub(" ", cell) for cell in row] for row in rows]
+    cells = [[_safe(cell) for cell in row] for row in rows]
     widths = {}
     for i, header in enumerate(headers):
         longest = max((_width(click.unstyle(row[i])) for row in cells), default=0)
@@ -56,6 +57,12 @@ def lines_of(
         for row in [headers, *cells]
     )
     return [click.style(head, dim=True), *lines]
+
+
+def _safe(cell: str) -> str:
+    """In one line, and with nothing in it that a terminal obeys but its style."""
+    parts = _STYLE.split(cell)
+    return "".join(part if i % 2 else printable(_BREAKS.sub(" ", part)) for i, part in enumerate(parts))
 
 
 def _of_width(cell: str, width: int) -> str:

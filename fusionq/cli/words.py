@@ -9,6 +9,7 @@ from datetime import datetime
 import click
 
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.printable import printable
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.units import format_duration
 
@@ -80,7 +81,7 @@ def say_end(record: JobRecord | SweepRecord) -> None:
     if record.warning:
         say(click.style(f"  warning  {record.warning}", fg="yellow"))
     for name, text in end_facts(record):
-        say(f"  {name:8} {text}")
+        say(f"  {name:8} {printable(text)}")
 
 
 def _say_end_of_sweep(record: SweepRecord) -> None:

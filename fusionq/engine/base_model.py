@@ -32,6 +32,7 @@ from fusionq.engine.summary import Summary, summarize
 from fusionq.engine.training import Testing, Training
 from fusionq.errors import CheckpointError, DataError, HookError
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.printable import one_line, text_of
 
 _HOOK_ALIASES = {"__eval_func__": "__eval_function__", "__predict_function__": "__predict_func__"}
 SAVE_MODELS = ("all", "best")
@@ -257,7 +258,7 @@ class BaseModel:
             raise CheckpointError(f"{path}: no such model file") from None
         except Exception as error:
             raise CheckpointError(
-                f"{path} does not fit this model: {' '.join(str(error).split())[:300]}"
+                f"{path} does not fit this model: {one_line(text_of(error), 300)}"
             ) from error
 
     def hooked(self, batches: Batches) -> Batches:

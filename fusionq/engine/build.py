@@ -9,6 +9,7 @@ from typing import Any
 
 from fusionq.errors import EngineError, TargetError
 from fusionq.spec.near import did_you_mean
+from fusionq.spec.printable import text_of
 from fusionq.spec.targets import ARGS, TARGET
 
 
@@ -92,5 +93,5 @@ def _value(value: Any, place: str) -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip().split("\n")[0]
+    text = text_of(error).strip().split("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -31,6 +31,7 @@ from fusionq.engine.stopping import StopToken
 from fusionq.errors import CheckpointError, DataError, HookError, MetricError, NonFiniteLossError
 from fusionq.spec.events import EpochEnd, Progress
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.printable import one_line, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -358,7 +359,7 @@ class Training:
             for key, metric in self.train_metrics.items():
                 metric.load_state_dict(own["train_metrics"][key])
         except (RuntimeError, ValueError, KeyError) as error:
-            cause = " ".join(str(error).split())[:300]
+            cause = one_line(text_of(error), 300)
             raise CheckpointError(f"the checkpoint belongs to another job: {cause}") from error
         self.epoch, self.batch, self.samples = state["epoch"], state["batch"], state["samples"]
         self.early_end = state["early_end"]

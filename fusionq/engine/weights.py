@@ -11,6 +11,7 @@ from torch import nn
 
 from fusionq.errors import CheckpointError
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.printable import one_line, text_of
 
 
 def load_weights(model: nn.Module, source: str, paths: RunPaths, workdir: Path) -> Path:
@@ -22,7 +23,7 @@ def load_weights(model: nn.Module, source: str, paths: RunPaths, workdir: Path) 
     try:
         model.load_state_dict(_read(path))
     except Exception as error:
-        cause = " ".join(str(error).split())[:300]
+        cause = one_line(text_of(error), 300)
         raise CheckpointError(f"model.from: {path} does not fit this model: {cause}") from error
     print(f"weights from {path}", flush=True)
     return path

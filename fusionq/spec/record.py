@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from fusionq.spec.printable import printable, printable_data
 from fusionq.spec.states import Outcome, Status
 
 LOSSES_BY = "losses_by_"  # begins the fields that count the losses of one class
@@ -69,16 +70,19 @@ class JobRecord:
         def text(key: str, default: str = "") -> str:
             return stored.get(key) or default
 
+        def shown(key: str) -> str:
+            return printable(text(key))  # whoever wrote it: a terminal will have it
+
         def seconds(key: str) -> float:
             return int(text(key, "0")) / 1000
 
         return cls(
             id=job_id,
-            name=text("name"),
+            name=shown("name"),
             status=Status(stored["status"]),
             outcome=Outcome(stored["outcome"]) if stored.get("outcome") else None,
-            reason=text("reason"),
-            warning=text("warning"),
+            reason=shown("reason"),
+            warning=shown("warning"),
             attempt=int(text("attempt", "0")),
             fresh_after=int(text("fresh_after", "0")),
             losses=int(text("losses", "0")),
@@ -89,20 +93,20 @@ class JobRecord:
             queue=text("queue", "default"),
             priority=int(text("priority", "0")),
             sequence=int(text("sequence", "0")),
-            user=text("user"),
-            tags=tuple(json.loads(text("tags", "[]"))),
+            user=shown("user"),
+            tags=tuple(printable_data(json.loads(text("tags", "[]")))),
             gpus=text("gpus", "auto"),
             gpu_memory=int(text("gpu_memory", "0")) or None,
             needs=text("needs"),
             assigned_gpus=tuple(int(g) for g in text("assigned_gpus").split(",") if g),
             members=_members(text("members")),
             worker=text("worker"),
-            host=text("host"),
+            host=shown("host"),
             run_dir=text("run_dir"),
             workdir=text("workdir"),
             code=text("code"),
             diff=text("diff"),
-            provenance=json.loads(text("provenance", "{}")),
+            provenance=printable_data(json.loads(text("provenance", "{}"))),
             stop_requested=text("stop_requested"),
             submitted_at=seconds("submitted_at"),
             assigned_at=seconds("assigned_at"),
@@ -112,12 +116,12 @@ class JobRecord:
             progress=json.loads(text("progress", "{}")),
             result=json.loads(text("result", "{}")),
             sweep=text("sweep"),
-            params=json.loads(text("params", "{}")),
+            params=printable_data(json.loads(text("params", "{}"))),
             after=tuple(parent for parent in text("after").split(",") if parent),
             after_need=text("after_need", "all"),
             after_failure=text("after_failure", "fail"),
             model_from=text("model_from"),
-            held=text("held"),
+            held=shown("held"),
             wait_timeout=seconds("wait_timeout"),
         )
 
@@ -180,12 +184,15 @@ class SweepRecord:
         def text(key: str, default: str = "") -> str:
             return stored.get(key) or default
 
+        def shown(key: str) -> str:
+            return printable(text(key))  # whoever wrote it: a terminal will have it
+
         counts = {word: int(stored[word]) for word in (*Status, *Outcome) if int(text(word, "0"))}
         total = int(text("total", "0"))
         is_over = sum(counts.get(word, 0) for word in Outcome) == total
         return cls(
             id=sweep_id,
-            name=text("name"),
+            name=shown("name"),
             total=total,
             method=text("method", "grid"),
             max_parallel=int(text("max_parallel", "0")) or None,
@@ -193,8 +200,8 @@ class SweepRecord:
             queue=text("queue", "default"),
             priority=int(text("priority", "0")),
             sequence=int(text("sequence", "0")),
-            user=text("user"),
-            tags=tuple(json.loads(text("tags", "[]"))),
+            user=shown("user"),
+            tags=tuple(printable_data(json.loads(text("tags", "[]")))),
             workdir=text("workdir"),
             stop_requested=text("stop_requested"),
             submitted_at=int(text("submitted_at", "0")) / 1000,

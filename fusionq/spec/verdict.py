@@ -8,6 +8,7 @@ from typing import Any
 
 from fusionq.errors import Problem
 from fusionq.spec.load import Loaded
+from fusionq.spec.printable import printable_data
 from fusionq.spec.reader import Path_, dotted
 from fusionq.spec.sweep import PARAMS, SWEEP
 from fusionq.spec.trials import Trial
@@ -32,8 +33,8 @@ class Verdict:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Verdict:
         """Back from JSON, which knows no tuples."""
-        problems = [(tuple(place), message) for place, message in data["problems"]]
-        return cls(problems, list(data["notes"]), dict(data["estimate"]))
+        problems = [(tuple(place), message) for place, message in printable_data(data["problems"])]
+        return cls(problems, printable_data(data["notes"]), dict(data["estimate"]))
 
 
 def to_problems(loaded: Loaded, verdicts: Sequence[Verdict]) -> list[Problem]:

@@ -76,6 +76,8 @@ def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S, own_socket: b
     client = Client.from_url(
         url,
         decode_responses=True,
+        # A text that is not UTF-8, such as the name of a file in an error, must not end who stores it.
+        encoding_errors="backslashreplace",
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         socket_timeout=reply_timeout_s,
         health_check_interval=30,

@@ -65,7 +65,7 @@ class JobProcess:
             elif "exit" in message:
                 self.exit_code = message["exit"]
             else:
-                said.append(message)
+                said.append(wire.cleaned(message))
         return said
 
     def lengthen_leash(self, until: float) -> None:

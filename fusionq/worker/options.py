@@ -67,7 +67,7 @@ class WorkerOptions:
             foreign=foreign,
             address=environ.get(ENV_ADDRESS, ""),
             metrics_port=_metrics_port(environ.get(ENV_METRICS_PORT, "")),
-            name=environ.get(ENV_NAME, ""),
+            name=_name(environ.get(ENV_NAME, "")),
             slots=slots,
             slots_per_gpu=per_gpu,
             gpus=gpus,
@@ -78,6 +78,13 @@ class WorkerOptions:
 
     def base_name(self) -> str:
         return self.name or socket.gethostname().split(".")[0]
+
+
+def _name(text: str) -> str:
+    """Raises UsageError for what cannot be told from other words, or would harm a terminal."""
+    if not text.isprintable() or set(text) & set(" ,=/"):
+        raise UsageError(f"{ENV_NAME}: {text!r} has blanks, control characters, or one of , = /")
+    return text
 
 
 def _slots(text: str) -> tuple[int | None, int]:

@@ -1,4 +1,7 @@
-"""How worker, fork server and job process talk: lines of JSON over a socket, and exit codes."""
+"""How worker, fork server and job process talk: lines of JSON over a socket, and exit codes.
+
+What a job says passes one door, `cleaned`, before the worker stores, logs or shows any of it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,13 @@ import select
 import socket
 from typing import Any
 
+from fusionq.spec.printable import one_line, printable_data
+
 REQUEST = b"f"  # what the fork server is sent with the descriptor of a job's channel
 
 MEETING = "meeting"  # the kind of message in which a job says on which port its ranks meet
+
+SENTENCES = ("reason", "text")  # keys of what is shown in one line
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -45,6 +52,14 @@ class Receiver:
             return []
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         return [message for message in map(_read, lines) if message is not None]
+
+
+def cleaned(message: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a job said with all text in it safe, and its sentences short."""
+    return {
+        key: one_line(value) if key in SENTENCES and isinstance(value, str) else printable_data(value)
+        for key, value in message.items()
+    }
 
 
 def _read(line: bytes) -> dict[str, Any] | None:

@@ -57,7 +57,7 @@ def test_what_is_cut_keeps_its_colour_to_itself(monkeypatch: pytest.MonkeyPatch)
 
 def test_wide_characters_take_two_cells_and_none_breaks_a_line():
     (_, *lines) = tables.lines_of(["ID", "NOTE"], [["漢字", "a\nb\x1b[2Jc"], ["abcd", "next"]])
-    assert lines == ["漢字  a b [2Jc", "abcd  next"]
+    assert lines == ["漢字  a b\\x1b[2Jc", "abcd  next"]
 
 
 @pytest.mark.parametrize(("columns", "kept"), [(100, "METRIC TIME LEFT AGE"), (80, "METRIC TIME")])

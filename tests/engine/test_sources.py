@@ -135,3 +135,9 @@ def test_an_error_of_the_data_set_itself_is_no_missing_file(tmp_path: Path) -> N
 def test_a_data_set_without_root_and_download_is_just_built() -> None:
     opened = open_datasets(DataSection(train={TARGET: "fusionq.Digits", "size": 8}), None, pytest.fail)
     assert opened.train.data.shape == (1437, 8, 8)
+
+
+def test_a_data_set_whose_files_are_not_there_is_an_error_of_the_data(tmp_path: Path) -> None:
+    block = {TARGET: "torchvision.datasets.ImageFolder", "root": str(tmp_path / "none")}
+    with pytest.raises(DataError, match=r"ImageFolder: FileNotFoundError: .*none"):
+        open_datasets(DataSection(train=block), None, pytest.fail)

@@ -158,3 +158,14 @@ def test_a_job_that_does_not_exist_can_make_no_move(any_store: Store):
     assert jobs.renew([("none", 1)], 60) == ["lost"]
     assert jobs.reap("none", 1, delay_s=None, reason="x") == ""
     assert not any_store.redis.exists(keys.job("none"))
+
+
+def test_a_text_that_is_not_utf_8_can_be_stored_and_shown(store: Store):
+    register(store)
+    submit(store, "abc")
+    attempt = running(store, "abc")
+    assert store.jobs.finish("abc", attempt, Outcome.FAILED, "no caf\udce9 \x1b[2J")
+    reason = store.jobs.get("abc").reason
+    assert reason.startswith("no caf\\")
+    assert reason.endswith(r" \x1b[2J")
+    assert reason.isprintable()

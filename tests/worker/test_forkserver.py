@@ -236,6 +236,38 @@ def test_an_error_in_user_code_is_told_in_one_line_and_printed_in_full(start):
     assert "Traceback (most recent call last)" in attempt.output
 
 
+@pytest.mark.parametrize(
+    ("do", "reason"),
+    [
+        (
+            "raise type('Bad', (Exception,), {'__str__': lambda self: 1 / 0})",
+            "Bad",
+        ),
+        (
+            "raise type('Bad', (Exception,), {'__str__': lambda self: exit(0)})",
+            "Bad",
+        ),
+        (
+            "raise ValueError('caf\\udce9 \\ud83d')",
+            r"ValueError: caf\xe9 \ud83d",
+        ),
+        ("raise ValueError('\\x1b[2J\\u202e')", r"ValueError: \x1b[2J\u202e"),
+        ("raise ValueError('x' * 3_000_000)", f"ValueError: {'x' * 399}…"),
+        (
+            "e = ValueError('around'); e.__cause__ = e; raise e",
+            "ValueError: around",
+        ),
+    ],
+)
+def test_an_error_whatever_it_says_is_told_at_once_and_safely(start, do: str, reason: str):
+    attempt = start(do)
+    assert attempt.await_end() == EXIT_FAILED
+    (error,) = attempt.of_kind("error")
+    assert (error["class"], error["reason"]) == ("error", f"{reason} (trainers.py, line 10, in do)")
+    assert "Traceback (most recent call last)" in attempt.output
+    assert "line 10, in do" in attempt.output
+
+
 def test_an_import_that_fails_is_found_before_anything_is_built(start):
     attempt = start(more="trainer: nowhere.Trainer\n")
     assert attempt.await_end() == EXIT_FAILED

@@ -95,3 +95,17 @@ def test_sending_to_a_closed_peer_is_an_error_that_says_so(ends):
     there.close()
     with pytest.raises(OSError, match="Broken pipe"):
         send(here, {"kind": "epoch"})
+
+
+def test_what_a_job_says_is_made_safe_before_anything_else_sees_it():
+    point = {"kind": "epoch", "epoch": 1, "values": {"test_\x1b[2J": 0.5, "caf\udce9": 1.0}}
+    assert wire.cleaned(point) == {
+        "kind": "epoch",
+        "epoch": 1,
+        "values": {r"test_\x1b[2J": 0.5, r"caf\xe9": 1.0},
+    }
+    warning = wire.cleaned({"kind": "warning", "text": "two\nlines \x07 " + "x" * 3_000_000})
+    assert warning["text"].startswith(r"two lines \x07 xxx")
+    assert len(warning["text"]) == 500
+    result = wire.cleaned({"kind": "result", "result": {"best_model": "/runs/\udcff", "best_epoch": 2}})
+    assert result["result"] == {"best_model": r"/runs/\xff", "best_epoch": 2}

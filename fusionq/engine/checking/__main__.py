@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionq.spec.load import parse_job
+from fusionq.spec.printable import one_line, text_of
 from fusionq.spec.verdict import Verdict
 
 
@@ -50,8 +51,7 @@ def _verdicts(asked: dict[str, Any]) -> list[dict[str, Any]]:
         path = [str(workdir), *asked.get("path", [])]
         return check_many(specs, workdir, path, root, asked["timeout_s"])
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        note = f"the check ended early ({type(error).__name__}: {text})"
+        note = f"the check ended early ({type(error).__name__}: {one_line(text_of(error), 300)})"
         return [Verdict(notes=[note]).to_data() for _ in asked["jobs"]]
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from fusionq.engine.checking.blocks import arguments_of
 from fusionq.engine.checking.targets import Targets
 from fusionq.spec.job import Target
+from fusionq.spec.printable import one_line as one_line_of
+from fusionq.spec.printable import text_of
 from fusionq.spec.reader import Path_
 from fusionq.spec.targets import ARGS, TARGET
 
@@ -65,8 +67,7 @@ class Builder:
 
 def one_line(error: BaseException, *, with_kind: bool = True) -> str:
     """An error in one line of bearable length."""
-    text = " ".join(str(error).split())
-    text = text if len(text) <= 300 else text[:299] + "…"
+    text = one_line_of(text_of(error), 300)
     if not text:
         return type(error).__name__
     return f"{type(error).__name__}: {text}" if with_kind else text

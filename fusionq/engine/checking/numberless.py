@@ -12,6 +12,8 @@ from torch._subclasses.fake_tensor import (
     UnsupportedOperatorException,
 )
 
+from fusionq.spec.printable import text_of
+
 _WITHOUT_NUMBERS = (
     NotImplementedError,
     DataDependentOutputException,
@@ -53,6 +55,6 @@ def only_lacks_numbers(error: BaseException) -> bool:
 def _text(error: BaseException) -> str:
     """What it says; an assertion without words is told by its line."""
     frames = traceback.extract_tb(error.__traceback__)
-    if str(error) or not frames:
-        return str(error)
+    if (text := text_of(error)) or not frames:
+        return text
     return linecache.getline(frames[-1].filename, frames[-1].lineno or 0)

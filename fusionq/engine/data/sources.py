@@ -14,8 +14,9 @@ from torch.utils.data import Dataset
 from fusionq.engine.build import build, build_arguments, call, find_target
 from fusionq.engine.data.digits import Digits
 from fusionq.engine.randomness import derive_seed, seed_host
-from fusionq.errors import DataError
+from fusionq.errors import DataError, TargetError
 from fusionq.spec.job import DataSection
+from fusionq.spec.printable import one_line, text_of
 from fusionq.spec.settings import ENV_DATA
 from fusionq.spec.targets import TARGET
 
@@ -71,13 +72,23 @@ def open_present(block: Block, place: str, data_root: Path | None, seed: int) ->
     """The data set as it is on this machine, or None where it would have to be downloaded first."""
     seed_host(derive_seed(place, seed))
     if "download" not in block or "root" not in block:
-        return build(block, place)
+        return _build(block, place)
     for root in _roots(block, data_root):
         try:
             return _construct(block, place, root, download=False)
         except _NOT_THERE:
             continue
     return None
+
+
+def _build(block: Block, place: str) -> Dataset:
+    """Raises TargetError, and DataError where it was found but its files were not, or were wrong."""
+    try:
+        return build(block, place)
+    except TargetError as error:
+        if isinstance(error.__cause__, OSError):
+            raise DataError(str(error)) from error.__cause__
+        raise
 
 
 def _roots(block: Block, data_root: Path | None) -> list[Path]:
@@ -97,7 +108,7 @@ def _open(block: Block, place: str, data_root: Path | None, seed: int) -> Datase
     try:
         return _download(block, place, data_root or roots[0])
     except Exception as error:
-        cause = " ".join(str(error).split())[:200] or type(error).__name__
+        cause = one_line(text_of(error), 200) or type(error).__name__
         raise _NotToBeHadError(
             f"{place}: {name} is not in {looked} and cannot be downloaded ({cause}); {advice}"
         ) from error

@@ -10,6 +10,7 @@ import torch.distributed as dist
 
 from fusionq.errors import EngineError, UsageError
 from fusionq.spec.failures import CRASH, DISK_FULL, ERROR, HOST_OOM, IMPORT_ERROR, OOM, WORKER_LOST
+from fusionq.spec.printable import text_of
 from fusionq.worker.hardware.disk import is_disk_full
 
 # Torch has no class of its own for these.
@@ -39,12 +40,12 @@ def _is_out_of_memory(error: BaseException) -> bool:
     """On the device or on the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+    return isinstance(error, RuntimeError) and any(words in text_of(error) for words in _WORDS)
 
 
 def _death_of_a_loader(error: BaseException) -> str:
     """A process that loads data for the job dies as the job itself would; '' where none did."""
-    found = _LOADER_DIED.search(str(error)) if isinstance(error, RuntimeError) else None
+    found = _LOADER_DIED.search(text_of(error)) if isinstance(error, RuntimeError) else None
     if found is None:
         return ""
     return HOST_OOM if found[1] in ("Killed", "Bus error") else CRASH  # Bus error: no more shared memory
@@ -54,11 +55,13 @@ def is_lost_peer(error: BaseException) -> bool:
     """Whether a rank only lost another; why, that one may know."""
     if isinstance(error, dist.DistError):
         return True
-    return isinstance(error, RuntimeError) and bool(_PEER_LOST.search(str(error)))
+    return isinstance(error, RuntimeError) and bool(_PEER_LOST.search(text_of(error)))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error itself, and those that it wraps: building a model may run out of memory too."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__

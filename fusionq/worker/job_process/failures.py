@@ -7,20 +7,42 @@ import traceback
 from pathlib import Path
 
 from fusionq.errors import FusionqError
-from fusionq.spec.failures import DISK_FULL, FAILURES, OOM
+from fusionq.spec.failures import DISK_FULL, ERROR, FAILURES, OOM
+from fusionq.spec.printable import one_line, text_of
 from fusionq.worker.job_process.failure_class import failure_class, is_lost_peer
+
+MOST_OF_A_TEXT = 400  # characters of what the error says; its place comes after it
 
 
 def explain(error: BaseException, code: str) -> dict[str, str]:
-    """The line, and the class that decides what follows. `code` is the folder of the user's own code."""
+    """Returns the line and the class that decides what follows. `code` is the folder of the user's own code.
+
+    Whatever the error is made of, there is an answer: one that cannot be asked is told by its type.
+    """
+    try:
+        return _explain(error, code)
+    except Exception:
+        return {"class": ERROR, "reason": type(error).__name__}
+
+
+def trace_of(error: BaseException) -> str:
+    """Returns the traceback as Python prints it, or the little of it that can be printed."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        return f"Traceback (most recent call last):\n{frames}{type(error).__name__}\n"
+
+
+def _explain(error: BaseException, code: str) -> dict[str, str]:
     failure = failure_class(error)
+    text = _first_line(text_of(error))
     if failure == OOM:
-        return {"class": failure, "reason": f"out of memory: {_one_line(str(error)) or type(error).__name__}"}
+        return {"class": failure, "reason": f"out of memory: {text or type(error).__name__}"}
     if is_lost_peer(error):
-        return {"class": failure, "reason": f"it lost another rank ({_one_line(str(error))[:200]})"}
+        return {"class": failure, "reason": f"it lost another rank ({one_line(text, 200)})"}
     if isinstance(error, FusionqError):
-        return {"class": failure, "reason": _one_line(str(error))}
-    text = _one_line(str(error))
+        return {"class": failure, "reason": text}
     kind = FAILURES[DISK_FULL].words if failure == DISK_FULL else type(error).__name__
     return {
         "class": failure,
@@ -28,9 +50,9 @@ def explain(error: BaseException, code: str) -> dict[str, str]:
     }
 
 
-def _one_line(text: str) -> str:
+def _first_line(text: str) -> str:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    return lines[0][:500] if lines else ""
+    return one_line(lines[0], MOST_OF_A_TEXT) if lines else ""
 
 
 def _place(error: BaseException, code: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import traceback
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ from fusionq.engine.stopping import StopToken
 from fusionq.spec.events import Event
 from fusionq.worker import lease_guard as leash
 from fusionq.worker import protocol as wire
-from fusionq.worker.job_process.failures import explain
+from fusionq.worker.job_process.failures import explain, trace_of
 from fusionq.worker.job_process.gpu_limit import keep_to_share
 from fusionq.worker.job_process.ranks import lead
 from fusionq.worker.job_process.setup import die_with_parent, flush_output, prepare, redirect_output
@@ -71,7 +71,7 @@ def _tell(error: BaseException, code: str, channel: socket.socket) -> None:
     with suppress(OSError):
         wire.send(channel, {"kind": "error", **explain(error, code)})
     with suppress(OSError):
-        traceback.print_exception(error)
+        print(trace_of(error), end="", file=sys.stderr)
 
 
 def _receive_orders(receiver: wire.Receiver) -> dict[str, Any]:

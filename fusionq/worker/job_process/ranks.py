@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from fusionq.spec.events import Event
 from fusionq.worker import protocol as wire
 from fusionq.worker.attempt_outcome import of_exit_code
 from fusionq.worker.hardware.network import LOOPBACK, interface_of
-from fusionq.worker.job_process.failures import explain
+from fusionq.worker.job_process.failures import explain, trace_of
 from fusionq.worker.job_process.gpu_limit import keep_to_share
 from fusionq.worker.job_process.setup import die_with_parent, flush_output, redirect_output
 
@@ -228,7 +227,7 @@ def _meet(rank: int, local_rank: int, work: _Work) -> None:
 
 def _speak(rank: int, error: BaseException, work: _Work) -> None:
     """Before the sockets close by which the others find out."""
-    trace = "".join(traceback.format_exception(error))[-MOST_OF_A_TRACE:]
+    trace = trace_of(error)[-MOST_OF_A_TRACE:]
     with suppress(OSError):
         said = {"rank": rank, **explain(error, work.orders["code"]), "trace": trace}
         wire.send(work.last_words, said)
