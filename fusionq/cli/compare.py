@@ -78,8 +78,9 @@ def _params(session: Session, records: list[JobRecord]) -> list[dict[str, Any]]:
     if len(sweeps) == 1 and sweeps != {""}:
         return [record.params for record in records]
     from fusionq.spec.differences import differences
+    from fusionq.spec.secrets import mask_spec
 
-    return differences([session.store.jobs.spec(record.id) for record in records])
+    return differences([mask_spec(session.store.jobs.spec(record.id)) for record in records])
 
 
 def _row(record: JobRecord, params: dict[str, Any]) -> _Row:

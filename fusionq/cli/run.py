@@ -125,12 +125,13 @@ class _Help:
             say(f"worker   found: {', '.join(worker.name for worker in alive)}")
             return
         from fusionq.cli.worker import MODULE, worker_environ
+        from fusionq.spec.private import make_folder, open_file
 
         folder = self._session.settings.home / "workers"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self._log = folder / f"run-{os.getpid()}.log"
         environ = worker_environ(self._session, queues=",".join(missing), exit_when_idle=True)
-        with self._log.open("wb") as log:
+        with open_file(self._log) as log:
             self._worker = subprocess.Popen(
                 [sys.executable, "-P", "-m", MODULE],
                 env=environ,

@@ -142,9 +142,10 @@ def _print_chosen(session: Session, rows: Sequence[JobRecord | SweepRecord], cou
 
 
 def _print_spec(session: Session, record: JobRecord | SweepRecord) -> None:
+    from fusionq.spec.secrets import mask_spec
     from fusionq.spec.writer import to_yaml
 
-    click.echo(to_yaml(session.store.jobs.spec(record.id)), nl=False)
+    click.echo(to_yaml(mask_spec(session.store.jobs.spec(record.id))), nl=False)
 
 
 def _as_json(record: JobRecord | SweepRecord, reasons: dict[str, str]) -> dict[str, Any]:

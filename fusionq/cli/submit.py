@@ -161,13 +161,14 @@ def _say_what_is_next(session: Session, submitted: Submitted) -> None:
 def _print_all(session: Session, loaded: list[Loaded], is_deep: bool) -> None:
     """The resolved jobs on stdout, as a file that could be submitted; what would become of them beside it."""
     from fusionq.queue.freezing import describe_code
+    from fusionq.spec.secrets import mask_spec
     from fusionq.spec.writer import to_yaml
 
     QuickCheck(session, loaded, is_deep).end()
     for i, one in enumerate(loaded):
         if i:
             click.echo("---")
-        click.echo(to_yaml(one.spec.to_data()), nl=False)
+        click.echo(to_yaml(mask_spec(one.spec.to_data())), nl=False)
         _say_what_would_be(one, describe_code(session.settings, one.jobs, Path.cwd()))
     say("nothing was queued")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from fusionq.errors import FusionqError
 from fusionq.queue.snapshot import Snapshot
 from fusionq.spec.paths import artifact_file
+from fusionq.spec.private import PRIVATE, make_folder, open_file
 from fusionq.store.blobs import UNUSED_MS
 from fusionq.store.store import Store
 
@@ -24,7 +25,7 @@ class CodeError(FusionqError):
     """The code of a job cannot be had."""
 
 
-def keep(store: Store, runs: Path, snapshot: Snapshot) -> bool:
+def keep(store: Store, runs: Path, snapshot: Snapshot, umask: int = PRIVATE) -> bool:
     """Store a snapshot. False where it is stored already. Raises CodeError, StoreUnavailableError."""
     artifact = artifact_file(runs, snapshot.digest)
     if store.blobs.exists(snapshot.digest) and (store.blobs.size(snapshot.digest) or artifact.is_file()):
@@ -32,7 +33,7 @@ def keep(store: Store, runs: Path, snapshot: Snapshot) -> bool:
     archive = snapshot.archive()
     if len(archive) <= MOST_IN_REDIS:
         return store.blobs.put(snapshot.digest, archive)
-    _write(artifact, archive)  # first: whoever finds it in Redis must find it here
+    _write(artifact, archive, umask)  # first: whoever finds it in Redis must find it here
     return store.blobs.put(snapshot.digest, _ELSEWHERE)
 
 
@@ -48,7 +49,7 @@ def fetch(store: Store, runs: Path, digest: str) -> bytes:
     except OSError as error:
         raise CodeError(
             f"the job's code cannot be read: {artifact_file(runs, digest)}: {error.strerror}",
-            hint="who submits large code and who runs it must share one folder of runs",
+            hint="who submits large code and who runs it must share one folder of runs, which both can read",
         ) from error
 
 
@@ -73,11 +74,12 @@ def orphans(store: Store, runs: Path, *, older_s: float = 0.0) -> Iterator[tuple
                 yield path, path.stat().st_size
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, umask: int) -> None:
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
+        make_folder(path.parent, umask)
+        with open_file(part, umask) as handle:
+            handle.write(content)
         os.replace(part, path)
     except OSError as error:
         with suppress(OSError):

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from fusionq.spec.private import make_folder
+
 QUICK_S = 1.0
 REMEMBERED_S = 86_400.0
 
@@ -30,7 +32,7 @@ class Pace:
         """Remember it. A home that cannot be written is no reason to fail."""
         known = {"python": sys.executable, "at": time.time(), "is_quick": is_quick}
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._file.parent)
             self._file.write_text(json.dumps(known))
         except OSError:
             pass

@@ -15,6 +15,7 @@ from fusionq.queue import code_archives, git
 from fusionq.queue.parents import Parents
 from fusionq.queue.snapshot import Snapshot, names_own_code, take
 from fusionq.spec.job import CodeSection, JobSpec
+from fusionq.spec.secrets import mask_code, secrets_of_env
 from fusionq.spec.settings import Settings
 from fusionq.spec.targets import TARGET
 from fusionq.spec.units import format_bytes
@@ -51,12 +52,12 @@ def freeze(store: Store, settings: Settings, specs: Sequence[JobSpec], workdir: 
     specs = [parents.resolve(spec) for spec in specs]
     snapshot = _snapshot(settings, specs, workdir)
     facts = dict(git.describe(workdir) if snapshot is None else snapshot.provenance)
-    diff = facts.pop("diff", "").encode()
+    diff = mask_code(facts.pop("diff", "")).encode()
     diff_digest = hashlib.sha256(diff).hexdigest() if diff else ""
 
     def put() -> None:
         if snapshot is not None:
-            code_archives.keep(store, settings.runs, snapshot)
+            code_archives.keep(store, settings.runs, snapshot, settings.umask)
         if diff and not store.blobs.exists(diff_digest):
             store.blobs.put(diff_digest, gzip.compress(diff, mtime=0))
 
@@ -66,7 +67,18 @@ def freeze(store: Store, settings: Settings, specs: Sequence[JobSpec], workdir: 
         "diff": diff_digest,
         "provenance": json.dumps(facts),
     }
-    return Frozen(fields, snapshot.left_out if snapshot else (), put)
+    left_out = snapshot.left_out if snapshot else ()
+    return Frozen(fields, (*_warn_of_secrets(specs), *left_out), put)
+
+
+def _warn_of_secrets(specs: Sequence[JobSpec]) -> list[str]:
+    """Returns a sentence for each variable that holds a secret which Redis will keep in the clear."""
+    names = dict.fromkeys(name for spec in specs for name in secrets_of_env(spec.env))
+    return [
+        f"env.{name} looks like a secret, which Redis stores as it is; set it where the workers start, "
+        f"and write env: {{{name}: env:{name}}}"
+        for name in names
+    ]
 
 
 def describe_code(settings: Settings, specs: Sequence[JobSpec], workdir: Path) -> list[str]:

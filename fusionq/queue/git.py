@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fusionq.spec.secrets import SECRET_PATTERNS
+
 TIMEOUT_S = 20.0
 MOST_DIFF_BYTES = 1_000_000
 CUT = "\n[the rest of the diff is left out]\n"
@@ -66,7 +68,8 @@ def describe(folder: Path, exclude: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _diff(folder: Path, exclude: Sequence[str]) -> str:
-    left_out = [f":(exclude,glob){form}" for pattern in exclude for form in _as_globs(pattern)]
+    patterns = (*exclude, *SECRET_PATTERNS)
+    left_out = [f":(exclude,glob){form}" for pattern in patterns for form in _as_globs(pattern)]
     plain = ("--no-color", "--no-ext-diff", "--no-textconv")
     diff = _run(folder, "diff", *plain, "HEAD", "--", ":/", *left_out) or b""
     is_cut = len(diff) >= MOST_DIFF_BYTES

@@ -19,6 +19,7 @@ from fusionq.errors import UsageError
 from fusionq.queue import git
 from fusionq.queue.tree import MOST_BYTES, MOST_FILES, File, digest_of, pack
 from fusionq.spec.job import CodeSection
+from fusionq.spec.secrets import is_secret_file
 from fusionq.spec.targets import TARGET
 from fusionq.spec.units import format_bytes
 
@@ -192,7 +193,9 @@ def _read_all(folder: Path, paths: Iterable[str], provenance: dict[str, Any]) ->
             continue  # deleted, which git lists until it is committed
         except OSError as error:
             raise _unreadable(path, error) from error
-        if why := _why_not(folder, path, status):
+        if is_secret_file(path):
+            left_out.append(f"{path} is not stored with the job: by its name it holds secrets")
+        elif why := _why_not(folder, path, status):
             left_out.append(f"{path} is not stored with the job: {why}")
         else:
             found.append((path, status))

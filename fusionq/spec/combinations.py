@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fusionq.spec.job import NEEDED
-from fusionq.spec.reader import Path_
+from fusionq.spec.reader import Path_, dotted
+from fusionq.spec.secrets import masked_places
 from fusionq.spec.targets import FROM
 from fusionq.spec.units import Interval
 
@@ -100,4 +101,17 @@ def _weights_of_another(data: Mapping[str, Any]) -> Iterator[Mistake]:
         yield ("model", FROM), f"model.from names a job or a file, but this is {source!r}"
 
 
-RULES = (_test_data, _validation_data, _gpu_memory, _processes, _warmup, _weights_of_another)
+def _masked_secrets(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    for path in masked_places(data):
+        yield path, f"{dotted(path)}: a secret was masked here; write it again"
+
+
+RULES = (
+    _test_data,
+    _validation_data,
+    _gpu_memory,
+    _processes,
+    _warmup,
+    _weights_of_another,
+    _masked_secrets,
+)

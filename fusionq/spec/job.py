@@ -14,6 +14,7 @@ from fusionq.spec.sweep import SweepSection
 from fusionq.spec.targets import FROM
 from fusionq.spec.times import check_time
 from fusionq.spec.units import Interval, parse_bytes, parse_duration
+from fusionq.spec.variables import check_value
 
 Target = dict[str, Any]
 """A `_target_` block in canonical form (see `fusionq.spec.targets`)."""
@@ -30,6 +31,7 @@ PositiveDurationS = Annotated[float, BeforeValidator(parse_duration), Field(gt=0
 SizeBytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 IntervalText = Annotated[str, AfterValidator(_interval)]
 TimeText = Annotated[str, AfterValidator(check_time)]
+EnvText = Annotated[str, AfterValidator(check_value)]
 NonEmpty = Annotated[str, Field(min_length=1, max_length=100)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+:/@=-]*$")]
 
@@ -298,7 +300,10 @@ class JobSpec(Section):
         default=[], description="Who is told when it starts or ends; of a sweep, when all of it ended."
     )
     tags: list[Name] = Field(default=[], description="Words to find the job by.")
-    env: dict[str, str] = Field(default={}, description="Environment variables of the job's process.")
+    env: dict[str, EnvText] = Field(
+        default={},
+        description="Environment variables of the job's process; env:NAME is a variable of the worker's own.",
+    )
 
     def to_data(self) -> dict[str, Any]:
         """Plain data that loads again to an equal spec."""

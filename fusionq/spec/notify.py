@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from fusionq.spec.section import Section
+from fusionq.spec.variables import is_reference, variable_of
 
 Event = Literal["started", "succeeded", "failed", "cancelled", "timed_out"]
 
-FROM_ENVIRONMENT = "env:"
 WEBHOOK_SCHEMES = ("http", "https")
 # Services whose addresses are their passwords; Apprise knows how to talk to them.
 SERVICES = ("hooks.slack.com", "discord.com", "discordapp.com", "api.telegram.org")
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INSTEAD = "put it into the environment of the workers, and write url: env:NAME"
 
 
@@ -26,9 +24,8 @@ def check_url(text: str) -> str:
 
     Job files are stored as they are: what stands in them is read by whoever reads the queue.
     """
-    if text.startswith(FROM_ENVIRONMENT):
-        if not _VARIABLE.fullmatch(text.removeprefix(FROM_ENVIRONMENT)):
-            raise ValueError("behind env: comes the name of an environment variable, such as env:SLACK_URL")
+    if is_reference(text):
+        variable_of(text)
         return text
     parts = urlsplit(text)
     if not parts.scheme or not parts.hostname:

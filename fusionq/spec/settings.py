@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from fusionq.errors import UsageError
+from fusionq.spec.private import PRIVATE
 from fusionq.spec.units import parse_duration
 
 ENV_HOME = "FUSIONQ_HOME"
@@ -26,9 +27,10 @@ ENV_DATA = "FUSIONQ_DATA"
 ENV_LEASE = "FUSIONQ_LEASE"
 ENV_RETENTION = "FUSIONQ_RETENTION"
 ENV_KEEP_JOBS = "FUSIONQ_KEEP_JOBS"
+ENV_UMASK = "FUSIONQ_UMASK"
 
 CONFIG_FILE = "config.toml"
-CONFIG_KEYS = ("redis_url", "runs", "data", "lease", "retention", "keep_jobs")
+CONFIG_KEYS = ("redis_url", "runs", "data", "lease", "retention", "keep_jobs", "umask")
 DEFAULT_LEASE_S = 15.0
 DEFAULT_RETENTION_S = 30 * 86_400.0
 DEFAULT_KEEP_JOBS = 100_000
@@ -51,6 +53,7 @@ class Settings:
     lease_s: float = DEFAULT_LEASE_S
     retention_s: float | None = DEFAULT_RETENTION_S  # how long finished jobs stay; None: for ever
     keep_jobs: int = DEFAULT_KEEP_JOBS  # beyond so many, the oldest finished ones go sooner
+    umask: int = PRIVATE  # whom run folders, stored code and logs are kept from
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -62,6 +65,7 @@ class Settings:
         lease = environ.get(ENV_LEASE) or config.get("lease") or DEFAULT_LEASE_S
         retention = environ.get(ENV_RETENTION) or config.get("retention") or DEFAULT_RETENTION_S
         keep_jobs = environ.get(ENV_KEEP_JOBS) or config.get("keep_jobs") or DEFAULT_KEEP_JOBS
+        umask = environ.get(ENV_UMASK) or config.get("umask")
         settings = cls(
             home=home,
             runs=Path(runs).expanduser().absolute(),
@@ -69,6 +73,7 @@ class Settings:
             lease_s=_lease(lease),
             retention_s=_retention(retention),
             keep_jobs=_keep_jobs(keep_jobs),
+            umask=_umask(umask) if umask else PRIVATE,
         )
         url = environ.get(ENV_REDIS_URL) or config.get("redis_url")
         return settings.with_redis_url(url, environ) if url else settings
@@ -89,6 +94,7 @@ class Settings:
             ENV_LEASE: str(self.lease_s),
             ENV_RETENTION: NEVER if self.retention_s is None else str(self.retention_s),
             ENV_KEEP_JOBS: str(self.keep_jobs),
+            ENV_UMASK: f"{self.umask:03o}",
         }
         if self.redis_url:
             environ[ENV_REDIS_URL] = self.redis_url
@@ -174,3 +180,12 @@ def _lease(value: str | float) -> float:
             f"{ENV_LEASE}: a lease under 1s would be lost to any hiccup", hint="15s is the default"
         )
     return lease_s
+
+
+def _umask(value: str) -> int:
+    if re.fullmatch(r"0?0[0-7]{2}", str(value)):
+        return int(str(value), 8)
+    raise UsageError(
+        f"{ENV_UMASK}: {value!r} is not a umask that lets the owner read and write",
+        hint="write 077 (private, the default), 027 (the group may read) or 022 (all may read)",
+    )

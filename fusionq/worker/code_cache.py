@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fusionq.errors import WorkerError
 from fusionq.queue.tree import ArchiveError, File, digest_of, unpack
+from fusionq.spec.private import make_folder
 
 KEPT = 40  # of at most 50 MB each: 2 GB
 STALE_S = 3600.0  # a folder that a dead worker did not finish
@@ -54,7 +55,7 @@ def unpack_into(cache: Path, digest: str, archive: bytes) -> Path:
     if digest_of(files) != digest:
         raise ArchiveError("the archive of the job's code is damaged: its digest is another")
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        make_folder(cache)
         part = Path(tempfile.mkdtemp(prefix=_PART, dir=cache))
         try:
             _write_all(part, files)

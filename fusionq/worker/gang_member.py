@@ -11,6 +11,7 @@ from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.spec.failures import ERROR
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
+from fusionq.spec.private import make_folder
 from fusionq.worker.attempt_outcome import of_exit_code
 from fusionq.worker.process_monitor import Watching
 from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED
@@ -56,7 +57,8 @@ class _Member(Watching):
             self._tell(ERROR, f"the worker {self._node.name} cannot run it: {error}")
 
     def _train(self, record: Any, spec: JobSpec, place: dict[str, Any]) -> None:
-        self._paths.ranks.mkdir(parents=True, exist_ok=True)
+        make_folder(self._paths.root, self._node.settings.umask)
+        self._paths.ranks.mkdir(exist_ok=True)
         with ExitStack() as held:
             log_file = self._paths.node_log(place["node"])
             orders = {**self._orders(record, spec, held), **place, "output_log": str(log_file)}

@@ -14,6 +14,7 @@ from typing import Any
 
 from fusionq.errors import WorkerError
 from fusionq.worker import protocol as wire
+from fusionq.worker.inherited_environment import inherited
 from fusionq.worker.lease_guard import UNTIL, Leash
 from fusionq.worker.processes.tags import room
 from fusionq.worker.processes.tree import family, kill_family
@@ -156,7 +157,7 @@ class Launcher:
                 [sys.executable, "-P", "-m", "fusionq.worker.job_process.fork_server", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **_ENVIRON, **room()},
+                env={**inherited(os.environ), **_ENVIRON, **room()},
                 start_new_session=True,  # a Ctrl-C at the worker's terminal is not for the jobs
             )
 

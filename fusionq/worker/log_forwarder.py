@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 
 from fusionq.errors import StoreUnavailableError
+from fusionq.spec.private import PRIVATE
 from fusionq.store.streams import LOG_BYTES, LOG_CHUNKS, Streams
 
 CHUNK_BYTES = 65_536
@@ -17,8 +18,8 @@ WAIT_AFTER_OUTAGE_S = 1.0
 class LogPump:
     """Follows one log file for one attempt. The file keeps everything, so an outage only delays."""
 
-    def __init__(self, path: Path, streams: Streams, job_id: str, attempt: int) -> None:
-        path.touch(exist_ok=True)
+    def __init__(self, path: Path, streams: Streams, job_id: str, attempt: int, umask: int = PRIVATE) -> None:
+        path.touch(mode=0o666 & ~umask, exist_ok=True)
         self._file = path.open("rb")
         self._offset: int | None = None  # how far the stream got; asked once Redis answers
         self._streams = streams

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import fusionq
 from fusionq.errors import FusionqError
-from fusionq.spec.notify import FROM_ENVIRONMENT, SERVICES, WEBHOOK_SCHEMES
+from fusionq.spec.notify import SERVICES, WEBHOOK_SCHEMES
 from fusionq.spec.record import JobRecord, SweepRecord
+from fusionq.spec.variables import is_reference, variable_of
 from fusionq.store.notices import Notice
 
 TIMEOUT_S = 10.0
@@ -36,9 +37,9 @@ def announce(
 
 
 def _address(url: str, environ: Mapping[str, str]) -> str:
-    if not url.startswith(FROM_ENVIRONMENT):
+    if not is_reference(url):
         return url
-    name = url.removeprefix(FROM_ENVIRONMENT)
+    name = variable_of(url)
     if not environ.get(name):
         raise NotToldError(f"the worker's environment has no variable {name}")
     return environ[name]

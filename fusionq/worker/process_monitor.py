@@ -7,6 +7,7 @@ outage of Redis does not stop the training.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from fusionq.spec.failures import MEMORY_LIMIT
 from fusionq.spec.job import JobSpec
 from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.record import JobRecord
+from fusionq.spec.variables import is_reference, resolve_environment, variable_of
 from fusionq.worker import lease_guard as leash
 from fusionq.worker.code_cache import code_folder
 from fusionq.worker.hardware.host import MemoryLimit
@@ -125,6 +127,7 @@ class Watching:
             "fresh_after": record.fresh_after,
             "run_dir": str(self._paths.root),
             "output_log": str(self._paths.output_log),
+            "umask": node.settings.umask,
             "workdir": record.workdir,
             "code": self._hold_code(record, held),
             "provenance": self._read(lambda: provenance_of(node.store, record)),
@@ -140,9 +143,11 @@ class Watching:
             "environ": {
                 # For what the job starts; torch itself is told by `threads`.
                 **dict.fromkeys(THREAD_VARIABLES, str(threads)),
-                **spec.env,
+                **resolve_environment(spec.env, os.environ),
                 **visible_devices(node.gpus_of(self._attempt.gpus)),
             },
+            # The addresses that the worker writes to are not the job's business.
+            "withheld": [variable_of(one.url) for one in spec.notify if is_reference(one.url)],
             "marks": {
                 ENV_JOB: record.id,
                 ENV_ATTEMPT: str(self._attempt.number),

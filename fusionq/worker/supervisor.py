@@ -14,8 +14,10 @@ from fusionq.spec.failures import DISK_FULL, ERROR
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.private import make_folder, open_file
 from fusionq.spec.record import JobRecord
 from fusionq.spec.retrying import jittered
+from fusionq.spec.secrets import mask_spec
 from fusionq.spec.states import Outcome, Status
 from fusionq.spec.writer import to_yaml
 from fusionq.worker import lease_guard as leash
@@ -144,9 +146,11 @@ class _Supervisor(Watching):
     def _run_process(self, record: JobRecord, spec: JobSpec) -> Ending:
         self._attempt.gpus = record.assigned_gpus
         self._others = Others(self._store, record, self._node.settings.lease_s)
-        self._paths.root.mkdir(parents=True, exist_ok=True)
-        self._paths.job_file.write_text(to_yaml(spec.to_data()), encoding="utf-8")
-        self._log = LogPump(self._paths.output_log, self._store.streams, record.id, self._attempt.number)
+        make_folder(self._paths.root, self._node.settings.umask)
+        with open_file(self._paths.job_file, self._node.settings.umask) as job_file:
+            job_file.write(to_yaml(mask_spec(spec.to_data())).encode())
+        number, umask = self._attempt.number, self._node.settings.umask
+        self._log = LogPump(self._paths.output_log, self._store.streams, record.id, number, umask)
         with ExitStack() as held:
             return self._run_by(self._orders(record, spec, held), record, spec)
 

@@ -203,3 +203,39 @@ def test_an_artifact_folder_that_cannot_be_written_is_told(
 def test_code_that_is_not_stored_any_more_is_told(store: Store, settings: Settings):
     with pytest.raises(CodeError, match="not stored any more"):
         fetch(store, settings.runs, "c" * 64)
+
+
+# --- secrets -----------------------------------------------------------------------------------------
+
+
+def test_files_of_secrets_and_secrets_in_a_diff_are_not_stored(
+    store: Store, settings: Settings, folder: Path
+):
+    write(folder, ".env", "certs/box.pem", content="before\n")
+    make_repository(folder)
+    write(folder, "own.py", content="api_key = 'hunter22'\nepochs = 3\n")
+    write(folder, ".env", content="WORD=hunter22\n")
+    frozen = freeze(store, settings, [spec(OWN)], folder)
+    assert names(store, settings, frozen) == {"own.py"}
+    assert [note for note in frozen.notes if "by its name it holds secrets" in note] == [
+        ".env is not stored with the job: by its name it holds secrets",
+        "certs/box.pem is not stored with the job: by its name it holds secrets",
+    ]
+    diff = gzip.decompress(store.blobs.get(str(frozen.fields["diff"])) or b"").decode()
+    assert "+epochs = 3" in diff
+    assert "hunter22" not in diff
+
+
+def test_a_secret_of_the_job_file_is_told_of(store: Store, settings: Settings, folder: Path):
+    (note,) = freeze(store, settings, [spec("env: {API_KEY: abc, OTHER_KEY: env:X}\n")], folder).notes
+    assert note.startswith("env.API_KEY looks like a secret, which Redis stores as it is")
+    assert note.endswith("write env: {API_KEY: env:API_KEY}")
+
+
+def test_large_code_is_stored_for_its_owner_alone(
+    store: Store, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(code_archives, "MOST_IN_REDIS", 1)
+    frozen = freeze(store, settings, [spec(OWN)], folder)
+    archive = artifact_file(settings.runs, str(frozen.fields["code"]))
+    assert (archive.stat().st_mode & 0o777, archive.parent.stat().st_mode & 0o777) == (0o600, 0o700)

@@ -31,6 +31,7 @@ def test_the_environment_variables_are_pinned():
         "ENV_LEASE": "FUSIONQ_LEASE",
         "ENV_RETENTION": "FUSIONQ_RETENTION",
         "ENV_KEEP_JOBS": "FUSIONQ_KEEP_JOBS",
+        "ENV_UMASK": "FUSIONQ_UMASK",
     }
 
 
@@ -190,3 +191,14 @@ def test_a_wrong_config_file_is_refused_and_says_where(home: Path, line: str, sa
     (home / "config.toml").write_text(line)
     with pytest.raises(UsageError, match=said):
         Settings.load()
+
+
+@pytest.mark.parametrize(("text", "umask"), [("077", 0o077), ("027", 0o027), ("0022", 0o022)])
+def test_a_umask_says_who_may_read(text: str, umask: int):
+    assert Settings.load({"FUSIONQ_HOME": "/h", "FUSIONQ_UMASK": text}).umask == umask
+
+
+@pytest.mark.parametrize("text", ["700", "9", "rw", "07777"])
+def test_a_umask_that_shuts_out_the_owner_is_refused(text: str):
+    with pytest.raises(UsageError, match="is not a umask that lets the owner read and write; write 077"):
+        Settings.load({"FUSIONQ_HOME": "/h", "FUSIONQ_UMASK": text})

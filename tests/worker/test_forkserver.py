@@ -129,6 +129,8 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "workdir": str(workdir),
             "code": "",
             "provenance": {},
+            "umask": 0o077,
+            "withheld": [],
             "data_root": "",
             "threads": 1,
             "processes": 1,
@@ -337,12 +339,14 @@ def test_a_full_disk_is_told_in_plain_words(start):
 
 def test_a_job_has_its_environment_its_folder_and_its_threads(start, tmp_path: Path):
     attempt = start(
-        "import os, torch; print(os.environ['COLOUR'], os.getcwd(), torch.get_num_threads()); os._exit(7)",
+        "import os, torch; print(os.environ['COLOUR'], os.environ.get('PATH'), os.getcwd(), "
+        "torch.get_num_threads()); os._exit(7)",
         environ={"COLOUR": "green"},
+        withheld=["PATH"],
         threads=2,
     )
     attempt.await_end()
-    assert f"green {tmp_path / 'work0'} 2\n" in attempt.output
+    assert f"green None {tmp_path / 'work0'} 2\n" in attempt.output
 
 
 def test_a_job_whose_folder_is_not_on_this_machine_works_in_its_run_folder(start, tmp_path: Path):

@@ -35,7 +35,7 @@ def run(channel: socket.socket) -> NoReturn:
         die_with_parent()
         receiver = wire.Receiver(channel)
         orders = _receive_orders(receiver)
-        redirect_output(Path(orders["output_log"]))
+        redirect_output(Path(orders["output_log"]), orders["umask"])
         leash.obey(receiver, orders[leash.UNTIL])
         code = _run_job(orders, channel)
     except BaseException as error:

@@ -171,7 +171,7 @@ def _run_rank(local_rank: int, work: _Work) -> None:
         signal.signal(signal.SIGTERM, lambda *_: stop.request())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         if rank:
-            redirect_output(work.job.paths.rank_log(rank))
+            redirect_output(work.job.paths.rank_log(rank), work.orders["umask"])
         code = _train(rank, local_rank, work, stop)
     except BaseException as error:
         _speak(rank, error, work)

@@ -30,9 +30,9 @@ def die_with_parent() -> None:
             os._exit(wire.EXIT_FAILED)
 
 
-def redirect_output(path: Path) -> None:
+def redirect_output(path: Path, umask: int) -> None:
     """Everything that Python, C code and children print goes to the log, line by line."""
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666 & ~umask)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
     os.close(log)
@@ -55,6 +55,8 @@ def flush_output() -> None:
 
 def prepare(orders: dict[str, Any]) -> Job:
     """Environment, folder and import path as the orders say, and the job that they describe."""
+    for name in orders["withheld"]:
+        os.environ.pop(name, None)
     os.environ.update(orders["environ"])
     wear(orders["marks"])
     workdir = Path(orders["workdir"])
