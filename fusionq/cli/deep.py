@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fusionq.errors import Problem, UsageError
@@ -51,6 +50,7 @@ class Deep:
 
     def __init__(self, loaded: Sequence[Loaded], settings: Settings, most_trials: int = MOST_TRIALS) -> None:
         from fusionq.queue.deep_check import DeepCheck, is_possible
+        from fusionq.queue.work_folder import work_folder
 
         if not is_possible():
             raise UsageError(
@@ -58,7 +58,7 @@ class Deep:
                 hint="pip install 'fusionq[worker]'",
             )
         self._jobs = [(one, one.jobs[:most_trials]) for one in loaded]
-        workdir = Path.cwd()
+        workdir = work_folder()
         specs = [spec for _, specs in self._jobs for spec in specs]
         folders = [workdir / spec.code.path for spec in specs if not isinstance(spec.code, str)]
         self._check = DeepCheck()

@@ -38,6 +38,7 @@ def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
     fusionq run jobs/digits.yaml optimizer.lr=1e-2,1e-3
     """
     from fusionq.queue.submission import submit_all
+    from fusionq.queue.work_folder import work_folder
     from fusionq.spec.load import load_file
 
     loaded = load_file(file, overrides)
@@ -46,7 +47,7 @@ def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
     help_.find_worker(list(dict.fromkeys(spec.queue for one in loaded for spec in one.jobs)))
     submitted = []
     try:
-        for one in submit_all(session.store, session.sender, session.settings, loaded, Path.cwd()):
+        for one in submit_all(session.store, session.sender, session.settings, loaded, work_folder()):
             submitted.append(one)
             _say_submitted(one)
         ends = [_follow(session, one, help_.check_worker) for one in submitted]

@@ -53,6 +53,7 @@ def submit(
     fusionq submit jobs/mnist.yaml --at 22:00
     """
     from fusionq.queue.submission import submit_all
+    from fusionq.queue.work_folder import work_folder
     from fusionq.spec.load import load_file
 
     loaded = load_file(file, [*overrides, *_as_overrides(not_before, delay, unique)])
@@ -62,7 +63,7 @@ def submit(
     quick = QuickCheck(session, loaded, is_deep)
     store = session.store  # meanwhile
     quick.end()
-    for submitted in submit_all(store, session.sender, session.settings, loaded, Path.cwd()):
+    for submitted in submit_all(store, session.sender, session.settings, loaded, work_folder()):
         click.echo(submitted.id)
         _say_what_is_next(session, submitted)
 
@@ -161,6 +162,7 @@ def _say_what_is_next(session: Session, submitted: Submitted) -> None:
 def _print_all(session: Session, loaded: list[Loaded], is_deep: bool) -> None:
     """The resolved jobs on stdout, as a file that could be submitted; what would become of them beside it."""
     from fusionq.queue.freezing import describe_code
+    from fusionq.queue.work_folder import work_folder
     from fusionq.spec.secrets import mask_spec
     from fusionq.spec.writer import to_yaml
 
@@ -169,7 +171,7 @@ def _print_all(session: Session, loaded: list[Loaded], is_deep: bool) -> None:
         if i:
             click.echo("---")
         click.echo(to_yaml(mask_spec(one.spec.to_data())), nl=False)
-        _say_what_would_be(one, describe_code(session.settings, one.jobs, Path.cwd()))
+        _say_what_would_be(one, describe_code(session.settings, one.jobs, work_folder()))
     say("nothing was queued")
 
 

@@ -15,6 +15,7 @@ from fusionq.errors import FusionqError, UsageError
 from fusionq.queue.celery_app import make_app
 from fusionq.queue.sender import Sender
 from fusionq.queue.submission import submit_all
+from fusionq.queue.work_folder import work_folder
 from fusionq.spec.load import Loaded, load_data, load_file
 from fusionq.spec.record import JobRecord
 from fusionq.spec.settings import Settings
@@ -89,7 +90,7 @@ class Client:
         return load_data(job, words) if isinstance(job, Mapping) else load_file(job, words)
 
     def _queue(self, documents: list[Loaded], workdir: str | Path | None) -> list[Job]:
-        folder = Path(workdir) if workdir is not None else Path.cwd()
+        folder = work_folder(workdir)
         jobs = []
         for submitted in submit_all(self._store, self._sender, self._settings, documents, folder):
             if submitted.loaded.trials:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,20 +15,41 @@ TRAIN = "train"
 VAL = "val"
 TEST = "test"
 
+_LAST_SIGNS = {"+": "plus", "-": "minus"}
+
 
 def key_of(phase: str, name: str) -> str:
-    """The key of a metric in the history: `test` and `Top 1 Acc ` give `test_top_1_acc`."""
-    word = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-    return f"{phase}_{word}"
+    """Returns the key of a metric in the history: `test` and `Top 1 Acc ` give `test_top_1_acc`.
+
+    Letters of any script stay. A sign at the end tells `acc+` from `acc-`, so it becomes a word.
+    """
+    name = unicodedata.normalize("NFC", name).strip().lower()
+    for sign, word in _LAST_SIGNS.items():
+        name = f"{name.removesuffix(sign)} {word}" if name.endswith(sign) else name
+    word = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in name)
+    return "_".join([phase, *(word.split() or _named(name))])
+
+
+def _named(signs: str) -> list[str]:
+    """Returns words for a name that is made of signs alone."""
+    return " ".join(unicodedata.name(sign, "sign").lower().replace("-", " ") for sign in signs).split()
 
 
 def keys_of(phase: str, metrics: Sequence[Metric]) -> list[str]:
-    """A key for each metric. Raises MetricError where two would share one."""
-    keys = [key_of(phase, metric.name) for metric in metrics]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise MetricError(f"two metrics are both called {key!r}; give one of them another name")
-    return keys
+    """Returns a key for each metric. Raises MetricError where two would share one."""
+    names: dict[str, str] = {}
+    for metric in metrics:
+        key = key_of(phase, metric.name)
+        if key in names:
+            raise MetricError(_clash(key, names[key], metric.name))
+        names[key] = metric.name
+    return list(names)
+
+
+def _clash(key: str, first: str, second: str) -> str:
+    if first == second:
+        return f"two metrics are both called {first!r}; give one of them another name"
+    return f"the metrics {first!r} and {second!r} would both be {key!r}; give one of them another name"
 
 
 @dataclass

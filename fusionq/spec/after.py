@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
+from fusionq.spec.text_values import AS_LIST, AS_TEXT
 
-Reference = Annotated[str, Field(min_length=1, max_length=100)]
+Reference = Annotated[str, AS_TEXT, Field(min_length=1, max_length=100)]
+References = Annotated[list[Reference], AS_LIST]
 
 
 class AfterSection(Section):
-    jobs: list[Reference] = Field(min_length=1, description="The jobs: ids, names or last.")
+    jobs: References = Field(min_length=1, description="The jobs: ids, names or last.")
     need: Literal["all", "any"] = Field(
         "all", description="Whether all of them must succeed before it starts, or any one."
     )
@@ -23,7 +25,7 @@ class AfterSection(Section):
     )
 
 
-After = Annotated[Annotated[AfterSection, IS_BLOCK] | Annotated[list[Reference], IS_OTHER], BY_FORM]
+After = Annotated[Annotated[AfterSection, IS_BLOCK] | Annotated[References, IS_OTHER], BY_FORM]
 
 
 def section_of(after: AfterSection | list[str]) -> AfterSection | None:

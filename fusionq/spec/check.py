@@ -105,7 +105,14 @@ def _message(path: Path_, detail: Any, also: str) -> str:
     if kind == "value_error":
         return f"{dotted(path)}: {detail['ctx']['error']}" if path else str(detail["ctx"]["error"])
     expected = _EXPECTED.get(kind) or _lower(detail["msg"])
+    if value is None:
+        return f"{dotted(path)}: {expected}{also}, but there is no value{_instead(kind)}"
     return f"{dotted(path)}: {expected}{also}, but this is {_shown(value)}"
+
+
+def _instead(kind: str) -> str:
+    """Returns what to write in the place of nothing, where that is not plain."""
+    return "; write '' for empty text, or 'null' in quotes for the word" if kind == "string_type" else ""
 
 
 _EXPECTED = {

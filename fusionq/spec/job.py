@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from fusionq.spec.after import After
+from fusionq.spec.job_name import MOST_LETTERS, check_name
 from fusionq.spec.notify import NotifySection
 from fusionq.spec.record import MOST_PRIORITY
 from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 from fusionq.spec.sweep import SweepSection
 from fusionq.spec.targets import FROM
+from fusionq.spec.text_values import AS_LIST, AS_TEXT, Text
 from fusionq.spec.times import check_time
 from fusionq.spec.units import Interval, parse_bytes, parse_duration
 from fusionq.spec.variables import check_value
@@ -31,10 +33,9 @@ PositiveDurationS = Annotated[float, BeforeValidator(parse_duration), Field(gt=0
 SizeBytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 IntervalText = Annotated[str, AfterValidator(_interval)]
 TimeText = Annotated[str, AfterValidator(check_time)]
-EnvText = Annotated[str, AfterValidator(check_value)]
-NonEmpty = Annotated[str, Field(min_length=1, max_length=100)]
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+:/@=-]*$")]
-
+EnvText = Annotated[str, AS_TEXT, AfterValidator(check_value)]
+NonEmpty = Annotated[str, AS_TEXT, Field(min_length=1, max_length=100)]
+Name = Annotated[str, AS_TEXT, Field(min_length=1, max_length=MOST_LETTERS), AfterValidator(check_name)]
 
 MOST_GPUS = 64
 MOST_PROCESSES = 64
@@ -159,7 +160,7 @@ class ResourcesSection(Section):
         description="Processes that train together, each on its part of every batch; auto: one per GPU. "
         "More than one without gpus runs on the CPU.",
     )
-    gpu_type: list[NonEmpty] = Field(
+    gpu_type: Annotated[list[NonEmpty], AS_LIST] = Field(
         default=[], description="Any of these kinds of GPU, by a part of their names, such as A100 or H100."
     )
     nodes: int = Field(
@@ -176,7 +177,7 @@ class ResourcesSection(Section):
     memory: SizeBytes | None = Field(
         None, description="Memory of the host that it has to itself, such as 32GB; it is stopped beyond it."
     )
-    labels: dict[NonEmpty, str] = Field(
+    labels: dict[NonEmpty, Text] = Field(
         default={}, description="Labels that its worker must have, such as site: berlin."
     )
 
@@ -223,7 +224,9 @@ class CodeSection(Section):
     path: str = Field(
         ".", min_length=1, description="The folder of your own modules, seen from where you submit."
     )
-    exclude: list[str] = Field(default=[], description="Patterns of files to leave out, such as '*.bin'.")
+    exclude: Annotated[list[Text], AS_LIST] = Field(
+        default=[], description="Patterns of files to leave out, such as '*.bin'."
+    )
 
 
 NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -257,11 +260,11 @@ class JobSpec(Section):
         default=[],
         description="CsvLog, TensorBoard, ModelSummary, or your own fusionq.Callback by its import path.",
     )
-    export: list[ExportFormat] = Field(
+    export: Annotated[list[ExportFormat], AS_LIST] = Field(
         default=[], description="Forms to write the best model in, at the end."
     )
     resources: ResourcesSection = ResourcesSection()
-    queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = Field(
+    queue: Annotated[str, AS_TEXT, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")] = Field(
         "default", description="The queue to wait in; workers serve one or more of them."
     )
     priority: int = Field(
@@ -299,7 +302,7 @@ class JobSpec(Section):
     notify: list[NotifySection] = Field(
         default=[], description="Who is told when it starts or ends; of a sweep, when all of it ended."
     )
-    tags: list[Name] = Field(default=[], description="Words to find the job by.")
+    tags: Annotated[list[Name], AS_LIST] = Field(default=[], description="Words to find the job by.")
     env: dict[str, EnvText] = Field(
         default={},
         description="Environment variables of the job's process; env:NAME is a variable of the worker's own.",

@@ -13,6 +13,7 @@ from fusionq.errors import MOST_PROBLEMS, Problem, SpecError
 from fusionq.spec.check import check
 from fusionq.spec.defaults import read_with_defaults
 from fusionq.spec.job import JobSpec
+from fusionq.spec.job_name import name_of_file
 from fusionq.spec.overrides import apply_overrides
 from fusionq.spec.reader import Source, read_text
 from fusionq.spec.sweep import SWEEP
@@ -44,7 +45,7 @@ def load_file(
     loaded, problems = [], []
     for number, source in enumerate(sources, 1):
         try:
-            name = _name_of(path) if len(sources) == 1 else f"{_name_of(path)}-{number}"
+            name = name_of_file(path) if len(sources) == 1 else f"{name_of_file(path)}-{number}"
             loaded.append(_load(apply_overrides(source, overrides, environ), name))
         except SpecError as error:
             problems += error.problems
@@ -96,9 +97,3 @@ def _load(source: Source, name: str) -> Loaded:
 
 def _named(spec: JobSpec, name: str) -> JobSpec:
     return spec if spec.name else spec.model_copy(update={"name": name})
-
-
-def _name_of(path: str | Path) -> str:
-    """The file's name, as far as a job may be called so."""
-    words = "".join(c if c.isascii() and (c.isalnum() or c in " ._+-") else "-" for c in Path(path).stem)
-    return words.lstrip(" ._+-")[:90] or "job"

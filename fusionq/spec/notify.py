@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from fusionq.spec.section import Section
+from fusionq.spec.text_values import AS_LIST
 from fusionq.spec.variables import is_reference, variable_of
 
 Event = Literal["started", "succeeded", "failed", "cancelled", "timed_out"]
@@ -40,7 +41,7 @@ def check_url(text: str) -> str:
 class NotifySection(Section):
     """Somebody who is told."""
 
-    on: list[Event] = Field(
+    on: Annotated[list[Event], AS_LIST] = Field(
         default=["succeeded", "failed", "timed_out"],
         min_length=1,
         description="Of what: started, succeeded, failed, cancelled, timed_out.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 from fusionq.errors import Problem, SpecError
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.places import Place
-from fusionq.spec.reader import Path_, Source, read_text
+from fusionq.spec.reader import Path_, Source, read_scalar, read_text
 from fusionq.spec.sweep import PARAMS, SWEEP
+from fusionq.spec.text_values import ENV, is_text
 
 REMOVE = "~"
+
+_NOT_PLAIN = "'\"|>[{"
+_BRACKETS = re.compile(r"['\"\[\](){}]")
 
 
 def apply_overrides(source: Source, overrides: Iterable[str], environ: Mapping[str, str]) -> Source:
@@ -36,7 +41,7 @@ def _apply(changed: Changes, override: str, environ: Mapping[str, str]) -> None:
         key, equals, text = override.partition("=")
         if not equals or not key.strip("."):
             raise _refusal(name, "write key.path=value, such as optimizer.lr=1e-2, or ~key.path")
-        values = _values(text, name, environ)
+        values = _values(text, name, environ, tuple(key.split(".")))
         if len(values) == 1:
             changed.put(key, values[0], name)
         else:
@@ -45,26 +50,41 @@ def _apply(changed: Changes, override: str, environ: Mapping[str, str]) -> None:
         changed.problems += error.problems
 
 
-def _values(text: str, name: str, environ: Mapping[str, str]) -> list[Any]:
+def _values(text: str, name: str, environ: Mapping[str, str], path: Path_) -> list[Any]:
     """One value, or (`1e-3,1e-4`) those of a grid."""
     if not text.strip():
-        return [None]
+        return ["" if path[0] == ENV and len(path) > 1 else None]
+    text = _as_yaml(text, path)
     try:
-        source = read_text(text, name, environ)
+        source = read_text(text, name, environ, path)
     except SpecError as error:
-        return _grid(text, name, environ) or _refuse(error)
+        return _grid(text, name, environ, path) or _refuse(error)
     if source.problems:
         raise SpecError(list(source.problems))
-    is_plain = isinstance(source.data, str) and text.lstrip()[0] not in "'\"|>"
-    return (is_plain and _grid(text, name, environ)) or [source.data]
+    is_plain = isinstance(source.data, str) and text.lstrip()[0] not in _NOT_PLAIN
+    return (is_plain and _grid(text, name, environ, path)) or [source.data]
 
 
-def _grid(text: str, name: str, environ: Mapping[str, str]) -> list[Any]:
+def _as_yaml(text: str, path: Path_) -> str:
+    """Returns the text in quotes where it is text as a whole, whatever YAML would make of its signs."""
+    if text.lstrip()[0] in _NOT_PLAIN or read_scalar(text.strip()) is None:
+        return text
+    is_whole = is_text(path) and "," not in text
+    return _quoted(text.strip()) if is_whole or text.lstrip().startswith("#") else text
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _grid(text: str, name: str, environ: Mapping[str, str], path: Path_) -> list[Any]:
     """The values between commas; [] where there are not two or more."""
     if "," not in text:
         return []
+    if not _BRACKETS.search(text) and not all(part.strip() for part in text.split(",")):
+        raise _refusal(name, "a value is missing beside a comma; text that holds commas wants quotes")
     try:
-        source = read_text(f"[{text}]", name, environ)
+        source = read_text(f"[{text}]", name, environ, path)
     except SpecError:
         return []
     is_list = isinstance(source.data, list) and len(source.data) > 1 and not source.problems

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+MOST_NAME_BYTES = 200
+
 
 def artifact_file(runs: Path, digest: str) -> Path:
     """Where an archive of code lies that is too large for Redis."""
@@ -112,4 +114,5 @@ class RunPaths:
         return self.checkpoints / f"attempt-{attempt:04d}-epoch-{epoch:06d}-batch-{batch:08d}.pt"
 
     def plot(self, name: str) -> Path:
-        return self.plots / f"{name}.png"
+        # A file name has 255 bytes at most, and a letter up to four of them.
+        return self.plots / f"{name.encode()[:MOST_NAME_BYTES].decode(errors='ignore')}.png"

@@ -20,9 +20,7 @@ import yaml
 from fusionq.errors import MOST_PROBLEMS, NotFoundError, Problem, SpecError
 from fusionq.spec.places import Place, Text
 from fusionq.spec.syntax import MAX_DEPTH, compose
-
-Path_ = tuple[str | int, ...]
-"""Where a value is within a job file, such as ("model", "_args_", 3)."""
+from fusionq.spec.text_values import Path_, is_text
 
 STDIN = "-"
 MAX_FILE_BYTES = 1_000_000
@@ -95,22 +93,27 @@ def read_file(path: str | Path, environ: Mapping[str, str] = os.environ) -> list
     return read_documents(text, name, environ)
 
 
-def read_documents(text: str, name: str, environ: Mapping[str, str] = os.environ) -> list[Source]:
-    """Read YAML documents from `text`; `name` is what messages call it. Raises SpecError."""
+def read_documents(
+    text: str, name: str, environ: Mapping[str, str] = os.environ, within: Path_ = ()
+) -> list[Source]:
+    """Read YAML documents from `text`; `name` is what messages call it. Raises SpecError.
+
+    `within` is the path in a job file at which the text is to stand; the paths of the result begin below it.
+    """
     whole = Text(name, text)
     nodes, problems = compose(whole)
     if not nodes:
         raise SpecError(problems or [_empty(whole)])
     if len(nodes) > MAX_DOCUMENTS:
         raise SpecError([*problems, Problem(name, f"holds more than {MAX_DOCUMENTS:,} jobs; split it")])
-    sources = [_Reader(whole, environ).read(node, is_broken=bool(problems)) for node in nodes]
+    sources = [_Reader(whole, environ, within).read(node, is_broken=bool(problems)) for node in nodes]
     sources[0] = replace(sources[0], problems=(*problems, *sources[0].problems))
     return sources
 
 
-def read_text(text: str, name: str, environ: Mapping[str, str] = os.environ) -> Source:
-    """Read one YAML document from `text`. Raises SpecError."""
-    first, *others = read_documents(text, name, environ)
+def read_text(text: str, name: str, environ: Mapping[str, str] = os.environ, within: Path_ = ()) -> Source:
+    """Read one YAML document from `text`, as `read_documents` does. Raises SpecError."""
+    first, *others = read_documents(text, name, environ, within)
     if others:
         place = others[0].place(())
         raise SpecError([Problem(str(place), "a second document begins here; one is expected")])
@@ -161,9 +164,10 @@ def _empty(text: Text) -> Problem:
 
 
 class _Reader:
-    def __init__(self, text: Text, environ: Mapping[str, str]) -> None:
+    def __init__(self, text: Text, environ: Mapping[str, str], within: Path_ = ()) -> None:
         self.text = text
         self.environ = environ
+        self.within = within
         self.places: dict[Path_, Place] = {}
         self.problems: list[Problem] = []
         self.wrong: set[Path_] = set()
@@ -225,7 +229,9 @@ class _Reader:
 
     def scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:
         text = _VARIABLE.sub(lambda match: self.variable(match, node, path), node.value)
-        return text if node.style else read_scalar(text)
+        value = text if node.style else read_scalar(text)
+        # A number is text where a number makes no sense; nothing is nothing everywhere.
+        return text if value is not None and is_text((*self.within, *path)) else value
 
     def variable(self, match: re.Match[str], node: yaml.ScalarNode, path: Path_) -> str:
         if match["escape"]:

@@ -12,6 +12,7 @@ from fusionq.spec.describe import ANY_NAME, READER_KEYS, Key, bounds, flat, keys
 from fusionq.spec.job import NEEDED, JobSpec, Target
 from fusionq.spec.kinds import TARGET_PLACES
 from fusionq.spec.schema_targets import Schema, any_of, ref, target_definitions, target_schema
+from fusionq.spec.text_values import AS_LIST, AS_TEXT
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 READER_SCHEMAS: dict[str, Schema] = {
@@ -96,7 +97,8 @@ def _value(
         return target_schema(path)
     if origin is list:
         items = _value(inner[0], (), (*path, ANY_NAME), described)
-        return {"type": "array", "items": items, **_limits(metadata, "Items")}
+        several = {"type": "array", "items": items, **_limits(metadata, "Items")}
+        return any_of(several, items) if AS_LIST in metadata else several
     if origin is dict:
         values = _value(inner[1], (), (*path, ANY_NAME), described)
         return {"type": "object", "additionalProperties": values, **_limits(metadata, "Properties")}
@@ -114,6 +116,8 @@ def _scalar(annotation: Any, metadata: typing.Sequence[Any]) -> Schema:
     if with_unit:
         number = [] if annotation is str else [{"minimum": 0, **plain}]
         return any_of(ref(with_unit), *number, ref("variable"))
+    if AS_TEXT in metadata:
+        return any_of(plain, {"type": ["number", "boolean"]}, ref("variable"))
     return plain if plain == {"type": "string"} else any_of(plain, ref("variable"))
 
 

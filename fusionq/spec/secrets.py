@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from fusionq.spec.text_values import ENV
 from fusionq.spec.variables import REFERENCE, is_reference
 
 MASK = "*** masked ***"
-ENV = "env"
 
 _SECRET_WORD = re.compile(r"APIKEY|KEYS?|TOKEN|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|PASS|CREDENTIALS?")
 # Names in code and in arguments are of all kinds: a `key` or a `token` alone is most often none of these.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import fusionq
 from fusionq.errors import FusionqError
@@ -84,10 +85,15 @@ def _words(notice: Notice, record: JobRecord | SweepRecord) -> tuple[str, str]:
 
 
 def _post(address: str, payload: Mapping[str, Any]) -> None:
-    headers = {"Content-Type": "application/json", "User-Agent": f"fusionq/{fusionq.__version__}"}
     parts = urlsplit(address)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"fusionq/{fusionq.__version__}",
+        **_authorization(parts),
+    }
+    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     try:
-        request = urllib.request.Request(address, json.dumps(payload).encode(), headers, method="POST")
+        request = urllib.request.Request(plain, json.dumps(payload).encode(), headers, method="POST")
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):
             pass
     except urllib.error.HTTPError as error:
@@ -95,6 +101,14 @@ def _post(address: str, payload: Mapping[str, Any]) -> None:
     except (OSError, ValueError) as error:
         cause = getattr(error, "reason", error)
         raise NotToldError(f"{parts.hostname} cannot be reached: {type(cause).__name__}") from None
+
+
+def _authorization(parts: SplitResult) -> dict[str, str]:
+    """Returns the header for the user and the password of an address, which urllib does not read."""
+    if parts.username is None:
+        return {}
+    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {base64.b64encode(credentials.encode()).decode()}"}
 
 
 def _through_apprise(address: str, title: str, words: str) -> None:

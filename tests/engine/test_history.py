@@ -81,8 +81,29 @@ def test_keys_are_words() -> None:
 
 
 def test_two_metrics_of_one_name_are_refused() -> None:
-    with pytest.raises(MetricError, match="two metrics are both called 'test_accuracy'; give one of them"):
-        keys_of("test", [tf.Accuracy(), tf.Accuracy(topK=3, name="accuracy")])
+    with pytest.raises(MetricError, match="two metrics are both called 'MSE'; give one of them another name"):
+        keys_of("test", [tf.MSE(), tf.MSE()])
+    with pytest.raises(
+        MetricError, match="the metrics 'Accuracy' and 'accuracy!' would both be 'test_accuracy'; give one"
+    ):
+        keys_of("test", [tf.Accuracy(), tf.Accuracy(topK=3, name="accuracy!")])
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("точность", "test_точность"),
+        ("精度", "test_精度"),
+        ("R²", "test_r²"),
+        ("Präzision", "test_präzision"),
+        ("Pra\u0308zision", "test_präzision"),
+        ("acc+", "test_acc_plus"),
+        ("acc-", "test_acc_minus"),
+        ("%", "test_percent_sign"),
+    ],
+)
+def test_letters_of_any_script_and_a_last_sign_stay(name: str, key: str) -> None:
+    assert key_of("test", name) == key
 
 
 def test_rows_become_columns() -> None:

@@ -84,8 +84,8 @@ def test_the_error_is_wrong_use_for_the_shell():
         ("my-job.yaml", "my-job"),
         ("a b.v2.yaml", "a b.v2"),
         ("__x.yaml", "x"),
-        ("über;job.yaml", "ber-job"),
-        ("你好.yaml", "job"),
+        ("über;job.yaml", "über-job"),
+        ("你好.yaml", "你好"),
     ],
 )
 def test_a_job_without_a_name_is_called_like_its_file(tmp_path: Path, file_name, job_name):

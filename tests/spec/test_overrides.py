@@ -82,7 +82,7 @@ def test_every_wrong_override_is_reported_at_once():
 
 @pytest.mark.parametrize(
     "wrong",
-    ["train.epochs=0", "train.epohcs=1", "trian.epochs=1", "trian.deep.er=1", "loss=L7Loss", "env={A: 1}"],
+    ["train.epochs=0", "train.epohcs=1", "trian.epochs=1", "trian.deep.er=1", "loss=L7Loss", "env={A: [1]}"],
 )
 def test_a_wrong_value_from_an_override_is_told_as_such(wrong):
     with pytest.raises(SpecError) as caught:
@@ -119,6 +119,54 @@ def test_what_is_not_there_cannot_be_taken_away(text, words):
 
 def test_items_behind_one_that_was_taken_away_are_found_in_their_list():
     with pytest.raises(SpecError) as caught:
-        check(override(ONE_JOB + "tags:\n  - a\n  - 5\n", "~tags.0"))
+        check(override(ONE_JOB + "tags:\n  - a\n  - '?'\n", "~tags.0"))
     (problem,) = caught.value.problems
     assert problem.where == "job.yaml:7:1"
+
+
+# --- text that looks like something else ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("4", "4"),
+        ("true", "true"),
+        ("3.10", "3.10"),
+        ("1e-3", "1e-3"),
+        ("#x", "#x"),
+        ("a: b #c", "a: b #c"),
+        ("it's", "it's"),
+        ("", ""),
+        ("'4'", "4"),
+        ("${N}", "7"),
+    ],
+)
+def test_a_variable_of_the_environment_is_text_as_it_is_written(text: str, value: str):
+    assert override("a: 1", f"env.X={text}", N="7").data["env"] == {"X": value}
+
+
+def test_numbers_of_a_grid_over_text_are_text():
+    source = override("a: 1", "env.X=1,2.50", "tags=[2026, 1.0]", "name=3.10")
+    assert source.data["sweep"] == {"params": {"env.X": ["1", "2.50"]}}
+    assert (source.data["tags"], source.data["name"]) == (["2026", "1.0"], "3.10")
+
+
+@pytest.mark.parametrize("text", ["1e-2,", ",1", "3,,4"])
+def test_a_missing_value_of_a_grid_is_told(text: str):
+    (mistake,) = mistakes("a: 1", f"a={text}")
+    assert mistake.endswith("a value is missing beside a comma; text that holds commas wants quotes")
+
+
+def test_a_value_that_begins_like_a_comment_is_text():
+    assert override("a: 1", "a=#x").data == {"a": "#x"}
+
+
+def test_nothing_is_told_as_such():
+    with pytest.raises(SpecError) as caught:
+        check(override(ONE_JOB, "train.epochs=", "env.X=null"))
+    assert sorted(problem.message for problem in caught.value.problems) == [
+        "env.X: expected text, but there is no value; write '' for empty text, "
+        "or 'null' in quotes for the word",
+        "train.epochs: expected a whole number, but there is no value",
+    ]

@@ -15,6 +15,7 @@ class Hook:
         self.told: list[dict[str, Any]] = []
         self.answers: list[int] = []  # of the next calls; then 200
         self.url = ""
+        self.authorizations: list[str | None] = []
 
 
 @contextmanager
@@ -24,6 +25,7 @@ def hook() -> Iterator[Hook]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.authorizations.append(self.headers["Authorization"])
             answer = seen.answers.pop(0) if seen.answers else 200
             if answer == 200:
                 seen.told.append(json.loads(body))

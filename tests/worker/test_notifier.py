@@ -201,3 +201,14 @@ def test_a_job_that_was_removed_meanwhile_is_not_told_of(store: Store, sender: N
     send(sender)
     assert seen.told == []
     assert nothing_is_left(store)
+
+
+def test_a_webhook_with_a_user_and_a_password_is_told(
+    store: Store, sender: Notifier, seen: Hook, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOOK", seen.url.replace("http://", "http://ada:p%40ss@"))
+    submit(store, "aaa", (["succeeded"], "env:HOOK"))
+    run(store, "aaa", Outcome.SUCCEEDED)
+    send(sender)
+    assert len(seen.told) == 1
+    assert seen.authorizations == ["Basic YWRhOnBAc3M="]

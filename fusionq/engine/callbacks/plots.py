@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -85,7 +86,9 @@ def pictures(history: History) -> Iterator[tuple[str, bytes]]:
         figure = Figure(figsize=(6, 4), layout="constrained")
         _draw(figure, name, epochs, lines)
         png = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(png)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")  # a script that the font lacks
+            FigureCanvasAgg(figure).print_png(png)
         yield name, png.getvalue()
 
 
