@@ -35,7 +35,7 @@ class Session:
         from fusionq.store.store import Store
 
         store = Store.open(self.settings)
-        store.ping()
+        store.check()
         return store
 
     @cached_property

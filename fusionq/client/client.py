@@ -34,14 +34,14 @@ class Client:
             job = client.submit("jobs/mnist.yaml", {"optimizer.lr": 1e-2})
             print(job.wait().metrics().last)
 
-    Raises StoreUnavailableError where that Redis does not answer.
+    Raises StoreUnavailableError where that Redis does not answer, or cannot hold a queue.
     """
 
     def __init__(self, redis_url: str | None = None) -> None:
         settings = Settings.load()
         self._settings = settings.with_redis_url(redis_url) if redis_url else settings
         self._store = Store.open(self._settings)
-        self._store.ping()
+        self._store.check()
 
     # --- jobs ----------------------------------------------------------------------------------------
 

@@ -6,14 +6,16 @@ acknowledgement and no prefetch, because the record in Redis and not the message
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from celery import Celery
 from kombu.transport.redis import Channel
 
 from fusionq.queue.names import SCHEDULE_QUEUE
+from fusionq.spec.redis_url import DEFAULT_HOST, SOCKET, TLS, RedisUrl
 from fusionq.store.connection import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S
 from fusionq.store.keys import CELERY_PREFIX
 
@@ -24,8 +26,6 @@ _TRANSPORT = {
     "visibility_timeout": 3600,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
-    "socket_connect_timeout": CONNECT_TIMEOUT_S,
-    "socket_timeout": REPLY_TIMEOUT_S,
     "socket_keepalive": True,
     "health_check_interval": 10,
     # How often a message is tried again before its sender hears of the outage; a worker tries for ever.
@@ -46,16 +46,28 @@ def make_app(redis_url: Callable[[], str], include: tuple[str, ...] = ()) -> Cel
 
 def configuration(url: str) -> dict[str, Any]:
     """Celery's settings for a Redis URL (redis://, rediss:// or unix://)."""
+    parts = RedisUrl.parse(url)
+    connect_s = parts.connect_timeout_s or CONNECT_TIMEOUT_S
+    reply_s = parts.reply_timeout_s or REPLY_TIMEOUT_S
+    tls = _tls(parts)
     return {
         "broker_url": celery_url(url),
         "result_backend": celery_url(url),
-        "broker_transport_options": _TRANSPORT,
+        "broker_use_ssl": tls or False,
+        "redis_backend_use_ssl": tls,
+        "redis_client_name": parts.client_name or None,
+        "broker_transport_options": {
+            **_TRANSPORT,
+            "socket_connect_timeout": connect_s,
+            "socket_timeout": reply_s,
+            **({"client_name": parts.client_name} if parts.client_name else {}),
+        },
         "result_backend_transport_options": {
             "global_keyprefix": CELERY_PREFIX,
             "retry_policy": {"max_retries": 0},
         },
-        "redis_socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "redis_socket_timeout": REPLY_TIMEOUT_S,
+        "redis_socket_connect_timeout": connect_s,
+        "redis_socket_timeout": reply_s,
         "result_expires": RESULT_DAYS * 86_400,
         "task_serializer": "json",
         "result_serializer": "json",
@@ -79,19 +91,26 @@ def configuration(url: str) -> dict[str, Any]:
 
 
 def celery_url(url: str) -> str:
-    """The URL as Celery spells it, meaning the same Redis.
+    """The URL as Celery spells it, meaning the same Redis; how to speak TLS stands in the settings.
 
     A unix socket is `redis+socket:///path` there, and its password must stand before the path, or the broker
-    overlooks it. `rediss://` checks certificates; unasked, the broker would not and the results would refuse.
+    overlooks it.
     """
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query))
-    if parts.scheme == "rediss":
-        return urlunsplit(parts._replace(query=urlencode({"ssl_cert_reqs": "required", **query})))
-    if parts.scheme != "unix":
-        return url
-    user, password = query.pop("username", ""), query.pop("password", "")
-    before = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else parts.netloc
-    if "db" in query:
-        query["virtual_host"] = query.pop("db")
-    return f"redis+socket://{before}{parts.path}" + (f"?{urlencode(query)}" if query else "")
+    parts = RedisUrl.parse(url)
+    if parts.scheme == SOCKET:
+        database = f"?virtual_host={parts.db}" if parts.db else ""
+        return f"redis+socket://{parts.address}{quote(parts.path)}{database}"
+    return f"{parts.scheme}://{parts.address or DEFAULT_HOST}/{parts.db}"
+
+
+def control_channels(url: str) -> tuple[str, ...]:
+    """Returns the channels on which Celery's workers listen at the database of this URL."""
+    return (f"{CELERY_PREFIX}/{RedisUrl.parse(url).db}.celery.pidbox",)
+
+
+def _tls(parts: RedisUrl) -> dict[str, Any] | None:
+    """What `rediss://` means to both. Certificates are checked: unasked, the broker would not."""
+    if parts.scheme != TLS:
+        return None
+    rule = ssl.VerifyMode[f"CERT_{parts.tls.get('ssl_cert_reqs', 'required').upper()}"]
+    return {**parts.tls, "ssl_cert_reqs": rule}

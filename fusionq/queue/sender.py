@@ -10,8 +10,8 @@ from kombu import pools
 from kombu.exceptions import OperationalError
 
 from fusionq.queue.names import RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, SEND_TASK, node_queue
-from fusionq.store.connection import unavailable
 from fusionq.store.keys import CELERY_PREFIX
+from fusionq.store.outages import unavailable
 from fusionq.store.store import Store
 
 QUEUE_HOLDS_S = 60  # a queue that nobody listens to goes so long after its last message, which was sent again

@@ -10,13 +10,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from fusionq.errors import UsageError
 from fusionq.spec.private import PRIVATE
+from fusionq.spec.redis_url import RedisUrl
 from fusionq.spec.units import parse_duration
 
 ENV_HOME = "FUSIONQ_HOME"
@@ -35,11 +35,6 @@ DEFAULT_LEASE_S = 15.0
 DEFAULT_RETENTION_S = 30 * 86_400.0
 DEFAULT_KEEP_JOBS = 100_000
 NEVER = "never"
-REDIS_SCHEMES = ("redis", "rediss", "unix")
-
-# By pattern, not by urlsplit: what is shown is often a URL that cannot be split.
-_PASSWORD = re.compile(r"\A([^:/@]*://[^:/@]*:).*@")
-_PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&]*")
 
 
 @dataclass(frozen=True)
@@ -80,9 +75,8 @@ class Settings:
 
     def with_redis_url(self, url: str, environ: Mapping[str, str] = os.environ) -> Settings:
         """These settings with another Redis. Raises UsageError where `url` is none."""
-        parts = _split_redis_url(url)
         password_file = environ.get(ENV_REDIS_PASSWORD_FILE)
-        if password_file and parts.password is None:
+        if RedisUrl.parse(url).password is None and password_file:
             url = _with_password(url, password_file)
         return replace(self, redis_url=url)
 
@@ -101,22 +95,6 @@ class Settings:
         if self.data:
             environ[ENV_DATA] = str(self.data)
         return environ
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown and logged."""
-    return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))
-
-
-def _split_redis_url(url: str) -> SplitResult:
-    with suppress(ValueError):  # not a URL at all, or a port that is no number
-        parts = urlsplit(url)
-        if parts.scheme in REDIS_SCHEMES and parts.port != 0:
-            return parts
-    raise UsageError(
-        f"{without_password(url)!r} is not a Redis URL",
-        hint="write redis://host:6379/0, rediss://… or unix:///path",
-    )
 
 
 def _with_password(url: str, password_file: str) -> str:

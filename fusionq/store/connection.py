@@ -5,40 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from redis.client import Pipeline
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    ConnectionError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    TimeoutError,
+from redis.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
 )
+from redis.exceptions import RedisError
 
-from fusionq.errors import StoreUnavailableError
-from fusionq.spec.settings import without_password
+from fusionq.spec.redis_url import DEFAULT_HOST, PLAIN, SOCKET, TLS, RedisUrl, without_password
+from fusionq.store.outages import is_outage, unavailable
 from fusionq.store.private_socket import OwnSocketConnection
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
 LONGEST_BLOCK_S = 2.0  # a blocking read must end well before the reply is overdue
 
-_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
-_NOT_THERE = (ConnectionRefusedError, FileNotFoundError)
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_OUTAGES = (ConnectionError, TimeoutError, OutOfMemoryError, ReadOnlyError, NoPermissionError)
+_CONNECTIONS: dict[str, type[AbstractConnection]] = {
+    PLAIN: Connection,
+    TLS: SSLConnection,
+    SOCKET: UnixDomainSocketConnection,
+}
 
 
 class Client(redis.Redis):
     """A Redis client whose outages are StoreUnavailableError."""
 
     shown_url = ""
+    reply_timeout_s = REPLY_TIMEOUT_S
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         with _in_our_words(self.shown_url):
@@ -63,7 +61,7 @@ def _in_our_words(shown_url: str) -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        if isinstance(error, _OUTAGES) or _is_full(error) or _cannot_write(error):
+        if is_outage(error):
             raise unavailable(shown_url, error) from error
         raise
 
@@ -73,84 +71,29 @@ def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S, own_socket: b
 
     own_socket: only this user's own processes may answer at it, which each connection checks.
     """
-    client = Client.from_url(
-        url,
+    parts = RedisUrl.parse(url)
+    pool = ConnectionPool(
+        connection_class=OwnSocketConnection if own_socket else _CONNECTIONS[parts.scheme],
         decode_responses=True,
         # A text that is not UTF-8, such as the name of a file in an error, must not end who stores it.
         encoding_errors="backslashreplace",
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        socket_timeout=reply_timeout_s,
+        socket_connect_timeout=parts.connect_timeout_s or CONNECT_TIMEOUT_S,
+        socket_timeout=parts.reply_timeout_s or reply_timeout_s,
         health_check_interval=30,
+        db=parts.db,
+        username=parts.username or None,
+        password=parts.password,
+        client_name=parts.client_name or None,
+        **_place(parts),
+        **parts.tls,
     )
-    if own_socket:
-        client.connection_pool.connection_class = OwnSocketConnection
+    client = Client.from_pool(pool)
+    client.reply_timeout_s = parts.reply_timeout_s or reply_timeout_s
     client.shown_url = without_password(url)
     return client
 
 
-def unavailable(shown_url: str, error: Exception) -> StoreUnavailableError:
-    """The outage in one line, with the next step."""
-    outage = _outage(shown_url, error)
-    outage.is_for_all = _is_for_all(shown_url, error)
-    return outage
-
-
-def _is_for_all(shown_url: str, error: Exception) -> bool:
-    """True where nobody else gets more from this Redis than we do.
-
-    A server elsewhere that is silent may answer others; one that refuses the connection is not there.
-    """
-    if isinstance(error, _REFUSALS):
-        return False
-    is_down = isinstance(error, (ReadOnlyError, BusyLoadingError)) or _is_full(error) or _cannot_write(error)
-    return is_down or _is_local(shown_url) or any(isinstance(link, _NOT_THERE) for link in _chain(error))
-
-
-def _is_local(shown_url: str) -> bool:
-    url = urlsplit(shown_url)
-    return url.scheme == "unix" or url.hostname in _LOOPBACK
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _outage(shown_url: str, error: Exception) -> StoreUnavailableError:
-    if isinstance(error, _REFUSALS):
-        return StoreUnavailableError(
-            f"Redis at {shown_url} refuses us: {error}", hint="check the user and the password in the URL"
-        )
-    if _is_full(error):
-        return StoreUnavailableError(
-            f"Redis at {shown_url} is full", hint="give it more memory, or remove old jobs"
-        )
-    if _cannot_write(error):
-        _, _, why = _cause(error).rpartition("AOF file: ")
-        return StoreUnavailableError(
-            f"Redis at {shown_url} cannot write to its disk ({why.partition('.')[0]})",
-            hint="make room there; nothing that it has confirmed is lost",
-        )
-    return StoreUnavailableError(
-        f"no connection to Redis at {shown_url} ({_cause(error)})",
-        hint="start that server, or name another with --redis-url or FUSIONQ_REDIS_URL",
-    )
-
-
-def _cannot_write(error: Exception) -> bool:
-    """It takes nothing more until it can write its files again."""
-    return "MISCONF " in str(error)
-
-
-def _is_full(error: Exception) -> bool:
-    # Redis before 7 wraps what a script runs into in an error of its own.
-    return isinstance(error, OutOfMemoryError) or "-OOM command not allowed" in str(error)
-
-
-def _cause(error: Exception) -> str:
-    root: BaseException = error
-    while root.__cause__ is not None:
-        root = root.__cause__
-    text = getattr(root, "strerror", None) or str(root) or type(root).__name__
-    return text.rstrip(".").split("\n")[0]
+def _place(parts: RedisUrl) -> dict[str, Any]:
+    if parts.scheme == SOCKET:
+        return {"path": parts.path}
+    return {"host": parts.host or DEFAULT_HOST, **({"port": parts.port} if parts.port else {})}

@@ -109,6 +109,8 @@ BY_NAME = {
     )
 }
 
+NO_KEY = PREFIX + "none"  # never exists
+
 CELERY_PREFIX = PREFIX + "celery:"
 
 JOBS = SINGLE["jobs"]

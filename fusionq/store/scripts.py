@@ -37,6 +37,10 @@ _MORE_MOVES = {
     "quarantine": RETRY_MOVES,
 }
 
+# Scripts that must run when Redis is full, for they make room. Redis denies memory only as long as a script
+# has written nothing, so they begin with a removal, of a key that never exists.
+_WHEN_FULL = ("remove", "cancel", "cancel_sweep")
+
 
 class Scripts:
     """Runs scripts by name: `scripts.run("start", job_id, attempt)`."""
@@ -55,7 +59,8 @@ class Scripts:
 @cache
 def source(name: str) -> str:
     """The whole text of a script as Redis gets it."""
-    return "\n".join((keys.to_lua(), _legal_moves(name), *map(_text, _SHARED), _text(name)))
+    opening = f"redis.call('DEL', '{keys.NO_KEY}')" if name in _WHEN_FULL else ""
+    return "\n".join((keys.to_lua(), _legal_moves(name), *map(_text, _SHARED), opening, _text(name)))
 
 
 def _legal_moves(script: str) -> str:

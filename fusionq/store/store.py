@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.settings import Settings
-from fusionq.store import keys
+from fusionq.store import fitness, keys
 from fusionq.store.blobs import Blobs
 from fusionq.store.bulk import Bulk
 from fusionq.store.connection import Client, connect
@@ -96,6 +96,14 @@ class Store:
     def ping(self) -> None:
         """Raises StoreUnavailableError where Redis does not answer."""
         self.redis.ping()
+
+    def check(self) -> None:
+        """Raises StoreUnavailableError where Redis does not answer, or cannot hold a queue."""
+        fitness.check(fitness.read_facts(self.redis), self.redis.shown_url)
+
+    def check_channels(self, channels: tuple[str, ...]) -> None:
+        """Raises StoreUnavailableError where this user of Redis may not listen to one of them."""
+        fitness.check_channels(self.redis, channels)
 
     def close(self) -> None:
         self.redis.close()

@@ -9,14 +9,14 @@ import logging
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from celery import signals
 from celery.platforms import EX_OK
 from celery.worker import state
 
 from fusionq.errors import FusionqError
-from fusionq.queue.celery_app import make_app
+from fusionq.queue.celery_app import control_channels, make_app
 from fusionq.queue.names import RUN_TASK, SCHEDULE_TASK, SEND_TASK
 from fusionq.queue.scheduling import schedule
 from fusionq.spec.settings import Settings
@@ -35,7 +35,23 @@ log = logging.getLogger("fusionq.worker")
 # Beside a thread for each slot: scheduling passes, and messages that turn out to be stale.
 EXTRA_THREADS = 3
 
-app = make_app(lambda: redis_url(Settings.load()))
+
+def _redis_url() -> str:
+    """Celery asks for it before its first signal, and would print a traceback."""
+    try:
+        return redis_url(Settings.load())
+    except FusionqError as error:
+        return _refuse(str(error), error.exit_code)
+
+
+def _refuse(message: str, exit_code: int = 2) -> NoReturn:
+    print(f"fusionq: {message}", file=sys.stderr)
+    sys.stderr.flush()
+    _Life.exit_code = exit_code
+    raise SystemExit(exit_code)
+
+
+app = make_app(_redis_url)
 
 
 class _Life:
@@ -88,6 +104,8 @@ def _make_node(conf: Any = None, instance: Any = None, options: Any = None, **_:
     try:
         settings = Settings.load()
         store = Store.open(settings)
+        store.check()
+        store.check_channels(control_channels(store.url))
         _Life.node = Node(settings_for_worker(settings, store), WorkerOptions.from_environ(), store, app)
     except FusionqError as error:
         _refuse(str(error), error.exit_code)
@@ -152,10 +170,3 @@ def _leave(**_: Any) -> None:
 def exit_code() -> int:
     """Of a worker that has ended: Celery's own way to start one keeps it to itself."""
     return _Life.exit_code
-
-
-def _refuse(message: str, exit_code: int = 2) -> None:
-    print(f"fusionq: {message}", file=sys.stderr)
-    sys.stderr.flush()
-    _Life.exit_code = exit_code
-    raise SystemExit(exit_code)

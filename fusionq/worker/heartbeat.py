@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from fusionq.errors import StoreUnavailableError
+from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.spec.stops import TO_WORKER
 from fusionq.store import keys
 from fusionq.worker import lease_guard as leash
@@ -57,6 +57,7 @@ class Beat:
             except StoreUnavailableError as error:
                 log.warning("%s; %s", error, self._during_outage(error))
                 self._reaper.note_outage()
+                self._restart_embedded()
             except Exception:
                 log.exception("the beat stumbled; it goes on")
             if self._ended.wait(self._until_next(interval)):
@@ -79,6 +80,15 @@ class Beat:
         for attempt in self._node.running.all():
             attempt.held_until = leash.moment_after(leash.now(), self._node.settings.lease_s)
         return "training goes on"
+
+    def _restart_embedded(self) -> None:
+        """Start the embedded Redis again where it ended and nobody stopped it."""
+        embedded = self._node.store.embedded
+        try:
+            if embedded is not None and embedded.restart_if_lost():
+                log.warning("the embedded Redis had ended, and was started again")
+        except FusionqError as error:
+            log.warning("%s", error)
 
     def _interval(self) -> float:
         interval = self._node.settings.lease_s / BEATS_PER_LEASE

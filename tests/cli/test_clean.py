@@ -151,3 +151,13 @@ def test_what_makes_no_sense_is_refused(cli: Cli, store, arguments: tuple[str, .
     finished(store, "aaa")
     assert cli("clean", *arguments).code == 2
     assert left(store) == ["aaa"]
+
+
+def test_it_makes_room_in_a_redis_that_is_full(cli: Cli, store, runs: Path):
+    ran(store, runs, "aaa", days=31)
+    store.redis.config_set("maxmemory", "1")
+    try:
+        assert "1 job removed" in cli("clean", "-y").err
+    finally:
+        store.redis.config_set("maxmemory", "0")
+    assert left(store) == []

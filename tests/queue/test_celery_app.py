@@ -11,6 +11,7 @@ import redis
 from kombu import Consumer, Queue
 
 from fusionq.queue.celery_app import celery_url, configuration, make_app
+from fusionq.store.connection import connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.store import Store
 
@@ -22,13 +23,16 @@ from fusionq.store.store import Store
     [
         ("redis://host:6379/0", "redis://host:6379/0"),
         ("redis://user:p%40ss@host:6379/2", "redis://user:p%40ss@host:6379/2"),
+        ("redis://host?password=p%40ss&db=3&socket_timeout=3", "redis://:p%40ss@host/3"),
+        ("redis:///1", "redis://localhost/1"),
+        ("redis://[::1]:6379", "redis://[::1]:6379/0"),
         ("unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
         ("unix:///run/redis.sock?db=3", "redis+socket:///run/redis.sock?virtual_host=3"),
         ("unix://:p%40ss@/run/redis.sock", "redis+socket://:p%40ss@/run/redis.sock"),
         ("unix://me:secret@/r.sock?db=1", "redis+socket://me:secret@/r.sock?virtual_host=1"),
         ("unix:///r.sock?password=p%40ss", "redis+socket://:p%40ss@/r.sock"),
-        ("rediss://host:6380/0", "rediss://host:6380/0?ssl_cert_reqs=required"),
-        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host/0?ssl_cert_reqs=none"),
+        ("rediss://host:6380/0", "rediss://host:6380/0"),
+        ("rediss://host/0?ssl_cert_reqs=none", "rediss://host/0"),
     ],
 )
 def test_a_redis_url_in_the_spelling_of_celery(url: str, expected: str):
@@ -60,6 +64,7 @@ def test_broker_and_results_reach_a_socket_with_a_password_and_a_database(guarde
 
 def test_certificates_are_checked_by_the_results_too():
     app = make_app(lambda: "rediss://host:6380/0")
+    assert app.connection_for_write().ssl["ssl_cert_reqs"] is ssl.CERT_REQUIRED
     assert app.backend.connparams["connection_class"] is redis.SSLConnection
 
 
@@ -68,6 +73,31 @@ def test_an_own_certificate_authority_reaches_broker_and_results():
     wanted = {"ssl_ca_certs": "/etc/ca.pem", "ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert app.connection_for_write().ssl == wanted
     assert {key: app.backend.connparams[key] for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["db=2&password=p%40ss%2F", "db=2&password=p%40ss%2F&socket_timeout=3&max_connections=7&client_name=me"],
+)
+def test_every_url_that_redis_py_takes_means_the_same_to_store_broker_and_results(
+    guarded: EmbeddedRedis, query: str
+):
+    url = f"unix://{guarded.socket}?{query}"
+    store = Store(connect(url), url)
+    assert store.redis.client_info()["db"] == 2
+    app = make_app(lambda: url)
+    app.send_task("fusionq.schedule", queue="schedule", retry=False)
+    app.backend.store_result("id", {"loss": 1}, "PROGRESS")
+    app.close()
+    assert store.redis.llen("fusionq:celery:schedule") == 1
+    assert store.redis.exists("fusionq:celery:celery-task-meta-id")
+    store.close()
+
+
+def test_timeouts_of_the_url_reach_broker_and_results():
+    settings = configuration("redis://h?socket_timeout=9&socket_connect_timeout=4")
+    assert settings["broker_transport_options"]["socket_timeout"] == settings["redis_socket_timeout"] == 9
+    assert settings["redis_socket_connect_timeout"] == 4
 
 
 # --- the settings ----------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 
 from fusionq.errors import UsageError
 from fusionq.spec import settings as module
-from fusionq.spec.settings import Settings, without_password
+from fusionq.spec.redis_url import without_password
+from fusionq.spec.settings import Settings
 
 
 @pytest.fixture

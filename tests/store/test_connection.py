@@ -11,8 +11,9 @@ import pytest
 import redis
 
 from fusionq.errors import StoreUnavailableError
-from fusionq.store.connection import LONGEST_BLOCK_S, REPLY_TIMEOUT_S, Client, connect, unavailable
+from fusionq.store.connection import LONGEST_BLOCK_S, REPLY_TIMEOUT_S, Client, connect
 from fusionq.store.embedded import EmbeddedRedis
+from fusionq.store.outages import unavailable
 from fusionq.store.store import Store
 from tests.support import submit, wait_until
 
@@ -126,20 +127,19 @@ def test_a_full_redis_is_told_as_such_whatever_the_command(clients, home: Path):
         lambda: submit(store, "j"),
         lambda: store.streams.append_points("j", [{"x": 1}]),
     ):
-        assert "is full; give it more memory, or remove old jobs" in str(outage(clients[0], action))
+        assert "is full; give it more memory (maxmemory), or remove ended jobs: fusionq clean" in str(
+            outage(clients[0], action)
+        )
     clients[0].config_set("maxmemory", "0")
     assert store.jobs.count() == 0
     submit(store, "j")
 
 
-def test_a_redis_that_cannot_write_to_its_disk_is_told_as_such(clients, home: Path, tmp_path: Path):
+def test_a_redis_that_cannot_write_to_its_disk_is_told_as_such(clients, home: Path):
     clients.append(connect(EmbeddedRedis(home).ensure_running()))
     store = Store(clients[0])
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    before = clients[0].config_get("dir")["dir"]
-    clients[0].config_set("dir", str(gone))
-    gone.rmdir()
+    in_its_place = home / "redis" / "dump.rdb"
+    in_its_place.mkdir()
     clients[0].config_set("save", "1 1")
     clients[0].bgsave()
     wait_until(lambda: clients[0].info()["rdb_last_bgsave_status"] == "err", what="the failure to write")
@@ -152,7 +152,7 @@ def test_a_redis_that_cannot_write_to_its_disk_is_told_as_such(clients, home: Pa
         assert "cannot write to its disk" in str(found)
         assert found.is_for_all
     assert EmbeddedRedis(home).ensure_running()
-    clients[0].config_set("dir", before)
+    in_its_place.rmdir()
     clients[0].config_set("save", "")
     submit(store, "j")
 

@@ -20,13 +20,13 @@ def make_node(store: Store, tmp_path: Path) -> Iterator[Callable[..., Node]]:
     """Makes workers on the real Redis. They have no fork server but a `FakeLauncher`."""
     nodes: list[Node] = []
 
-    def make(*, lease_s: float = 60.0, **options) -> Node:
+    def make(*, lease_s: float = 60.0, at: Store = store, **options) -> Node:
         settings = Settings(home=tmp_path / "home", runs=tmp_path / "runs", lease_s=lease_s)
         node = Node(
             settings,
             WorkerOptions(**{"gpus": "none", "slots": 1, **options}),
-            store,
-            make_app(lambda: store.url),
+            at,
+            make_app(lambda: at.url),
         )
         node.launcher = FakeLauncher()
         nodes.append(node)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store import keys
+from fusionq.store.store import Store
 from fusionq.worker import heartbeat as beat_module
 from fusionq.worker import lease_guard as leash
 from fusionq.worker.heartbeat import Beat, say
@@ -52,6 +54,24 @@ def pending_messages(node: Node) -> int:
 
 def lease_of(node: Node, job_id: str = "job") -> float:
     return node.store.redis.zscore(keys.LEASES, job_id) or 0.0
+
+
+# --- Redis ---------------------------------------------------------------------------------------
+
+
+def test_an_embedded_redis_that_died_is_started_again(make_node, make_beat, settings):
+    node = make_node(name="w", at=Store.open(settings), lease_s=1.0)
+    make_beat(node)
+    wait_until(lambda: node.store.workers.alive()[0].accepting, what="the worker ready")
+    first = node.store.redis.info("server")["process_id"]
+    os.kill(first, signal.SIGKILL)
+
+    def is_back() -> bool:
+        with suppress(StoreUnavailableError):
+            return node.store.redis.info("server")["process_id"] != first
+        return False
+
+    wait_until(is_back, what="another Redis", timeout_s=30)
 
 
 # --- leases ----------------------------------------------------------------------------------------
