@@ -61,6 +61,11 @@ class Live(Watcher):
         if lines:
             self._print("\n".join(map(coloured_line, lines)) + "\n")
 
+    def on_missed(self, record: JobRecord, start: int, end: int) -> None:
+        self.on_text(
+            f"\n[{end - start:,} bytes of output are left out here; whole: fusionq logs {record.id}]\n"
+        )
+
     def on_point(self, point: dict[str, Any]) -> None:
         if self._progress is None:
             return

@@ -23,6 +23,7 @@ from fusionq.spec.units import parse_duration
 
 if TYPE_CHECKING:
     from fusionq.client.follow import Once
+    from fusionq.store.store import Store
     from fusionq.store.streams import LogChunk
 
 POLL_S = 0.2
@@ -113,14 +114,20 @@ class _Reading:
     def follow(self, tail: int | None) -> int:
         from fusionq.client.follow import Watcher, follow
 
-        wanted = self._wanted
-
+        store, job_id, wanted = self._session.store, self._record.id, self._wanted
         out = _Out()
 
         class Printer(Watcher):
             def on_chunk(self, chunk: LogChunk) -> None:
                 if wanted.takes(chunk):
                     out.write(chunk.text)
+
+            def on_missed(self, record: JobRecord, start: int, end: int) -> None:
+                if wanted.is_all:
+                    for text in missed(store, record, start, end):
+                        out.write(text)
+                else:
+                    say_missed(record, start, end)
 
             def on_record(self, record: JobRecord) -> None:
                 if not record.is_finished and not record.started_at:
@@ -129,7 +136,6 @@ class _Reading:
             def on_outage(self, error: Exception) -> None:
                 say(f"{error}; trying again")
 
-        store, job_id = self._session.store, self._record.id
         try:
             _print(self._so_far(), tail, out)
             record = follow(store, job_id, Printer(), log_after=self._cursor, once=self._once)
@@ -142,24 +148,30 @@ class _Reading:
 
     def _so_far(self) -> Iterator[str]:
         """All of it, also what the stream no longer holds."""
-        is_first = True
-        for chunk in self._once.of(self._session.store.streams.log(self._record.id)):
-            if is_first and chunk.start > 0 and self._wanted.is_all:
-                yield from _beginning(self._record, chunk.start)
-            is_first = False
+        store = self._session.store
+        for chunk in self._once.of(store.streams.log(self._record.id)):
+            if self._once.missed is not None and self._wanted.is_all:
+                yield from missed(store, self._record, *self._once.missed)
             self._cursor = chunk.cursor
             if self._wanted.takes(chunk):
                 yield chunk.text
 
 
-def _beginning(record: JobRecord, end: int) -> Iterator[str]:
-    """From the run folder, where this machine sees it."""
-    path = RunPaths(Path(record.run_dir)).output_log
+def missed(store: Store, record: JobRecord, start: int, end: int) -> Iterator[str]:
+    """What the stream does not hold, from the run folder; where this machine does not see it, says so."""
+    from fusionq.client.missed_output import read_missed
+
     try:
-        with path.open("rb") as handle:
-            yield handle.read(end).decode(errors="replace")
+        yield from read_missed(store, record, start, end)
     except OSError:
-        say(f"(the first {end:,} bytes are no longer in Redis; they are in {path} on {record.host})")
+        say_missed(record, start, end)
+
+
+def say_missed(record: JobRecord, start: int, end: int) -> None:
+    from fusionq.client.missed_output import log_path
+
+    which = f"{end - start:,} bytes" if start else f"the first {end:,} bytes"
+    say(f"({which} are no longer in Redis; they are in {log_path(record)} on {record.host})")
 
 
 class _Out:

@@ -17,15 +17,21 @@ AT_ONCE_S = 0.001
 
 
 class Once:
-    """Lets each piece of output through once: a worker that heard no answer has sent a piece again."""
+    """Lets each piece of output through once: a worker that heard no answer has sent a piece again.
+
+    `missed` says what is missing before the piece that was let through last, as two offsets: the stream keeps
+    the latest output only, and a reader may be slower than the job.
+    """
 
     def __init__(self) -> None:
         self._told = (0, 0)
+        self.missed: tuple[int, int] | None = None
 
     def of(self, chunks: Iterable[LogChunk]) -> Iterator[LogChunk]:
         """The pieces that are new. Offsets count from the beginning where an attempt has its own machine."""
         for chunk in chunks:
             if (chunk.attempt, chunk.end) > self._told:
+                self.missed = (self._told[1], chunk.start) if chunk.start > self._told[1] else None
                 self._told = (chunk.attempt, chunk.end)
                 yield chunk
 
@@ -39,6 +45,9 @@ class Watcher:
     def on_chunk(self, chunk: LogChunk) -> None:
         """The same, with where it stands."""
         self.on_text(chunk.text)
+
+    def on_missed(self, record: JobRecord, start: int, end: int) -> None:
+        """The output between these offsets is not in the stream (see `fusionq.client.missed_output`)."""
 
     def on_point(self, point: dict[str, Any]) -> None:
         """Progress, or the end of an epoch."""
@@ -100,6 +109,8 @@ class _Follower:
         news = self._store.streams.follow(self._record.id, self._cursors, block_s)
         self._cursors = news.cursors
         for chunk in self._once.of(news.chunks):
+            if self._once.missed is not None:
+                self._watcher.on_missed(self._record, *self._once.missed)
             self._watcher.on_chunk(chunk)
         for point in news.points:
             self._watcher.on_point(point)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fusionq.client.follow import Once, Watcher, follow
 from fusionq.client.metrics import Metrics, read_metrics
+from fusionq.client.missed_output import log_path, read_missed
 from fusionq.errors import NotFoundError, StateError
 from fusionq.queue.reasons import why_each
 from fusionq.spec.progress import share_done
@@ -111,10 +112,21 @@ class Job:
             is_over = not follow or self.record.is_finished
             for chunk in once.of(store.streams.log(self.id, cursor)):
                 cursor = chunk.cursor
+                if once.missed is not None:
+                    yield from self._missed(*once.missed)
                 yield chunk.text
             if is_over:
                 return
             store.streams.await_log(self.id, cursor, seen)
+
+    def _missed(self, start: int, end: int) -> Iterator[str]:
+        """What the stream no longer holds, from the run folder or as a line that says so."""
+        record = self.record
+        try:
+            yield from read_missed(self._client.store, record, start, end)
+        except OSError:
+            where = f"{log_path(record)} on {record.host}"
+            yield f"\n[{end - start:,} bytes of output are missing here; they are in {where}]\n"
 
     def download(self, folder: str | Path | None = None, *parts: str) -> list[Path]:
         """Its files into `folder` (default: one named by its id), if need be through Redis; where they are.

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, Any] = {
     "retry.on.*.max": 5,
     "retry.on.*.backoff": "1m",
     "timeout": "2h30m",
+    "output_limit": "200MB",
     "wait_timeout": "12h",
     "not_before": "22:00",
     "after": ["last"],

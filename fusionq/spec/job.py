@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from fusionq.spec.after import After
 from fusionq.spec.job_name import MOST_LETTERS, check_name
 from fusionq.spec.notify import NotifySection
+from fusionq.spec.output_log import DEFAULT_OUTPUT_LIMIT, LEAST_OUTPUT_LIMIT
 from fusionq.spec.record import MOST_PRIORITY
 from fusionq.spec.section import BY_FORM, IS_BLOCK, IS_OTHER, Section
 from fusionq.spec.sweep import SweepSection
@@ -279,6 +280,10 @@ class JobSpec(Section):
     )
     grace: DurationS = Field(
         30.0, description="How long a job may take to save its state when it is stopped."
+    )
+    output_limit: Annotated[SizeBytes, Field(ge=LEAST_OUTPUT_LIMIT)] = Field(
+        DEFAULT_OUTPUT_LIMIT,
+        description="How large output.log may grow, such as 200MB; beyond it, the middle is cut out.",
     )
     wait_timeout: PositiveDurationS | None = Field(
         None, description="The longest that it may wait for a worker, such as 12h."

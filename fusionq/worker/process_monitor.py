@@ -11,13 +11,15 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.queue import code_archives
 from fusionq.spec.failures import MEMORY_LIMIT
 from fusionq.spec.job import JobSpec
+from fusionq.spec.output_log import shorten
 from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.record import JobRecord
 from fusionq.spec.variables import is_reference, resolve_environment, variable_of
@@ -36,6 +38,7 @@ log = logging.getLogger("fusionq.worker")
 
 LOOK_S = 0.05
 RETRY_S = 1.0
+SHORTEN_S = 1.0
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -50,6 +53,8 @@ class Watching:
         self._error: dict[str, Any] | None = None
         self._kill_at: float | None = None
         self._was_killed = False
+        self._own_logs: list[Path] = []
+        self._shorten_at = 0.0
 
     @abstractmethod
     def _take_in(self, message: dict[str, Any]) -> None:
@@ -65,6 +70,7 @@ class Watching:
 
     def _run_to_end(self, orders: dict[str, Any], spec: JobSpec) -> JobProcess:
         """Start the process, and watch it until nothing of it is left."""
+        self._own_logs = self._logs_of(orders)
         process = self._node.launcher.spawn(orders)
         log.info(
             "job %s attempt %d: started, pid %d", self._attempt.job_id, self._attempt.number, process.pid
@@ -86,18 +92,39 @@ class Watching:
         while not process.is_over:
             for message in process.receive(LOOK_S):
                 self._take_in(message)
-            failure = None if self._is_lost else self._look()
-            process.lengthen_leash(self._attempt.held_until)
             if deadline and time.monotonic() > deadline:
                 self._attempt.ask_to_stop(TIMEOUT)
+            # Before the look, which may take its time with Redis.
             if self._attempt.stop_reason:
                 self._stop(process, spec.grace)
+            failure = None if self._is_lost else self._look()
+            self._shorten_logs(spec.output_limit)
+            process.lengthen_leash(self._attempt.held_until)
+            if self._attempt.stop_reason:
                 continue
             if excess := memory.excess_of(process.survivors):
                 failure = {"class": MEMORY_LIMIT, "reason": excess}
             if failure:
                 self._error = failure
                 process.kill_tree()
+
+    def _logs_of(self, orders: dict[str, Any]) -> list[Path]:
+        """Returns the files that this worker writes and does not forward: of other ranks and their leader."""
+        count, node = orders["processes"], orders["node"]
+        if count * orders["nodes"] == 1:
+            return []
+        ranks = range(node * count, (node + 1) * count)
+        logs = [self._paths.rank_log(rank) for rank in ranks if rank]
+        return [*logs, Path(orders["output_log"])] if node else logs
+
+    def _shorten_logs(self, limit: int) -> None:
+        """Keep below the limit what the processes of the job on this worker print into files of their own."""
+        if not self._own_logs or time.monotonic() < self._shorten_at:
+            return
+        self._shorten_at = time.monotonic() + SHORTEN_S
+        for path in self._own_logs:
+            with suppress(OSError):
+                shorten(path, limit)
 
     def _stop(self, process: JobProcess, grace_s: float) -> None:
         """Ask once; after the grace, or at once in a hurry, kill."""

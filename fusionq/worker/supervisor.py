@@ -150,7 +150,9 @@ class _Supervisor(Watching):
         with open_file(self._paths.job_file, self._node.settings.umask) as job_file:
             job_file.write(to_yaml(mask_spec(spec.to_data())).encode())
         number, umask = self._attempt.number, self._node.settings.umask
-        self._log = LogPump(self._paths.output_log, self._store.streams, record.id, number, umask)
+        self._log = LogPump(
+            self._paths.output_log, self._store.streams, record.id, number, umask, limit=spec.output_limit
+        )
         with ExitStack() as held:
             return self._run_by(self._orders(record, spec, held), record, spec)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fusionq.client import follow as follow_module
 from fusionq.client import patience
 from fusionq.client.follow import Watcher, follow
 from fusionq.errors import StoreUnavailableError
+from fusionq.spec.output_log import shorten
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.store import Store
@@ -85,6 +87,51 @@ def test_what_is_on_another_machine_is_said(cli: Cli, store: Store, tmp_path: Pa
     assert done.out == "two\n"
     assert "the first 4 bytes are no longer in Redis" in done.err
     assert "output.log on host" in done.err
+
+
+def test_what_a_follower_was_too_slow_for_comes_from_the_run_folder(cli: Cli, store: Store, tmp_path: Path):
+    finished(store, "aaa")
+    store.redis.hset("fusionq:job:aaa", "run_dir", str(tmp_path))
+    (tmp_path / "output.log").write_text("one\ntwo\nthree\n")
+    print_(store, "aaa", "one\n")
+    print_(store, "aaa", "three\n", start=8)
+    assert cli("logs", "aaa").out == cli("logs", "aaa", "-f").out == "one\ntwo\nthree\n"
+
+
+def test_what_a_follower_was_too_slow_for_and_cannot_be_seen_is_said(cli: Cli, store: Store, tmp_path: Path):
+    finished(store, "aaa")
+    store.redis.hset("fusionq:job:aaa", "run_dir", str(tmp_path))
+    print_(store, "aaa", "one\n")
+    seen: list[str] = []
+
+    class Slow(Watcher):
+        def on_text(self, text: str) -> None:
+            seen.append(text)
+            if len(seen) == 1:
+                print_(store, "aaa", "three\n", start=8)
+
+        def on_missed(self, record: JobRecord, start: int, end: int) -> None:
+            seen.append(f"{start} to {end}")
+
+    follow(store, "aaa", Slow())
+    assert seen == ["one\n", "4 to 8", "three\n"]
+    done = cli("logs", "aaa", "-f")
+    assert done.out == "one\nthree\n"
+    assert "(4 bytes are no longer in Redis; they are in " in done.err
+
+
+def test_what_was_cut_out_of_a_loud_log_is_said(cli: Cli, store: Store, tmp_path: Path):
+    finished(store, "aaa")
+    store.redis.hset("fusionq:job:aaa", "run_dir", str(tmp_path))
+    log = tmp_path / "output.log"
+    log.write_text("".join(f"{number:09}\n" for number in range(400_000)))
+    shorten(log, 1_000_000)
+    spec = store.jobs.spec("aaa")
+    store.redis.set("fusionq:spec:aaa", json.dumps({**spec, "output_limit": 1_000_000}))
+    print_(store, "aaa", "399999\n", start=3_999_990)
+    out = cli("logs", "aaa").out
+    assert out.startswith("000000000\n000000001\n")
+    assert "000049999\n\n[3,250,000 bytes of output were cut out, see output_limit]\n000375000\n" in out
 
 
 # --- some of it ------------------------------------------------------------------------------------

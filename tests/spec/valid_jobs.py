@@ -80,6 +80,7 @@ SPECIAL: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
     ("grace",): durations,
     ("queue",): st.sampled_from(["default", "big_gpus", "a.b-c"]),
     ("wait_timeout",): durations,
+    ("output_limit",): st.sampled_from(["1MB", "200MB", "2GiB", 10**9]),
     ("not_before",): st.sampled_from(["22:00", "2026-12-01 22:00", "2026-12-01T22:00:30+01:00", "+2h"]),
     ("after",): st.lists(words, max_size=2)
     | st.fixed_dictionaries(

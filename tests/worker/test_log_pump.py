@@ -229,16 +229,79 @@ def test_a_new_attempt_carries_over_what_a_killed_one_could_not_send(store: Stor
     assert told(store) == "sent\nnot sent\nnew\n"
 
 
+LINES = "".join(f"{number:07}\n" for number in range(10 * log_pump.CHUNK_BYTES // 8))
+
+
 def test_of_a_loud_job_the_stream_keeps_what_it_said_last(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(log_pump, "LOG_BYTES", 3 * log_pump.CHUNK_BYTES)
     pump = LogPump(path, store.streams, "job", 1)
-    text = "".join(f"{number:07}\n" for number in range(10 * log_pump.CHUNK_BYTES // 8))
-    say(path, text)
-    pump.pump()
+    say(path, LINES[:1000])
+    pump.finish()
+    say(path, LINES[1000:])
+    pump.finish()
     pump.close()
     chunks = list(store.streams.log("job"))
     assert len(chunks) == 3
-    assert text.endswith("".join(chunk.text for chunk in chunks))
-    assert chunks[-1].end == len(text)
+    assert LINES.endswith("".join(chunk.text for chunk in chunks))
+    assert chunks[-1].end == len(LINES)
+
+
+class Slow(Unsteady):
+    """A Redis that takes its time, by the clock of the test."""
+
+    def __init__(self, store: Store, move: Callable[[float], None], seconds: float) -> None:
+        super().__init__(store)
+        self._take = lambda: move(seconds)
+
+    def append_log(self, *chunk, **more) -> None:
+        super().append_log(*chunk, **more)
+        self._take()
+
+
+def test_a_turn_ends_however_much_is_left(store: Store, path: Path, clock: Callable):
+    streams = Slow(store, clock, 0.6 * log_pump.TURN_S)
+    pump = LogPump(path, streams, "job", 1)
+    say(path, LINES)
+    pump.pump()
+    assert streams.calls == 2
+    pump.pump()
+    assert streams.calls == 4
+    assert LINES.startswith(told(store))
+    pump.close()
+
+
+def test_the_end_comes_in_time_over_a_slow_line_and_with_the_last_words(
+    store: Store, path: Path, clock: Callable
+):
+    streams = Slow(store, clock, 0.6 * log_pump.FINISH_S)
+    pump = LogPump(path, streams, "job", 1)
+    say(path, LINES + "last words\n")
+    pump.finish()
+    pump.close()
+    first, second, third, *_ = chunks = list(store.streams.log("job"))
+    assert (first.start, second.start) == (0, first.end)
+    assert third.start == len(LINES) + len("last words\n") - log_pump.LAST_BYTES > second.end
+    assert len(chunks) <= 4
+
+
+def test_a_log_beyond_its_limit_is_cut_and_its_offsets_tell_what_is_missing(store: Store, path: Path):
+    pump = LogPump(path, store.streams, "job", 1, limit=2 * log_pump.CHUNK_BYTES)
+    for start in range(0, len(LINES), 1024):
+        say(path, LINES[start : start + 1024])
+        if start % 65_536 == 0:
+            pump.pump()
+    pump.finish()
+    pump.close()
+    assert path.stat().st_size <= 2 * log_pump.CHUNK_BYTES
+    chunks = list(store.streams.log("job"))
+    assert chunks[-1].end == len(LINES)
+    for chunk in chunks:
+        assert LINES[chunk.start : chunk.end] == chunk.text
+    second = LogPump(path, store.streams, "job", 2, limit=2 * log_pump.CHUNK_BYTES)
+    say(path, "another attempt\n")
+    second.finish()
+    second.close()
+    last = list(store.streams.log("job"))[-1]
+    assert (last.start, last.text) == (len(LINES), "another attempt\n")

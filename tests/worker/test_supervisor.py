@@ -20,7 +20,7 @@ from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
-from fusionq.worker import supervisor
+from fusionq.worker import log_forwarder, supervisor
 from fusionq.worker.code_cache import clear
 from fusionq.worker.hardware import gpu_monitor as gpu_watch
 from fusionq.worker.hardware.gpu_monitor import GpuWatch
@@ -324,6 +324,33 @@ def test_a_job_that_does_not_stop_within_its_grace_is_killed(node: Node):
 def test_a_job_over_its_time_limit_is_stopped(node: Node):
     record = run(node, obedient(node, ""), timeout=0.01)
     assert record.outcome is Outcome.TIMED_OUT
+
+
+@pytest.mark.parametrize("stop", ["timeout", CANCEL])
+def test_a_job_that_prints_faster_than_redis_takes_it_is_stopped_all_the_same(
+    node: Node, monkeypatch: pytest.MonkeyPatch, stop: str
+):
+    monkeypatch.setattr(log_forwarder, "TURN_S", 0.01)
+    append = node.store.streams.append_log
+
+    def meanwhile_more(*chunk, **more) -> None:
+        node.launcher.processes[0].say("x" * 2 * log_forwarder.CHUNK_BYTES)
+        append(*chunk, **more)
+
+    def script(process: FakeProcess) -> Iterator[Messages]:
+        process.say("x" * 2 * log_forwarder.CHUNK_BYTES)
+        if stop == CANCEL:
+            node.running.ask_all_to_stop(CANCEL)
+        while not process.asked:
+            yield []
+        monkeypatch.setattr(node.store.streams, "append_log", append)
+        return 75
+
+    monkeypatch.setattr(node.store.streams, "append_log", meanwhile_more)
+    limit = {"timeout": 0.01} if stop == "timeout" else {}
+    record = run(node, script, output_limit=1_000_000, **limit)
+    assert record.outcome is (Outcome.TIMED_OUT if limit else Outcome.CANCELLED)
+    assert (node.settings.runs / "job" / "output.log").stat().st_size < 2_000_000
 
 
 def test_a_shutdown_puts_the_job_back_and_takes_it_no_more(node: Node):
