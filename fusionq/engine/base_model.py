@@ -26,6 +26,7 @@ from fusionq.engine.devices import pick_device
 from fusionq.engine.files import write_tensors
 from fusionq.engine.history import TEST, VAL, History
 from fusionq.engine.metrics import Metric
+from fusionq.engine.state.kinds import keeps_nothing
 from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.stopping import StopToken
 from fusionq.engine.summary import Summary, summarize
@@ -117,6 +118,19 @@ class BaseModel:
         self, train_metrics: Sequence[Metric], test_metrics: Sequence[Metric], train_duration: float
     ) -> None:
         """After the last epoch; `train_duration` in seconds."""
+
+    @keeps_nothing
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps beside what it finds itself: override it together with `load_state_dict`.
+
+        Found and kept without it are the model and, among the trainer's attributes, modules, optimizers,
+        schedulers, scalers, tensors, arrays, random generators, numbers, texts, and lists, dicts, deques and
+        objects of these.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave, after all else was put back."""
 
     def add_input_hook(self, hook: Callable[[Any], Any]) -> None:
         """Pass the inputs of every training batch through `hook` first."""

@@ -8,14 +8,16 @@ from typing import Any
 from torch import Tensor
 
 from fusionq.engine.accumulator import Accumulator
+from fusionq.engine.state.kinds import keeps_nothing
 from fusionq.errors import MetricError
 
 
 class Metric:
     """Base class of your own metric: implement `reset`, `update` and `result`.
 
-    `higher_is_better` decides which epoch is the best where this metric is monitored. A metric that
-    resumes exactly in the middle of an epoch also has `state_dict` and `load_state_dict`.
+    `higher_is_better` decides which epoch is the best where this metric is monitored. A job that is resumed
+    in the middle of an epoch finds the metric's attributes as they were; where that is not enough, override
+    `state_dict` and `load_state_dict`.
     """
 
     higher_is_better = True
@@ -51,6 +53,7 @@ class Metric:
         """`result` under the name that TorchFusion gave it."""
         return self.result()
 
+    @keeps_nothing
     def state_dict(self) -> dict[str, Any]:
         return {}
 

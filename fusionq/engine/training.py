@@ -27,6 +27,8 @@ from fusionq.engine.metrics import Metric
 from fusionq.engine.optimizers import step_lr_scheduler
 from fusionq.engine.randomness import random_state, restore_random_state
 from fusionq.engine.ranks import ALONE, Ranks
+from fusionq.engine.state.kinds import has_state_dict
+from fusionq.engine.state.own_state import TRAINER, OwnState
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import CheckpointError, DataError, HookError, MetricError, NonFiniteLossError
 from fusionq.spec.events import EpochEnd, Progress
@@ -111,6 +113,7 @@ class Training:
         self._began = self._epoch_began = self._train_ended = 0.0
         self._began_at = 0.0
         self._agreement = ranks.agreement()
+        self.own_state = self._find_own_state(callbacks)
         self.stepper.can_halve = ranks.is_alone
         if lr_scheduler is not None and steps_lr_per_batch:
             self.stepper.after_step.append(lr_scheduler.step)
@@ -316,12 +319,39 @@ class Training:
         finally:
             self.trainer.model = trained
 
+    def _find_own_state(self, callbacks: Sequence[Callback]) -> OwnState:
+        """What user code keeps, apart from what is saved with the parts that are ours."""
+        trainer, metrics = self.trainer, self.train_metrics
+        has_state = {key: metric for key, metric in metrics.items() if has_state_dict(metric)}
+        own_callbacks = [c for c in callbacks if not type(c).__module__.startswith("fusionq.")]
+        return OwnState(
+            trainer.model,
+            {
+                TRAINER: trainer,
+                "loss": self.loss_fn,
+                **{f"metrics {key}": value for key, value in metrics.items() if key not in has_state},
+                **{f"callback {type(c).__name__} {i}": c for i, c in enumerate(own_callbacks)},
+            },
+            {
+                "training": self,
+                "optimizer": self.optimizer,
+                "lr_scheduler": self.lr_scheduler,
+                "train_batches": self.train_batches,
+                **{f"metric {key}": metric for key, metric in has_state.items()},
+            },
+            trainer.device,
+            skipped=frozenset({"model", "stepper", "device", "cuda", "_run_dir"}),
+            warn=None if has_state_dict(trainer) else self.stepper.warn,
+        )
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides how the run goes on, in types that `weights_only=True` reads.
 
         All ranks must call it; that of rank 0 holds what is of the others alone.
         """
+        found, shared = self.own_state.state_dict(is_first=self.ranks.is_first)
         own = {
+            "own_state": found,
             "running_loss": self.running_loss.state_dict(),
             "train_metrics": {key: metric.state_dict() for key, metric in self.train_metrics.items()},
             "random": self._random_state or random_state(),
@@ -329,6 +359,7 @@ class Training:
         return {
             **own,
             "others": self.ranks.collect(own)[1:],
+            "shared_state": shared,
             "epoch": self.epoch,
             "batch": self.batch,
             "samples": self.samples,
@@ -350,6 +381,7 @@ class Training:
                 f"{self.ranks.part.count}; it goes on exactly only with as many"
             )
         own = by_rank[self.ranks.part.index]
+        self.own_state.begin()
         try:
             self.trainer.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
@@ -358,6 +390,8 @@ class Training:
             self.stepper.load_state_dict(state["stepper"])
             for key, metric in self.train_metrics.items():
                 metric.load_state_dict(own["train_metrics"][key])
+            if "own_state" in own:  # older checkpoints have none
+                self.own_state.load_state_dict(own["own_state"], state["shared_state"])
         except (RuntimeError, ValueError, KeyError) as error:
             cause = one_line(text_of(error), 300)
             raise CheckpointError(f"the checkpoint belongs to another job: {cause}") from error

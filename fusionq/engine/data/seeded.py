@@ -7,19 +7,22 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from fusionq.engine.randomness import derive_seed, random_state, restore_random_state, seed_host
+from fusionq.engine.state.generators import find_generators, seed_generators
 
 
 class SeededSamples(Dataset):
     """Wraps a map-style data set; its index is (epoch, index).
 
     `is_alone` says that samples are drawn in a process of their own, whose random state nobody else uses;
-    elsewhere it is put back after each batch.
+    elsewhere it is put back after each batch. Generators that the data set keeps itself are seeded, too:
+    where they stand would depend on who draws the samples, and on where a job was stopped.
     """
 
     def __init__(self, dataset: Any, seed: int, *, is_alone: bool) -> None:
         self.dataset = dataset
         self.seed = seed
         self.is_alone = is_alone
+        self._generators = find_generators(dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -36,4 +39,6 @@ class SeededSamples(Dataset):
     def __getitem__(self, position: tuple[int, int]) -> Any:
         epoch, index = position
         seed_host(derive_seed("sample", self.seed, epoch, index))
+        if self._generators:
+            seed_generators(self._generators, self.seed, epoch, index)
         return self.dataset[index]
