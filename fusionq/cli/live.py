@@ -1,39 +1,47 @@
-"""A running job on the screen: its output, and beneath it one bar that lives."""
+"""A running job on the screen: its output, and beneath it one line that says how far it is."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from fusionq.cli.bars import bar
+from fusionq.cli.epoch_lines import fit_epoch_line
 from fusionq.cli.folding import folder_for_stdout
 from fusionq.cli.terminal_text import TerminalText, coloured_line
-from fusionq.cli.words import say, values_text
+from fusionq.cli.words import say, value_texts
 from fusionq.client.follow import Watcher
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
+from fusionq.spec.units import format_duration
 
-WIDE = 120  # columns that the bar needs to say everything
+BAR_WIDTH = 20
+WIDE = 120  # columns from which the bar has all of it
 
 
 class Live(Watcher):
-    """On a terminal a bar with epoch, batch, values, speed and time left; in a pipe the output alone."""
+    """On a terminal a line with epoch, batch, values, speed and time left; in a pipe the output alone."""
 
     def __init__(self) -> None:
         self._rest = ""
+        self._reason = ""
         self._folder = folder_for_stdout()
         self._text = TerminalText()
-        self._progress: Any = None
-        self._task: Any = None
+        self._screen: Any = None
         if sys.stderr.isatty():
-            self._progress = _make_progress()
+            from rich.console import Console
+            from rich.live import Live as Screen
+
+            self._screen = Screen(console=Console(stderr=True), transient=True, auto_refresh=False)
 
     def __enter__(self) -> Live:
-        if self._progress is not None:
-            self._task = self._progress.add_task("", total=None, where="waiting to start", words="", speed="")
-            self._progress.start()
+        if self._screen is not None:
+            self._screen.start()
+            self._draw("waiting to start")
         return self
 
     def __exit__(
@@ -44,22 +52,23 @@ class Live(Watcher):
             sys.stdout.flush()
         if self._rest:
             self._print(coloured_line(self._rest) + "\n")
-        if self._progress is not None:
-            self._progress.stop()
+        if self._screen is not None:
+            self._screen.stop()
 
     def on_text(self, text: str) -> None:
         if self._folder is not None:
             sys.stdout.write(self._folder.feed(text))
             sys.stdout.flush()
             return
-        if self._progress is None:
+        if self._screen is None:
             sys.stdout.write(self._text.feed(text))
             sys.stdout.flush()
             return
         # Whole lines only: the bar is drawn again beneath whatever is printed.
         *lines, self._rest = (self._rest + text).split("\n")
         if lines:
-            self._print("\n".join(map(coloured_line, lines)) + "\n")
+            width = self._screen.console.width
+            self._print("\n".join(coloured_line(fit_epoch_line(line, width)) for line in lines) + "\n")
 
     def on_missed(self, record: JobRecord, start: int, end: int) -> None:
         self.on_text(
@@ -67,20 +76,8 @@ class Live(Watcher):
         )
 
     def on_point(self, point: dict[str, Any]) -> None:
-        if self._progress is None:
-            return
-        kind = point["kind"]
-        epoch = point["epoch"] + (1 if kind == "started" else 0)
-        where = f"epoch {min(epoch, point['num_epochs'])}/{point['num_epochs']}"
-        is_wide = self._progress.console.width >= WIDE
-        if kind == "progress" and is_wide:
-            where += f"  {point['phase']} {point['batch']}/{point['num_batches']}"
-        update: dict[str, Any] = {"where": where, "total": 1.0, "completed": share_done(point)}
-        if point.get("values"):
-            values = point["values"] if is_wide else _first_and_last(point["values"])
-            speed = f"{point['samples_per_s']:,.0f} samples/s" if is_wide else ""
-            update |= {"words": values_text(values), "speed": speed}
-        self._progress.update(self._task, **update)
+        if self._screen is not None and point.get("num_epochs"):
+            self._draw(progress_line(point, self._screen.console.width))
 
     def on_record(self, record: JobRecord) -> None:
         if record.status is Status.RUNNING:
@@ -89,36 +86,56 @@ class Live(Watcher):
         elif record.status is Status.QUEUED and record.reason:
             self._note(f"back in the queue: {record.reason}")
 
+    def on_reason(self, reason: str) -> None:
+        """Why the job has not started yet; said once in a pipe."""
+        if reason and self._screen is not None:
+            self._draw(f"waiting to start: {reason}")
+        elif reason and reason != self._reason:
+            self._note(f"waiting to start: {reason}")
+        self._reason = reason
+
     def on_outage(self, error: StoreUnavailableError) -> None:
         self._note(f"{error}; trying again")
 
+    def _draw(self, line: str) -> None:
+        from rich.text import Text
+
+        self._screen.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+
     def _note(self, text: str) -> None:
-        if self._progress is None:
+        if self._screen is None:
             say(f"         {text}")
         else:
-            self._progress.console.print(f"         {text}", highlight=False, markup=False)
+            self._screen.console.print(f"         {text}", highlight=False, markup=False)
 
     def _print(self, text: str) -> None:
-        self._progress.console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
+        self._screen.console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
 
 
-def _first_and_last(values: dict[str, float]) -> dict[str, float]:
-    """The loss and one metric: what a narrow terminal has room for."""
-    keys = list(values)
-    return {key: values[key] for key in dict.fromkeys((keys[0], keys[-1]))}
+def progress_line(point: Mapping[str, Any], width: int) -> str:
+    """Returns where a training stands, in one line of at most `width` characters.
+
+    What matters least is left out first: the batch, the speed, all values but the first.
+    """
+    epoch = point["epoch"] + (1 if point["kind"] == "started" else 0)
+    share = share_done(point)
+    values = value_texts(point.get("values") or {})
+    is_within = point["kind"] == "progress"
+    parts = {
+        "epoch": f"epoch {min(epoch, point['num_epochs'])}/{point['num_epochs']}",
+        "batch": f"{point['phase']} {point['batch']}/{point['num_batches']}" if is_within else "",
+        "bar": f"{bar(share, BAR_WIDTH if width >= WIDE else BAR_WIDTH // 2)} {share * 100:.0f} %",
+        "values": "  ".join(values),
+        "speed": f"{point['samples_per_s']:,.0f} samples/s" if point.get("samples_per_s") else "",
+        "left": f"{format_duration(point['eta_s'])} left" if point.get("eta_s") else "",
+    }
+    shorter = {"batch": "", "speed": "", "values": values[0] if values else ""}
+    for key, short in shorter.items():
+        if len(_joined(parts)) <= width:
+            break
+        parts[key] = short
+    return _joined(parts)
 
 
-def _make_progress() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.fields[where]}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[words]}"),
-        TextColumn("{task.fields[speed]}", style="dim"),
-        TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-    )
+def _joined(parts: Mapping[str, str]) -> str:
+    return "  ".join(part for part in parts.values() if part)

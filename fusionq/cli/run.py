@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,15 @@ from fusionq.cli.completing import complete_override
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say, say_end
 from fusionq.errors import FusionqError, WorkerError
-from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, Outcome
+from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, Outcome, Status
 
 if TYPE_CHECKING:
+    from fusionq.cli.live import Live
     from fusionq.queue.submission import Submitted
     from fusionq.spec.record import JobRecord, SweepRecord
 
 END_S = 20.0
+REASON_S = 1.0  # how often a job that waits is asked why
 
 
 @click.command()
@@ -50,7 +52,7 @@ def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
         for one in submit_all(session.store, session.sender, session.settings, loaded, work_folder()):
             submitted.append(one)
             _say_submitted(one)
-        ends = [_follow(session, one, help_.check_worker) for one in submitted]
+        ends = [_follow(session, one, help_) for one in submitted]
     except KeyboardInterrupt:
         for one in submitted:
             say(f"\n{_goes_on(one)}")
@@ -74,16 +76,35 @@ def _say_submitted(one: Submitted) -> None:
     say(f"{'sweep' if trials else 'job':8} {one.spec.name} ({one.id}{trials})")
 
 
-def _follow(session: Session, one: Submitted, check: Callable[[], None]) -> JobRecord | SweepRecord:
+def _follow(session: Session, one: Submitted, help_: _Help) -> JobRecord | SweepRecord:
     if one.loaded.trials:
         from fusionq.cli.follow_sweep import follow_sweep
 
-        return follow_sweep(session.store, one.id, check)
+        return follow_sweep(session.store, one.id, help_.check_worker)
     from fusionq.cli.live import Live
     from fusionq.client.follow import follow
 
     with Live() as live:
-        return follow(session.store, one.id, live, check)
+
+        def look() -> float | None:
+            help_.check_worker()
+            return _say_reason(session, one.id, live, help_)
+
+        return follow(session.store, one.id, live, look)
+
+
+def _say_reason(session: Session, job_id: str, live: Live, help_: _Help) -> float | None:
+    """Say why the job waits, as long as it does. Returns in how many seconds to look again."""
+    from fusionq.queue.reasons import why_each
+
+    record = session.store.jobs.get(job_id)
+    if record.status in (Status.RUNNING, Status.FINISHED):
+        return None
+    if help_.has_started_worker and not session.store.workers.alive():
+        return REASON_S  # it warms up, as was said
+    is_queued = record.status is Status.QUEUED
+    live.on_reason(why_each(session.store, [job_id]).get(job_id, "") if is_queued else record.reason)
+    return REASON_S
 
 
 def _goes_on(one: Submitted) -> str:
@@ -106,6 +127,10 @@ class _Help:
         self._session = session
         self._worker: subprocess.Popen[bytes] | None = None
         self._has_started_redis = False
+
+    @property
+    def has_started_worker(self) -> bool:
+        return self._worker is not None
 
     def find_redis(self) -> None:
         from fusionq.store.embedded import EmbeddedRedis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 import click
@@ -67,7 +68,12 @@ def key_value_text(values: dict[str, float]) -> str:
 
 
 def values_text(values: dict[str, float]) -> str:
-    return "  ".join(f"{key} {value:.4g}" for key, value in values.items() if key != "epoch")
+    return "  ".join(value_texts(values))
+
+
+def value_texts(values: Mapping[str, float]) -> list[str]:
+    """Returns each value behind its name, to four digits."""
+    return [f"{key} {value:.4g}" for key, value in values.items() if key != "epoch"]
 
 
 def say_end(record: JobRecord | SweepRecord) -> None:

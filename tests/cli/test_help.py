@@ -32,6 +32,7 @@ HELPERS = {
     "gone",
     "leaving",
     "rows",
+    "epoch_lines",
     "live",
     "pressed",
     "selecting",

@@ -64,7 +64,7 @@ def test_the_epoch_log_has_one_line_for_each_epoch_also_after_stops(tmp_path: Pa
 def test_an_epoch_in_one_line() -> None:
     event = EpochEnd(3, 20, 75.4, 12345.6, True, {"train_loss": 0.25, "test_mse": 1e-5})
     assert (
-        epoch_line(event) == "epoch  3/20  train_loss 0.2500  test_mse 1e-05  1m 15s  12,346 samples/s  best"
+        epoch_line(event) == "epoch  3/20  train_loss 0.2500  test_mse 1e-05  1m 15s   12,346 samples/s  best"
     )
 
 

@@ -20,7 +20,7 @@ def epoch_line(event: EpochEnd) -> str:
     star = "  best" if event.is_best else ""
     return (
         f"epoch {event.epoch:>{width}}/{event.num_epochs}  {values}  "
-        f"{format_duration(event.duration_s)}  {event.samples_per_s:,.0f} samples/s{star}"
+        f"{format_duration(event.duration_s):>6}  {event.samples_per_s:>7,.0f} samples/s{star}"
     )
 
 

@@ -1,0 +1,64 @@
+"""What `run` shows of a job fits the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusionq.cli.epoch_lines import fit_epoch_line
+from fusionq.cli.live import progress_line
+
+LINE = (
+    "epoch  3/20  train_loss 0.4017  train_accuracy 0.8745  test_top1 0.9373  test_top2 0.9778"
+    "    1.4s   46,701 samples/s  best"
+)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_an_epoch_line_is_never_broken(width: int):
+    fitted = fit_epoch_line(LINE, width)
+    assert len(fitted) <= width
+    assert fitted.startswith("epoch  3/20  train")
+    assert "0.4017" in fitted
+
+
+def test_what_goes_first_is_the_rate_then_the_shared_names():
+    assert fit_epoch_line(LINE, 200) == LINE
+    assert fit_epoch_line(LINE, 100) == (
+        "epoch  3/20  train_loss 0.4017  train_accuracy 0.8745  test_top1 0.9373  test_top2 0.9778  1.4s *"
+    )
+    assert fit_epoch_line(LINE, 90) == (
+        "epoch  3/20  train: loss 0.4017 accuracy 0.8745  test: top1 0.9373 top2 0.9778  1.4s *"
+    )
+
+
+def test_other_lines_stay_as_they_are():
+    assert fit_epoch_line("x" * 300, 80) == "x" * 300
+    assert fit_epoch_line("epoch of great change " * 10, 80) == "epoch of great change " * 10
+
+
+POINT = {
+    "kind": "progress",
+    "phase": "train",
+    "epoch": 3,
+    "num_epochs": 20,
+    "batch": 411,
+    "num_batches": 938,
+    "samples_per_s": 43_529.0,
+    "eta_s": 25.0,
+    "values": {"train_loss": 0.1434, "train_accuracy": 0.9551},
+}
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_progress_is_one_line_that_names_the_time_left(width: int):
+    line = progress_line(POINT, width)
+    assert len(line) <= width
+    assert line.startswith("epoch 3/20")
+    assert "train_loss 0.1434" in line
+    assert line.endswith("25s left")
+    assert ("samples/s" in line) == (width > 80)
+
+
+def test_a_training_that_has_only_begun_has_a_line_too():
+    started = {"kind": "started", "epoch": 0, "num_epochs": 20, "batch": 0, "num_batches": 9}
+    assert progress_line(started, 80).startswith("epoch 1/20  ")
