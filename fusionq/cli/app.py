@@ -44,6 +44,7 @@ VERBS = {
     "schema": ("schema", "Print the JSON Schema of the job file, for editors."),
     "help": ("help", "Explain a command, as --help does."),
     "version": ("version", "Print the version."),
+    "doctor": ("doctor", "Examine Redis, the workers and this machine, and say what is wrong."),
     "up": ("up", "Start the embedded Redis."),
     "down": ("down", "Stop the embedded Redis."),
 }

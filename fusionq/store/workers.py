@@ -46,6 +46,7 @@ class WorkerRecord:
     labels: tuple[str, ...] = ()  # such as site=berlin
     cpus: int = 0  # cores; 0: it does not say
     memory: int = 0  # bytes of the host's memory
+    clock_ahead_s: float | None = None  # of its machine's clock before that of Redis; None: it does not say
 
     @property
     def state_word(self) -> str:
@@ -187,10 +188,18 @@ def _record(
         labels=tuple(json.loads(stored.get("labels", "[]"))),
         cpus=int(stored.get("cpus", 0)),
         memory=int(stored.get("memory", 0)),
+        clock_ahead_s=_clock_ahead(stored),
         shared_gpus={
             int(gpu): sum(held) for gpu, names in gpus.items() if gpu.isdecimal() and (held := shares(names))
         },
     )
+
+
+def _clock_ahead(stored: Mapping[str, str]) -> float | None:
+    """Its own time at the last heartbeat, less that of Redis."""
+    if "clock" not in stored:
+        return None
+    return round(float(stored["clock"]) - int(stored.get("seen_at", 0)) / 1000, 3)
 
 
 def holders(text: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import threading
+import time
 from dataclasses import replace
 
 from celery import Celery
@@ -104,6 +105,7 @@ class Node:
             "driver": self.gpu_watch.driver,
             "cpus": self.cpus,
             "memory": host_memory(),
+            "clock": time.time(),
             "labels": json.dumps(self.options.labels),
         }
         if self.is_stopping:
