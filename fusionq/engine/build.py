@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fusionq.errors import EngineError, TargetError
@@ -13,21 +14,49 @@ from fusionq.spec.printable import text_of
 from fusionq.spec.targets import ARGS, TARGET
 
 
-def build(block: Mapping[str, Any], place: str, *args: Any, **kwargs: Any) -> Any:
+@dataclass(frozen=True)
+class Supplied:
+    """An argument that fusionq gives to a block and to those blocks among its arguments that take it."""
+
+    name: str
+    value: Any
+
+    def arguments(self, target: Any, *, is_outermost: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The value as the target takes it: first, or by its name where that stands later."""
+        if takes_later(target, self.name):
+            return (), {self.name: self.value}
+        return ((self.value,), {}) if is_outermost or takes(target, self.name) else ((), {})
+
+
+def build(block: Mapping[str, Any], place: str, *args: Any, supplied: Supplied | None = None) -> Any:
     """Call the target of `block` with `args`, then its own arguments. Raises TargetError.
 
     `place` is the block's path in the job file, such as `model`; blocks among the arguments are built first.
     """
+    return _build(block, place, args, supplied, is_outermost=True)
+
+
+def _build(
+    block: Mapping[str, Any],
+    place: str,
+    args: tuple[Any, ...],
+    supplied: Supplied | None,
+    *,
+    is_outermost: bool,
+) -> Any:
     target = find_target(block[TARGET], place)
-    own_args, own_kwargs = build_arguments(block, place)
-    return call(target, place, (*args, *own_args), {**kwargs, **own_kwargs})
+    more, by_name = supplied.arguments(target, is_outermost=is_outermost) if supplied else ((), {})
+    own_args, own_kwargs = build_arguments(block, place, supplied)
+    return call(target, place, (*args, *more, *own_args), {**by_name, **own_kwargs})
 
 
-def build_arguments(block: Mapping[str, Any], place: str) -> tuple[list[Any], dict[str, Any]]:
+def build_arguments(
+    block: Mapping[str, Any], place: str, supplied: Supplied | None = None
+) -> tuple[list[Any], dict[str, Any]]:
     """The positional and keyword arguments of a block, with blocks among them built."""
-    args = [_value(item, f"{place}.{ARGS}.{i}") for i, item in enumerate(block.get(ARGS, ()))]
-    kwargs = {key: _value(v, f"{place}.{key}") for key, v in block.items() if key not in (TARGET, ARGS)}
-    return args, kwargs
+    args = [_value(item, f"{place}.{ARGS}.{i}", supplied) for i, item in enumerate(block.get(ARGS, ()))]
+    own = {key: value for key, value in block.items() if key not in (TARGET, ARGS)}
+    return args, {key: _value(value, f"{place}.{key}", supplied) for key, value in own.items()}
 
 
 def call(
@@ -76,19 +105,28 @@ def find_target(name: str, place: str) -> Any:
 
 def takes(target: Any, parameter: str) -> bool:
     """Whether calling `target` with that keyword can work."""
+    return parameter in _parameters(target)
+
+
+def takes_later(target: Any, parameter: str) -> bool:
+    """Whether `target` takes it, and another one first."""
+    return parameter in _parameters(target)[1:]
+
+
+def _parameters(target: Any) -> list[str]:
     try:
-        return parameter in inspect.signature(target).parameters
+        return list(inspect.signature(target).parameters)
     except (TypeError, ValueError):
-        return False
+        return []
 
 
-def _value(value: Any, place: str) -> Any:
+def _value(value: Any, place: str, supplied: Supplied | None) -> Any:
     if isinstance(value, list):
-        return [_value(item, f"{place}.{i}") for i, item in enumerate(value)]
+        return [_value(item, f"{place}.{i}", supplied) for i, item in enumerate(value)]
     if isinstance(value, dict):
         if TARGET in value:
-            return build(value, place)
-        return {key: _value(item, f"{place}.{key}") for key, item in value.items()}
+            return _build(value, place, (), supplied, is_outermost=False)
+        return {key: _value(item, f"{place}.{key}", supplied) for key, item in value.items()}
     return value
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from fusionq.engine.build import build, find_target, takes
+from fusionq.engine.build import Supplied, build, find_target, takes
 from fusionq.errors import TargetError
 from fusionq.spec.targets import TARGET
 
@@ -21,14 +21,15 @@ def build_optimizer(block: Mapping[str, Any], parameters: Iterable[nn.Parameter]
     chosen = "fused" in block or "foreach" in block
     if not chosen and takes(find_target(block[TARGET], "optimizer"), "fused") and _can_fuse(parameters):
         try:
-            return build({**block, "fused": True}, "optimizer", parameters)
+            return _fused_while_dense(build({**block, "fused": True}, "optimizer", parameters))
         except TargetError:
             pass  # not every combination of arguments has a fused kernel
     return build(block, "optimizer", parameters)
 
 
 def build_lr_scheduler(block: Mapping[str, Any] | None, optimizer: Optimizer) -> LRScheduler | None:
-    return build(block, "lr_scheduler", optimizer) if block else None
+    """The scheduler of a block; those among its arguments are of the same optimizer. Raises TargetError."""
+    return build(block, "lr_scheduler", supplied=Supplied("optimizer", optimizer)) if block else None
 
 
 def step_lr_scheduler(scheduler: LRScheduler, monitored: float) -> None:
@@ -44,3 +45,18 @@ def step_lr_scheduler(scheduler: LRScheduler, monitored: float) -> None:
 
 def _can_fuse(parameters: list[nn.Parameter]) -> bool:
     return all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in parameters)
+
+
+def _fused_while_dense(optimizer: Optimizer) -> Optimizer:
+    """The optimizer, not fused from its first step on where gradients are sparse: no kernel takes them."""
+
+    def look(*_: Any) -> None:
+        handle.remove()
+        parameters = (p for group in optimizer.param_groups for p in group["params"])
+        if any(p.grad is not None and p.grad.is_sparse for p in parameters):
+            for group in optimizer.param_groups:
+                group["fused"] = False
+            optimizer._step_supports_amp_scaling = False  # so that GradScaler does what the kernel did
+
+    handle = optimizer.register_step_pre_hook(look)
+    return optimizer

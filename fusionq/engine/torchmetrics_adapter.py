@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from fusionq.engine.metrics import Metric
+from fusionq.errors import MetricError
 
 
 def is_torchmetric(value: Any) -> bool:
@@ -15,9 +16,12 @@ def is_torchmetric(value: Any) -> bool:
 
 
 class TorchMetric(Metric):
-    """Wraps a torchmetrics metric (https://lightning.ai/docs/torchmetrics)."""
+    """Wraps a torchmetrics metric (https://lightning.ai/docs/torchmetrics) whose value is one number."""
 
     def __init__(self, metric: Any, name: str | None = None) -> None:
+        """Raises MetricError for a collection of several."""
+        if any(cls.__name__ == "MetricCollection" for cls in type(metric).__mro__):
+            raise MetricError("a MetricCollection is several metrics; list each of them by itself")
         self.metric = metric
         higher = getattr(metric, "higher_is_better", None)
         self.higher_is_better = True if higher is None else bool(higher)
@@ -32,7 +36,14 @@ class TorchMetric(Metric):
         self.metric.update(outputs, targets)
 
     def result(self) -> float:
-        return float(self.metric.compute())
+        """Raises MetricError where it is not one number, as with `average: none`."""
+        value = self.metric.compute()
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise MetricError(
+                f"the metric {self.name!r} gives {_form(value)}; its result must be one number"
+            ) from None
 
     def state_dict(self) -> dict[str, Any]:
         return {"state": dict(self.metric.metric_state), "updates": self.metric.update_count}
@@ -43,3 +54,9 @@ class TorchMetric(Metric):
             setattr(self.metric, key, value)
         self.metric._update_count = state["updates"]
         self.metric._computed = None
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"

@@ -34,13 +34,15 @@ class TargetPlace:
     """A place of a block: what it needs, and where a short name is looked up.
 
     `others` are kinds that serve as well. `supplied` is how many arguments fusionq puts first, such as the
-    parameters of the model.
+    parameters of the model. `supplied_to_all` is the name of one that it also gives to those blocks among the
+    arguments that take it.
     """
 
     kind: str
     modules: tuple[str, ...]
     others: tuple[str, ...] = ()
     supplied: int = 0
+    supplied_to_all: str = ""
 
     @property
     def usual(self) -> str:
@@ -66,7 +68,9 @@ TARGET_PLACES: dict[tuple[str, ...], TargetPlace] = {
     ("data", "transform", "*"): _TRANSFORM,
     ("loss",): TargetPlace("loss", ("torch.nn",)),
     ("optimizer",): TargetPlace("optimizer", ("torch.optim",), supplied=1),
-    ("lr_scheduler",): TargetPlace("lr_scheduler", ("torch.optim.lr_scheduler",), supplied=1),
+    ("lr_scheduler",): TargetPlace(
+        "lr_scheduler", ("torch.optim.lr_scheduler",), supplied=1, supplied_to_all="optimizer"
+    ),
     ("metrics", "train", "*"): _METRIC,
     ("metrics", "val", "*"): _METRIC,
     ("metrics", "test", "*"): _METRIC,

@@ -16,11 +16,15 @@ from fusionq.spec.near import did_you_mean, nearest
 
 @dataclass(frozen=True)
 class Call:
-    """Arguments as a job file gives them; `supplied` is how many more fusionq puts before them."""
+    """Arguments as a job file gives them.
+
+    `supplied` is how many more fusionq puts before them, `supplied_names` are those that it gives by name.
+    """
 
     num_positional: int
     keywords: Collection[str]
     supplied: int = 0
+    supplied_names: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Signature:
 
     def wrong_keywords(self, call: Call) -> Iterator[tuple[str, str]]:
         """Each keyword that cannot be given, with what is to be said of it."""
-        supplied, given = self.positional[: call.supplied], self._given_by_position(call)
+        supplied = (*self.positional[: call.supplied], *call.supplied_names)
+        given = self._given_by_position(call)
         for key in call.keywords:
             if key in supplied:
                 yield key, f"gets its {key!r} from fusionq; leave it out"
@@ -57,7 +62,7 @@ class Signature:
 
     def missing(self, call: Call) -> Iterator[str]:
         """What is to be said of the arguments that it needs and nobody gives, not even misspelled."""
-        given = {*self._given_by_position(call), *call.keywords}
+        given = {*self._given_by_position(call), *call.keywords, *call.supplied_names}
         lacking = [name for name in self.names if name in self.required and name not in given]
         unknown = islice((key for key in call.keywords if key not in self.names), MOST_PROBLEMS)
         meant = {nearest(key, self.names) for key in unknown} if lacking else set()

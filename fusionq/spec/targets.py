@@ -16,7 +16,7 @@ from fusionq.spec.catalog import is_complete_for, signature_of
 from fusionq.spec.kinds import TARGET_PLACES, TargetPlace
 from fusionq.spec.names import Name
 from fusionq.spec.reader import Path_, Source
-from fusionq.spec.signatures import Call
+from fusionq.spec.signatures import Call, Signature
 from fusionq.spec.sweep import SWEEP
 
 TARGET = "_target_"
@@ -91,7 +91,7 @@ class TargetResolver:
             self._problem(arguments[ARGS][1], f"{ARGS} is a list of positional arguments")
         elif len(self.wrong_paths) == num_wrong and name_path not in self.source.wrong:
             given = {key: found for key, found in arguments.items() if path != ("model",) or key != FROM}
-            self._check_call(name, name_path, given, place.supplied if is_outermost else 0)
+            self._check_call(name, name_path, given, place, is_outermost)
         block: dict[str, Any] = {TARGET: name}
         for key, (item, item_path) in arguments.items():
             block[key] = self._resolve(item, item_path, place)
@@ -126,13 +126,16 @@ class TargetResolver:
             self._problem(path, complaint)
         return found.full or name
 
-    def _check_call(self, name: str, name_path: Path_, arguments: Arguments, supplied: int) -> None:
+    def _check_call(
+        self, name: str, name_path: Path_, arguments: Arguments, place: TargetPlace, is_outermost: bool
+    ) -> None:
         """Whether the signature of the target takes these arguments, as far as it is known."""
         signature = signature_of(name)
         if signature is None or len(self.problems) >= MOST_PROBLEMS:
             return
         positional, args_path = arguments.get(ARGS, ((), name_path))
-        call = Call(len(positional), [key for key in arguments if key != ARGS], supplied)
+        keywords = [key for key in arguments if key != ARGS]
+        call = Call(len(positional), keywords, *_supplied(signature, place, is_outermost))
         found = [(args_path, words) for words in signature.too_many_positional(call)]
         found += [
             (arguments[key][1], words) for key, words in islice(signature.wrong_keywords(call), MOST_PROBLEMS)
@@ -150,3 +153,12 @@ class TargetResolver:
         if len(self.problems) < MOST_PROBLEMS:
             words = message if isinstance(message, str) else message()
             self.problems.append(self.source.problem(path, words, key_only=key_only))
+
+
+def _supplied(signature: Signature, place: TargetPlace, is_outermost: bool) -> tuple[int, tuple[str, ...]]:
+    """How many arguments fusionq puts first, and which it gives by name."""
+    name = place.supplied_to_all
+    if name in signature.names and name not in signature.positional[:1]:
+        return 0, (name,)
+    takes_it = is_outermost or name in signature.names
+    return (place.supplied if takes_it else 0), ()

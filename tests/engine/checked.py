@@ -215,3 +215,42 @@ def stack(samples: list[Any]) -> tuple[Tensor, Tensor]:
 def across(samples: list[Any]) -> tuple[Tensor, Tensor]:
     """The batch in the second dimension, which nobody but this function knows."""
     return torch.stack([s[0] for s in samples], dim=1), torch.tensor([s[1] for s in samples])
+
+
+class Pair(nn.Linear):
+    """Gives its outputs and something else, in a tuple or in a dictionary."""
+
+    def __init__(self, form: str = "tuple") -> None:
+        super().__init__(64, 10)
+        self.form = form
+
+    def forward(self, inputs: Tensor) -> Any:
+        outputs = super().forward(inputs)
+        return (outputs, inputs) if self.form == "tuple" else {"logits": outputs}
+
+
+class Words(nn.Module):
+    """An embedding of class numbers, and a layer where it is `deep`."""
+
+    def __init__(self, deep: bool = True, sparse: bool = True) -> None:
+        super().__init__()
+        self.words = nn.Embedding(20, 10, sparse=sparse)
+        self.layer = nn.Linear(10, 10) if deep else nn.Identity()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layer(self.words(inputs).mean(1))
+
+
+class FunctionalWords(Words):
+    """Says only when it runs that its gradients are sparse."""
+
+    def __init__(self) -> None:
+        super().__init__(sparse=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layer(nn.functional.embedding(inputs, self.words.weight, sparse=True).mean(1))
+
+
+def sentences(count: int = 48) -> TensorDataset:
+    words = torch.randint(20, (count, 5), generator=torch.Generator().manual_seed(3))
+    return TensorDataset(words, words.sum(1) % 10)

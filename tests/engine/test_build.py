@@ -46,7 +46,7 @@ def test_blocks_within_blocks_lists_and_keys_are_built() -> None:
 
 
 def test_what_is_given_comes_before_the_blocks_own_arguments() -> None:
-    built = build({TARGET: f"{HERE}.Pair", ARGS: [2], "name": "own"}, "model", 1, name="given")
+    built = build({TARGET: f"{HERE}.Pair", ARGS: [2], "name": "own"}, "model", 1)
     assert (built.parts, built.name) == ((1, 2), "own")
 
 

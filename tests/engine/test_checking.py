@@ -141,7 +141,7 @@ def test_a_form_of_export_whose_package_is_missing_is_a_problem(monkeypatch: pyt
 
 def test_a_metric_of_torchmetrics_may_have_a_name():
     pytest.importorskip("torchmetrics")
-    metric = "{_target_: torchmetrics.MeanMetric, name: mine}"
+    metric = "{_target_: torchmetrics.classification.MulticlassAccuracy, num_classes: 10, name: mine}"
     assert check(f"metrics.test=[{metric}]", "checkpoint.monitor=test_mine").problems == []
 
 

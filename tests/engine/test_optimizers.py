@@ -11,7 +11,7 @@ from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.optimizers import build_lr_scheduler, build_optimizer, step_lr_scheduler
 from fusionq.errors import TargetError
 from fusionq.spec.targets import TARGET
-from tests.engine.jobs import job_spec, run
+from tests.engine.jobs import BATCHES, assert_same_run, job_spec, last_state, run, run_with_stops, same
 
 
 def parameters(dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
@@ -103,3 +103,52 @@ def test_a_scheduler_that_watches_gets_the_monitored_value(tmp_path, monkeypatch
         tmp_path,
     )
     assert seen == [result["values"]["train_loss"]]
+
+
+LINEAR = "{_target_: LinearLR, total_iters: 2}"
+SEQUENCE = (
+    f"{{_target_: SequentialLR, schedulers: [{LINEAR}, {{_target_: StepLR, step_size: 1}}], milestones: [2]}}"
+)
+HALVES = "{_target_: ExponentialLR, gamma: 0.5}"
+CHAIN = f"{{_target_: ChainedScheduler, schedulers: [{{_target_: StepLR, _args_: [2]}}, {HALVES}]}}"
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "rates"),
+    [(SEQUENCE, [0.04, 0.06, 0.006, 0.0006]), (CHAIN, [0.04, 0.002, 0.001, 0.00005])],
+)
+def test_a_schedule_of_schedules_steps_them(scheduler: str, rates: list[float], tmp_path) -> None:
+    RATES.clear()
+    rate = 0.08 if scheduler is CHAIN else 0.06
+    spec = job_spec(
+        f"lr_scheduler={scheduler}",
+        f"optimizer={{_target_: SGD, lr: {rate}}}",
+        "train.epochs=4",
+        f"callbacks=[{{_target_: {__name__}.NoteRates}}]",
+    )
+    run(spec, tmp_path)
+    assert [(epoch, pytest.approx(rate)) for epoch, rate in enumerate(rates, 1)] == RATES
+
+
+@pytest.mark.parametrize("interval", ["epoch", "step"])
+def test_a_schedule_of_schedules_goes_on_exactly(interval: str, tmp_path) -> None:
+    spec = job_spec(f"lr_scheduler={SEQUENCE}", f"train.lr_interval={interval}", "train.epochs=3")
+    run(spec, tmp_path / "whole")
+    run_with_stops(spec, tmp_path / "stopped", [BATCHES // 2, BATCHES + 5])
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("model", ["Words, deep: true", "Words, deep: false", "FunctionalWords"])
+@pytest.mark.parametrize("optimizer", ["SGD", "Adagrad"])
+def test_sparse_gradients_train_as_without_fusing(model: str, optimizer: str, tmp_path) -> None:
+    words = "tests.engine.checked"
+    spec = [
+        f"data={{train: {{_target_: {words}.sentences}}, batch_size: 16}}",
+        f"model={{_target_: {words}.{model}}}",
+        f"optimizer={{_target_: {optimizer}, lr: 0.1}}",
+        "metrics={}",
+    ]
+    run(job_spec(*spec), tmp_path / "ours")
+    run(job_spec(*spec, "optimizer.fused=false"), tmp_path / "plain")
+    ours, plain = (last_state(tmp_path / name)["model"] for name in ("ours", "plain"))
+    assert same(ours, plain)

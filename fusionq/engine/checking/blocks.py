@@ -15,11 +15,15 @@ DATA_KEYS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Block:
-    """`given` is how many positional arguments the engine passes before the block's own."""
+    """`given` is how many positional arguments the engine passes before the block's own.
+
+    `given_to_all` is the name of one that it passes to those blocks among the arguments that take it, too.
+    """
 
     place: Path_
     data: Target
     given: int = 0
+    given_to_all: str = ""
 
     @property
     def name(self) -> str:
@@ -36,7 +40,7 @@ def blocks_of(spec: JobSpec) -> Iterator[Block]:
     """The blocks in the order of the file, each before those among its arguments."""
     for block in _outer(spec):
         yield block
-        yield from _inner(block.data, block.place)
+        yield from _inner(block.data, block.place, block.given_to_all)
 
 
 def _outer(spec: JobSpec) -> Iterator[Block]:
@@ -49,9 +53,9 @@ def _outer(spec: JobSpec) -> Iterator[Block]:
             yield Block(("data", key), block)
     for key in ("augment", "transform"):
         yield from _listed(("data", key), getattr(spec.data, key))
-    for key, given in (("loss", 0), ("optimizer", 1), ("lr_scheduler", 1)):
+    for key, given, given_to_all in (("loss", 0, ""), ("optimizer", 1, ""), ("lr_scheduler", 1, "optimizer")):
         if block := getattr(spec, key):
-            yield Block((key,), block, given)
+            yield Block((key,), block, given, given_to_all)
     for key in DATA_KEYS:
         yield from _listed(("metrics", key), map(_metric, getattr(spec.metrics, key) or []))
     yield from _listed(("callbacks",), spec.callbacks)
@@ -68,13 +72,13 @@ def _metric(block: Target) -> Target:
     return {key: value for key, value in block.items() if key != "name"}
 
 
-def _inner(value: Any, place: Path_) -> Iterator[Block]:
+def _inner(value: Any, place: Path_, given_to_all: str) -> Iterator[Block]:
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         if not isinstance(item, dict | list):
             continue
         if isinstance(item, dict) and TARGET in item:
-            yield Block((*place, key), item)
-        yield from _inner(item, (*place, key))
+            yield Block((*place, key), item, 0, given_to_all)
+        yield from _inner(item, (*place, key), given_to_all)
 
 
 def arguments_of(block: Target) -> tuple[list[Any], dict[str, Any]]:

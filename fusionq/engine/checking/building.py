@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fusionq.engine.build import Supplied
 from fusionq.engine.checking.blocks import arguments_of
 from fusionq.engine.checking.targets import Targets
 from fusionq.spec.job import Target
@@ -35,11 +36,16 @@ class Builder:
         self._made: list[Any] = []  # keeps the objects alive, so that no other gets the id of one
         self._places: dict[int, Path_] = {}
 
-    def build(self, block: Target, place: Path_, *given: Any) -> Any:
+    def build(self, block: Target, place: Path_, *given: Any, supplied: Supplied | None = None) -> Any:
         """The object of a block; `given` come before its own arguments."""
+        if supplied is not None:
+            more, by_name = supplied.arguments(self._targets[place], is_outermost=len(place) == 1)
+            given = (*given, *more)
         args, kwargs = arguments_of(block)
-        args = [self._value(item, (*place, ARGS, i)) for i, item in enumerate(args)]
-        kwargs = {key: self._value(item, (*place, key)) for key, item in kwargs.items()}
+        args = [self._value(item, (*place, ARGS, i), supplied) for i, item in enumerate(args)]
+        kwargs = {key: self._value(item, (*place, key), supplied) for key, item in kwargs.items()}
+        if supplied is not None:
+            kwargs |= by_name
         if block[TARGET].startswith("torchvision.models."):
             kwargs |= {key: None for key in _WEIGHTS if key in kwargs}
         try:
@@ -55,13 +61,13 @@ class Builder:
         """Where an object was asked for, or None where it was made by another."""
         return self._places.get(id(made))
 
-    def _value(self, value: Any, place: Path_) -> Any:
+    def _value(self, value: Any, place: Path_, supplied: Supplied | None) -> Any:
         if isinstance(value, list):
-            return [self._value(item, (*place, i)) for i, item in enumerate(value)]
+            return [self._value(item, (*place, i), supplied) for i, item in enumerate(value)]
         if isinstance(value, Mapping):
             if TARGET in value:
-                return self.build(dict(value), place)
-            return {key: self._value(item, (*place, key)) for key, item in value.items()}
+                return self.build(dict(value), place, supplied=supplied)
+            return {key: self._value(item, (*place, key), supplied) for key, item in value.items()}
         return value
 
 

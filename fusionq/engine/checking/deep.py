@@ -20,6 +20,7 @@ from fusionq.engine.checking.measures import Measures
 from fusionq.engine.checking.opening import Openings
 from fusionq.engine.checking.rehearsal import Rehearsal, Rehearsing
 from fusionq.engine.checking.samples import Samples, Steps
+from fusionq.engine.checking.steps import StepCheck
 from fusionq.engine.checking.targets import Targets, check_targets
 from fusionq.engine.checking.trainers import sends_batches
 from fusionq.engine.checking.unchanged import unchanged
@@ -55,11 +56,14 @@ class _Checking:
         self._opened = opened
         self._targets: Targets = {}
         self._measures: Measures | None = None
+        self._num_samples: int | None = None  # to train with
 
     def run(self) -> None:
         """From what costs nothing to what opens data."""
         self._targets = check_targets(self._spec, self.findings)
         check_kinds(self._spec, self._targets, self.findings)
+        steps = StepCheck(self._spec, self._targets, self.findings)
+        steps.check_closure()
         self._measures = Measures(self._spec, self.findings)
         batches = self._batches()
         done = Rehearsal()
@@ -68,6 +72,9 @@ class _Checking:
         self._check_loss(batches, done)
         if len(done.outputs) == len(batches):
             self._measures.check_forms(batches, done.outputs)
+        if done.model is not None and done.optimizer is not None:
+            steps.check_optimizer(done.model)
+            steps.check_scheduler(done.optimizer, self._num_samples)
         if done.model is not None:
             self._estimate(done, batches)
 
@@ -91,6 +98,8 @@ class _Checking:
         for i, key in enumerate(keys):
             own = [*augment, *transform] if key == "train" else transform
             sample = samples.of(key, own, may_open=i == 0)
+            if i == 0 and sample is not None:
+                self._num_samples = sample.num_samples
             batch = sample and batch_of(
                 sample, self._spec.data.batch_size, self._collate(), ("data", key), self.findings
             )
@@ -145,6 +154,13 @@ class _Checking:
         if batches and done.outputs:
             outputs, num_classes = done.outputs[0], batches[0].num_classes
             targets = _on_meta(batches[0])
+            if not isinstance(outputs, torch.Tensor):
+                self.findings.problem(
+                    ("model",),
+                    f"it gives a {type(outputs).__name__}, and {target.__name__} takes a tensor; "
+                    "write a trainer, or a loss, of your own that takes it apart",
+                )
+                return
         small_loss(
             self._spec.loss or {}, Builder(self._targets), outputs, targets, num_classes, self.findings
         )

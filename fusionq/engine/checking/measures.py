@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from fusionq.engine.assembly import build_metric
-from fusionq.engine.checking.batch import Batch
+from fusionq.engine.checking.batch import Batch, shape_text
+from fusionq.engine.checking.building import one_line
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.history import TEST, TRAIN, VAL, choose_best, keys_of
 from fusionq.engine.metrics import MSE, Accuracy, Metric
+from fusionq.engine.torchmetrics_adapter import TorchMetric
 from fusionq.errors import EngineError, MetricError
 from fusionq.spec.job import JobSpec, Target
-from fusionq.spec.reader import dotted
+from fusionq.spec.reader import Path_, dotted
+
+MOST_SAMPLES = 16
+MOST_ELEMENTS = 2**20
 
 
 class Measures:
@@ -31,21 +37,55 @@ class Measures:
             self._check_monitor(named)
 
     def check_forms(self, batches: Sequence[Batch], outputs: Sequence[Any]) -> None:
-        """Let our own metrics look at the forms of outputs and targets; they need no numbers for it."""
+        """Let our own metrics and those of torchmetrics take in outputs and targets of the real form."""
         if self._spec.task == "predict" or not batches or self._findings.is_wrong("metrics"):
             return
         with torch.device("meta"):
             targets = batches[0].make(batches[0].parts[1])
         for phase, metrics in self._made.items():
             for i, metric in enumerate(metrics):
-                if type(metric) not in (Accuracy, MSE) or not hasattr(targets, "shape"):
-                    continue
-                try:
-                    metric.update(outputs[0].detach().to("meta"), targets)
-                except MetricError as error:
-                    self._findings.problem(self._place(phase, i), error.message)
-                except Exception:
-                    pass  # outputs that are no tensor are for metrics of the user's own
+                place = self._place(phase, i)
+                if not isinstance(metric, Accuracy | MSE | TorchMetric) or not isinstance(targets, Tensor):
+                    continue  # one of the user's own knows itself what it gets
+                if not isinstance(outputs[0], Tensor):
+                    words = f"takes a tensor, and the model gives a {type(outputs[0]).__name__}"
+                    self._findings.problem(place, f"{metric.name} {words}")
+                elif isinstance(metric, TorchMetric):
+                    self._try_torchmetric(metric, place, outputs[0], targets, batches[0])
+                elif type(metric) in (Accuracy, MSE):
+                    self._look_at_form(metric, place, outputs[0], targets)
+
+    def _look_at_form(self, metric: Metric, place: Path_, outputs: Tensor, targets: Tensor) -> None:
+        """Ours need no numbers for it."""
+        try:
+            metric.update(outputs.detach().to("meta"), targets)
+        except MetricError as error:
+            self._findings.problem(place, error.message)
+        except Exception:
+            pass  # what cannot be computed without numbers
+
+    def _try_torchmetric(
+        self, metric: TorchMetric, place: Path_, outputs: Tensor, targets: Tensor, batch: Batch
+    ) -> None:
+        """Theirs look at numbers: a problem is what they refuse with made-up targets and with a real one."""
+        made = made_up(outputs, targets)
+        if made is None:
+            return
+        scores, numbers = made
+        real = batch.parts[1][:1].expand_as(numbers) if not batch.is_whole else numbers
+        reasons = []
+        for wanted in (numbers, real):
+            metric.reset()
+            try:
+                metric.update(scores, wanted)
+                metric.result()
+                return
+            except MetricError as error:
+                reasons.append(error.message)
+            except Exception as error:
+                forms = f"outputs {shape_text(scores)}, targets {shape_text(wanted)}"
+                reasons.append(f"{metric.name}: {one_line(error, with_kind=False)} ({forms})")
+        self._findings.problem(place, reasons[0])
 
     def _make(self, phase: str) -> list[Metric]:
         made = []
@@ -71,7 +111,7 @@ class Measures:
     def _of_val(metrics: Any) -> list[Target]:
         return metrics.test if metrics.val is None else metrics.val
 
-    def _place(self, phase: str, i: int) -> tuple[str | int, ...]:
+    def _place(self, phase: str, i: int) -> Path_:
         is_tests = phase == VAL and self._spec.metrics.val is None
         return ("metrics", TEST if is_tests else phase, i)
 
@@ -89,3 +129,26 @@ class Measures:
             choose_best(checkpoint.monitor, checkpoint.mode, named[TRAIN], tests)
         except MetricError as error:
             self._findings.problem(("checkpoint", "monitor"), error.message)
+
+
+def made_up(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Outputs and targets with numbers, of this form but for fewer samples; None where they are large.
+
+    Scores are between 0 and 1 and add up to 1 over the classes; class numbers are among the classes.
+    """
+    sizes = [torch.Size((*_few(t.shape[:1]), *t.shape[1:])) for t in (outputs, targets)]
+    if sum(size.numel() for size in sizes) > MOST_ELEMENTS or not outputs.is_floating_point():
+        return None
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(sizes[0], generator=generator)
+    if outputs.dim() > 1 and outputs.shape[1] > 1:
+        scores = scores / scores.sum(1, keepdim=True)
+    if targets.is_floating_point():
+        return scores.to(outputs.dtype), torch.rand(sizes[1], generator=generator).to(targets.dtype)
+    classes = outputs.shape[1] if outputs.dim() == targets.dim() + 1 else 2
+    numbers = torch.arange(sizes[1].numel()).remainder(classes).reshape(sizes[1])
+    return scores.to(outputs.dtype), numbers.to(targets.dtype)
+
+
+def _few(size: torch.Size) -> list[int]:
+    return [min(MOST_SAMPLES, number) for number in size]

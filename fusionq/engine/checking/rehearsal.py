@@ -112,12 +112,6 @@ class Rehearsing:
         if not isinstance(optimizer, Optimizer):
             self._wrong_kind("optimizer", f"{type(optimizer).__name__} is not a torch.optim.Optimizer")
         done.optimizer = optimizer
-        if self._spec.lr_scheduler and not self._findings.is_wrong("lr_scheduler"):
-            if ("lr_scheduler",) not in self._targets:
-                return
-            scheduler = builder.build(self._spec.lr_scheduler, ("lr_scheduler",), optimizer)
-            if not hasattr(scheduler, "step"):
-                self._wrong_kind("lr_scheduler", f"{type(scheduler).__name__} has no step()")
 
     def _send(self, done: Rehearsal, builder: Builder, parts: Any, is_training: bool) -> Any:
         inputs = parts[0] if isinstance(parts, tuple | list) else parts

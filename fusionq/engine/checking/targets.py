@@ -71,19 +71,21 @@ def _check_arguments(target: Any, block: Block, findings: Findings) -> None:
     name = block.name.rpartition(".")[2]
     by_place = [key for key, p in parameters.items() if p.kind in _BY_PLACE]
     kinds = {p.kind for p in parameters.values()}
-    count = block.given + len(args)
+    given, by_name = _given(block, list(parameters))
+    count = given + len(args)
     if count > len(by_place) and inspect.Parameter.VAR_POSITIONAL not in kinds:
-        most = max(len(by_place) - block.given, 0)
+        most = max(len(by_place) - given, 0)
         findings.problem(
             (*block.place, ARGS) if args else block.place,
             f"{name} takes {most} arguments by their place, but gets {len(args)}",
         )
-    taken = by_place[:count]
+    taken = [*by_name, *by_place[:count]]
     free = [key for key, p in parameters.items() if key not in taken and p.kind not in _REST]
     missing = [k for k in free if parameters[k].default is inspect.Parameter.empty and k not in kwargs]
     for key in kwargs:
         if key in taken:
-            giver = "the engine gives it" if key in by_place[: block.given] else f"it is in {ARGS} already"
+            is_ours = key in (*by_name, *by_place[:given])
+            giver = "the engine gives it" if is_ours else f"it is in {ARGS} already"
             findings.problem((*block.place, key), f"{name} gets {key!r} twice; {giver}")
         elif key not in free and inspect.Parameter.VAR_KEYWORD not in kinds:
             findings.problem(
@@ -93,6 +95,14 @@ def _check_arguments(target: Any, block: Block, findings: Findings) -> None:
     if missing:
         words = "the argument" if len(missing) == 1 else "the arguments"
         findings.problem(block.place, f"{name} needs {words} {', '.join(map(repr, missing))}")
+
+
+def _given(block: Block, names: list[str]) -> tuple[int, list[str]]:
+    """How many arguments the engine passes first, and which it passes by name."""
+    if block.given_to_all in names[1:]:
+        return 0, [block.given_to_all]
+    takes_it = block.given_to_all in names
+    return (block.given or int(takes_it)), []
 
 
 def _kind(value: Any) -> str:
