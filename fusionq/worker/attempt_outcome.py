@@ -45,7 +45,8 @@ def judge(seen: Seen, spec: JobSpec) -> Ending:
     """What becomes of the job."""
     if seen.stop_reason == LOST:
         return Ending(None, "its lease was lost", is_ours=False)
-    if seen.exit_code == EXIT_DONE and seen.result is not None:
+    # What goes wrong once the result is told, as in a handler of atexit, is shown in the log alone.
+    if seen.result is not None and (seen.exit_code == EXIT_DONE or seen.error is None):
         return Ending(Outcome.SUCCEEDED, "", seen.result)
     if seen.stop_reason and (seen.exit_code == EXIT_STOPPED or seen.was_killed):
         return _after_stop(seen, spec)

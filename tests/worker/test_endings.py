@@ -38,6 +38,10 @@ def ending(seen: Seen, **more) -> Ending:
         (Seen(EXIT_FAILED, error=ERROR), Outcome.FAILED, False, "ValueError: odd"),
         (Seen(EXIT_DONE), Outcome.FAILED, False, "its process ended with exit code 0 and no result"),
         (Seen(7), Outcome.FAILED, False, "its process ended with exit code 7 and no result"),
+        # What it left to its end went wrong, or took too long, after the result was told.
+        (Seen(EXIT_FAILED, result=RESULT), Outcome.SUCCEEDED, False, ""),
+        (Seen(-signal.SIGKILL, CANCEL, was_killed=True, result=RESULT), Outcome.SUCCEEDED, False, ""),
+        (Seen(EXIT_FAILED, result=RESULT, error=ERROR), Outcome.FAILED, False, "ValueError: odd"),
         # It was asked to stop, and did.
         (Seen(EXIT_STOPPED, CANCEL), Outcome.CANCELLED, False, "cancelled by the user; its state is saved"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -63,8 +64,9 @@ def launcher() -> Iterator[Launcher]:
 class Attempt:
     """A job process and what it said."""
 
-    def __init__(self, process: JobProcess, paths: RunPaths) -> None:
+    def __init__(self, process: JobProcess, paths: RunPaths, workdir: Path) -> None:
         self.process = process
+        self.workdir = workdir
         self.paths = paths
         self.messages: list[dict[str, Any]] = []
 
@@ -140,7 +142,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "marks": {"FUSIONQ_JOB": tmp_path.name, "FUSIONQ_ATTEMPT": str(number)},
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
         }
-        attempt = Attempt(launcher.spawn({**defaults, **orders}), paths)
+        attempt = Attempt(launcher.spawn({**defaults, **orders}), paths, workdir)
         begun.append(attempt)
         return attempt
 
@@ -517,6 +519,45 @@ def test_a_killed_job_is_told_with_its_signal(start):
     attempt.await_kind("started")
     os.kill(attempt.process.pid, signal.SIGKILL)
     assert attempt.await_end() == -signal.SIGKILL
+
+
+# What a module leaves to the end of its process. It stands after the function `do`, which does nothing.
+LEFT_TO_THE_END = """pass
+
+import atexit, gzip, logging, logging.handlers, tempfile, threading, time
+TABLE = open("table.csv", "w")
+TABLE.write("epoch,loss")
+_SQUEEZED = gzip.open("table.gz", "wt")
+_SQUEEZED.write("squeezed")
+LOG = logging.getLogger("mine")
+LOG.addHandler(logging.handlers.MemoryHandler(1000, target=logging.FileHandler("mem.log")))
+LOG.warning("remembered")
+FOLDER = tempfile.TemporaryDirectory(dir=".", prefix="of-the-job")
+atexit.register(lambda: 1 / 0)
+atexit.register(lambda: open("goodbye.txt", "w").write("ran"))
+threading.Thread(target=lambda: time.sleep(0.3) or open("thread.txt", "w").write("ended")).start()
+"""
+
+
+@pytest.mark.parametrize(("is_stopped", "code"), [(False, EXIT_DONE), (True, EXIT_STOPPED)])
+def test_a_job_ends_as_python_ends_a_process(start, is_stopped: bool, code: int):
+    attempt = start(LEFT_TO_THE_END)
+    if is_stopped:
+        attempt.process.ask_to_stop()
+    assert attempt.await_end() == code, attempt.output
+    folder = Path(attempt.workdir)
+    left = {
+        name: (folder / name).read_text() for name in ("table.csv", "mem.log", "goodbye.txt", "thread.txt")
+    }
+    assert left == {
+        "table.csv": "epoch,loss",
+        "mem.log": "remembered\n",
+        "goodbye.txt": "ran",
+        "thread.txt": "ended",
+    }
+    assert gzip.decompress((folder / "table.gz").read_bytes()) == b"squeezed"
+    assert not list(folder.glob("of-the-job*"))
+    assert "ZeroDivisionError" in attempt.output
 
 
 def test_ctrl_c_does_not_reach_a_job(start):

@@ -24,6 +24,7 @@ import sys
 from typing import Any, NoReturn
 
 from fusionq.worker import protocol as wire
+from fusionq.worker.job_process.process_exit import note_what_is_there
 
 NEEDED = (
     "torch",
@@ -58,6 +59,7 @@ def main() -> None:
 def _preload() -> None:
     for module in NEEDED:
         importlib.import_module(module)
+    note_what_is_there()
 
 
 def _preload_later(module: str) -> None:
@@ -89,7 +91,7 @@ def _serve(control: socket.socket) -> None:
         if not ready:
             _preload_later(later.pop(0))
             gc.collect()
-            gc.freeze()  # what is imported is never collected, so its pages stay shared
+            note_what_is_there()  # what is imported is never collected, so its pages stay shared
         if wake_r in ready:
             os.read(wake_r, 4096)
             _report_exits(channels)

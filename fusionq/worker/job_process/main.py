@@ -22,14 +22,15 @@ from fusionq.worker import lease_guard as leash
 from fusionq.worker import protocol as wire
 from fusionq.worker.job_process.failures import explain, trace_of
 from fusionq.worker.job_process.gpu_limit import keep_to_share
-from fusionq.worker.job_process.ranks import lead
+from fusionq.worker.job_process.process_exit import leave
+from fusionq.worker.job_process.ranks import lead, leads_ranks
 from fusionq.worker.job_process.setup import die_with_parent, flush_output, prepare, redirect_output
 
 
 def run(channel: socket.socket) -> NoReturn:
     """Run the job whose orders come on `channel`, and leave the process."""
     code = wire.EXIT_FAILED
-    orders: dict[str, Any] = {"code": ""}
+    orders: dict[str, Any] = {"code": "", "processes": 1, "nodes": 1}
     try:
         os.setsid()  # a session of its own: what the job leaves behind is found by it
         die_with_parent()
@@ -41,8 +42,10 @@ def run(channel: socket.socket) -> NoReturn:
     except BaseException as error:
         _tell(error, orders["code"], channel)
     finally:
-        flush_output()
-        os._exit(code)
+        if leads_ranks(orders):  # each of them has left as a process does; this one only looked after them
+            flush_output()
+            os._exit(code)
+        leave(code)
 
 
 def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
@@ -56,7 +59,7 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
 
     job = prepare(orders)
     opened = check_first(job, lambda: stop.requested)  # before the GPU is touched
-    if orders["processes"] > 1 or orders["nodes"] > 1:
+    if leads_ranks(orders):
         return lead(job, opened, orders, channel, stop)
     keep_to_share(orders["gpu_memory"])
     result = run_job(job, report, stop, opened)

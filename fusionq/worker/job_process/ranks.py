@@ -34,7 +34,8 @@ from fusionq.worker.attempt_outcome import of_exit_code
 from fusionq.worker.hardware.network import LOOPBACK, interface_of
 from fusionq.worker.job_process.failures import explain, trace_of
 from fusionq.worker.job_process.gpu_limit import keep_to_share
-from fusionq.worker.job_process.setup import die_with_parent, flush_output, redirect_output
+from fusionq.worker.job_process.process_exit import flush_files, leave
+from fusionq.worker.job_process.setup import die_with_parent, redirect_output
 
 MOST_OF_A_TRACE = 20_000  # characters; what does not fit into the socket would block
 ENDED_WELL = (wire.EXIT_DONE, wire.EXIT_STOPPED)
@@ -69,6 +70,11 @@ class _Work:
         return self.orders["nodes"] * self.count
 
 
+def leads_ranks(orders: Mapping[str, Any]) -> bool:
+    """Returns whether the job process trains in processes of its own."""
+    return orders["processes"] > 1 or orders["nodes"] > 1
+
+
 def lead(
     job: Job,
     opened: Mapping[str, Any],
@@ -83,6 +89,7 @@ def lead(
     work = _Work(job, opened, orders, channel, address, port, meeting, last_words)
     # Blocked until each rank has its own handler: a signal in between must find that one.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    flush_files()
     ranks: list[BaseProcess] = start_processes(
         _run_rank, (work,), work.count, join=False, start_method="fork"
     ).processes
@@ -176,8 +183,7 @@ def _run_rank(local_rank: int, work: _Work) -> None:
     except BaseException as error:
         _speak(rank, error, work)
     finally:
-        flush_output()
-        os._exit(code)
+        leave(code)
 
 
 def _train(rank: int, local_rank: int, work: _Work, stop: StopToken) -> int:
