@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from fusionq.errors import BlobGoneError
 from fusionq.queue import code_archives, git
 from fusionq.queue.parents import Parents
-from fusionq.queue.snapshot import Snapshot, names_own_code, take
+from fusionq.queue.snapshot import Snapshot, take
 from fusionq.spec.job import CodeSection, JobSpec
+from fusionq.spec.own_modules import is_in, modules_named
 from fusionq.spec.secrets import mask_code, secrets_of_env
 from fusionq.spec.settings import Settings
 from fusionq.spec.targets import TARGET
@@ -95,10 +96,12 @@ def _snapshot(settings: Settings, specs: Sequence[JobSpec], workdir: Path) -> Sn
     if code == "none":
         return None
     # Asked before the folder is looked at: where nothing of it is needed it may be of any size.
-    if code == CodeSection() and not any(names_own_code(spec.to_data(), workdir) for spec in specs):
+    names = list(dict.fromkeys(name for spec in specs for name in modules_named(spec.to_data())))
+    if code == CodeSection() and not any(is_in(workdir, name) for name in names):
         return None
     runs_and_home = (settings.runs, settings.home)
-    return take(workdir, code, leave_out=runs_and_home, data=_data_folders(settings, specs[0], workdir))
+    data = _data_folders(settings, specs[0], workdir)
+    return take(workdir, code, leave_out=runs_and_home, data=data, names=names)
 
 
 def _data_folders(settings: Settings, spec: JobSpec, workdir: Path) -> list[Path]:

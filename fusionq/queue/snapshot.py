@@ -11,22 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
-from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any
 
 from fusionq.errors import UsageError
 from fusionq.queue import git
+from fusionq.queue.imported_files import imported_files
+from fusionq.queue.outside_links import Entry, NotStoredError, follow
 from fusionq.queue.tree import MOST_BYTES, MOST_FILES, File, digest_of, pack
 from fusionq.spec.job import CodeSection
 from fusionq.spec.secrets import is_secret_file
-from fusionq.spec.targets import TARGET
 from fusionq.spec.units import format_bytes
 
 MOST_LOOKED_AT = 200_000
 WHAT_TO_DO = "leave files out with code.exclude, name a smaller folder in code.path, or write code: none"
-# The worker's own; a checkout of fusionq holds them too.
-_NEVER_OWN = ("fusionq", "torch", "torchvision")
 
 
 class CodeTooLargeError(UsageError):
@@ -59,15 +57,20 @@ class Snapshot:
 
 
 def take(
-    workdir: Path, code: CodeSection, leave_out: Sequence[Path] = (), data: Sequence[Path] = ()
+    workdir: Path,
+    code: CodeSection,
+    leave_out: Sequence[Path] = (),
+    data: Sequence[Path] = (),
+    names: Sequence[str] = (),
 ) -> Snapshot:
     """Read the code's folder. Raises UsageError, CodeTooLargeError where it is beyond the limits.
 
-    Of the folders `leave_out` nothing is taken; of those in `data` what git tracks, and modules.
+    Of the folders `leave_out` nothing is taken; of those in `data` what git tracks, and modules. What
+    `names`, the import paths of the job's objects, need is taken even where git ignores it.
     """
     folder = code_folder(workdir, code)
     rules = _Rules(folder, code.exclude, leave_out, data)
-    return _read_all(folder, _list(folder, rules), git.describe(folder, code.exclude))
+    return _read_all(folder, _list(folder, rules), rules, names, git.describe(folder, code.exclude))
 
 
 def code_folder(workdir: Path, code: CodeSection) -> Path:
@@ -78,25 +81,6 @@ def code_folder(workdir: Path, code: CodeSection) -> Path:
     if folder in (Path.home().resolve(), Path(folder.anchor)):
         raise CodeTooLargeError(f"{folder} is not stored with a job as a whole", hint=WHAT_TO_DO)
     return folder
-
-
-def names_own_code(data: Any, folder: Path) -> bool:
-    """Whether a job's data names an object in a module that lies in `folder`.
-
-    A package that is installed is not looked for, although an editable one may lie in the folder too: it is
-    imported from where it is installed, and is no more frozen than any other.
-    """
-    if isinstance(data, Mapping):
-        names = [data.get(TARGET), data.get("collate_fn")]
-        is_named = any(isinstance(name, str) and _is_in(folder, name) for name in names)
-        return is_named or any(names_own_code(value, folder) for value in data.values())
-    return isinstance(data, list) and any(names_own_code(item, folder) for item in data)
-
-
-def _is_in(folder: Path, name: str) -> bool:
-    first = name.split(".")[0]
-    places = (folder / f"{first}{suffix}" for suffix in ("", *all_suffixes()))
-    return first not in _NEVER_OWN and any(place.exists() for place in places)
 
 
 # --- which files ---------------------------------------------------------------------------------
@@ -180,48 +164,64 @@ def _is_code(place: str, name: str) -> bool:
 # --- what is in them -----------------------------------------------------------------------------
 
 
-def _read_all(folder: Path, paths: Iterable[str], provenance: dict[str, Any]) -> Snapshot:
-    left_out: list[str] = []
-    found: list[tuple[str, os.stat_result]] = []
+def _read_all(
+    folder: Path, paths: Iterable[str], rules: _Rules, names: Sequence[str], provenance: dict[str, Any]
+) -> Snapshot:
+    notes: list[str] = []
+    found: dict[str, Entry] = {}
     is_plain = cache(lambda above: os.path.realpath(folder / above) == str(folder / above))
     for path in paths:
-        if not is_plain(os.path.dirname(path)):
-            continue  # git lists it still, but its folder was replaced by a link
-        try:
-            status = os.lstat(folder / path)
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # deleted, which git lists until it is committed
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        if is_plain(os.path.dirname(path)):  # else git lists it still, but its folder was replaced by a link
+            found |= {entry.path: entry for entry in _entries(folder, path, rules, notes)}
+    found |= {entry.path: entry for entry in _imported(folder, found, rules, names, notes)}
+    entries = list(found.values())
+    _check_limits(folder, entries)
+    files = [file for entry in entries if (file := _read(entry))]
+    return Snapshot(tuple(files), provenance, tuple(notes))
+
+
+def _entries(folder: Path, path: str, rules: _Rules, notes: list[str]) -> Iterator[Entry]:
+    """Yields what is to be stored for a path: itself, or what a link out of the folder leads to."""
+    try:
         if is_secret_file(path):
-            left_out.append(f"{path} is not stored with the job: by its name it holds secrets")
-        elif why := _why_not(folder, path, status):
-            left_out.append(f"{path} is not stored with the job: {why}")
+            raise NotStoredError("by its name it holds secrets")
+        status = os.lstat(folder / path)
+        if stat.S_ISLNK(status.st_mode):
+            yield from (entry for entry in follow(folder, path) if rules.take(entry.path, True))
+        elif stat.S_ISREG(status.st_mode):
+            yield Entry(path, folder / path, status)
         else:
-            found.append((path, status))
-    _check_limits(folder, found)
-    files = [file for path, status in found if (file := _read(folder, path, status))]
-    return Snapshot(tuple(files), provenance, tuple(left_out))
+            raise NotStoredError("it is not a file")
+    except NotStoredError as error:
+        notes.append(f"{path} is not stored with the job: {error.message}")
+    except (FileNotFoundError, NotADirectoryError):
+        return  # deleted, which git lists until it is committed
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
-def _why_not(folder: Path, path: str, status: os.stat_result) -> str:
-    if stat.S_ISREG(status.st_mode):
-        return ""
-    if not stat.S_ISLNK(status.st_mode):
-        return "it is not a file"
-    target = os.readlink(folder / path)
-    real = Path(os.path.realpath(folder / path))
-    is_inside = real.is_relative_to(folder) and not os.path.isabs(target)
-    lexical = os.path.normpath(os.path.join(os.path.dirname(path), target))
-    return "" if is_inside and lexical.split(os.sep)[0] != ".." else "it is a link out of the folder"
+def _imported(
+    folder: Path, found: Mapping[str, Entry], rules: _Rules, names: Sequence[str], notes: list[str]
+) -> Iterator[Entry]:
+    """Yields modules that the job imports and git ignores; notes those that the rules keep out."""
+    folders = tuple(f"{path}/" for path, entry in found.items() if entry.link)
+    for path in imported_files(folder, names):
+        if path in found or path.startswith(folders):
+            continue
+        if not rules.take(path, True):
+            notes.append(f"{path} is not stored with the job, which imports it: code.exclude leaves it out")
+            continue
+        for entry in _entries(folder, path, rules, notes):
+            notes.append(f"{path} is stored with the job, which imports it, although git ignores it")
+            yield entry
 
 
-def _check_limits(folder: Path, found: Sequence[tuple[str, os.stat_result]]) -> None:
-    total = sum(status.st_size for _, status in found)
+def _check_limits(folder: Path, found: Sequence[Entry]) -> None:
+    total = sum(entry.status.st_size for entry in found)
     if total <= MOST_BYTES and len(found) <= MOST_FILES:
         return
-    largest = sorted(found, key=lambda each: -each[1].st_size)[:3]
-    shown = ", ".join(f"{path} ({format_bytes(status.st_size)})" for path, status in largest)
+    largest = sorted(found, key=lambda entry: -entry.status.st_size)[:3]
+    shown = ", ".join(f"{entry.path} ({format_bytes(entry.status.st_size)})" for entry in largest)
     raise CodeTooLargeError(
         f"{folder} holds {format_bytes(total)} in {len(found)} files, more than the "
         f"{format_bytes(MOST_BYTES)} in {MOST_FILES} files that are stored with a job; largest: {shown}",
@@ -229,17 +229,17 @@ def _check_limits(folder: Path, found: Sequence[tuple[str, os.stat_result]]) -> 
     )
 
 
-def _read(folder: Path, path: str, status: os.stat_result) -> File | None:
+def _read(entry: Entry) -> File | None:
+    if entry.link:
+        return File(entry.path, os.fsencode(entry.link), is_link=True)
     try:
-        if stat.S_ISLNK(status.st_mode):
-            return File(path, os.fsencode(os.readlink(folder / path)), is_link=True)
-        with open(folder / path, "rb") as handle:
+        with open(entry.source, "rb") as handle:
             content = handle.read(MOST_BYTES + 1)  # it may have grown since it was measured
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unreadable(path, error) from error
-    return File(path, content, is_executable=bool(status.st_mode & stat.S_IXUSR))
+        raise _unreadable(entry.path, error) from error
+    return File(entry.path, content, is_executable=bool(entry.status.st_mode & stat.S_IXUSR))
 
 
 def _unreadable(path: str, error: OSError) -> UsageError:

@@ -108,9 +108,9 @@ def test_a_folder_that_is_too_large_stops_only_who_needs_it(
 
 
 def test_what_could_not_be_stored_is_told(store: Store, settings: Settings, folder: Path):
-    (folder / "out").symlink_to("/etc/hostname")
+    (folder / "out").symlink_to("/dev/null")
     (note,) = freeze(store, settings, [spec(OWN)], folder).notes
-    assert note == "out is not stored with the job: it is a link out of the folder"
+    assert note == "out is not stored with the job: it is a link to no file and no folder of code"
 
 
 # --- where the code stands in git ------------------------------------------------------------------

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from fusionq.errors import UsageError
-from fusionq.queue import snapshot
-from fusionq.queue.snapshot import CodeTooLargeError, code_folder, is_excluded, names_own_code, take
+from fusionq.queue import outside_links, snapshot
+from fusionq.queue.imported_files import imported_files
+from fusionq.queue.outside_links import Entry
+from fusionq.queue.snapshot import CodeTooLargeError, code_folder, is_excluded, take
 from fusionq.queue.tree import File, unpack
 from fusionq.spec.job import CodeSection
+from fusionq.spec.own_modules import names_own_code
 from tests.queue.folders import git, make_repository, without_git, write
 
 ALL = CodeSection()
@@ -185,14 +188,14 @@ def test_contents_modes_and_links_within_are_kept(tmp_path: Path):
     ]
 
 
-def test_what_is_no_file_and_links_that_lead_out_are_left_out_and_told(tmp_path: Path):
+def test_links_that_lead_out_are_what_they_lead_to_and_what_is_no_file_is_told(tmp_path: Path):
     outside = tmp_path / "outside.py"
-    outside.write_text("")
+    outside.write_text("outside = 1\n")
     folder = tmp_path / "work"
     write(folder, "a.py", "pkg/b.py")
     (folder / "pkg" / "out").symlink_to("../../outside.py")
     (folder / "absolute").symlink_to(folder / "a.py")
-    (folder / "through").symlink_to("pkg/round/../../outside.py")
+    (folder / "nothing").symlink_to("../nothing.py")
     (folder / "pkg" / "round").symlink_to("..")
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
@@ -203,12 +206,61 @@ def test_what_is_no_file_and_links_that_lead_out_are_left_out_and_told(tmp_path:
         finally:
             os.chdir(here)
         made = take(folder, ALL)
-    assert {file.path for file in made.files} == {"a.py", "pkg/b.py", "pkg/round"}
-    left_out = sorted(made.left_out)
-    assert len(left_out) == 5
-    assert left_out[0] == "absolute is not stored with the job: it is a link out of the folder"
-    assert "pipe is not stored with the job: it is not a file" in left_out
+    stored = {file.path: file for file in made.files}
+    assert set(stored) == {"a.py", "pkg/b.py", "pkg/round", "pkg/out", "absolute"}
+    assert stored["absolute"] == File("absolute", b"a.py", is_link=True)
+    assert stored["pkg/out"] == File("pkg/out", b"outside = 1\n")
+    assert sorted(made.left_out) == [
+        "nothing is not stored with the job: it is a link to nothing",
+        "pipe is not stored with the job: it is not a file",
+        "socket is not stored with the job: it is not a file",
+    ]
     assert unpack(made.archive())
+
+
+def test_a_package_that_is_linked_to_is_taken_along_and_data_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(tmp_path, "lib/__init__.py", "lib/deep/x.py", "lib/.env", "lib/w.bin", "images/1.png", "id_rsa")
+    write(tmp_path, "large.csv", content="x" * 90)
+    folder = tmp_path / "work"
+    write(folder, "a.py")
+    for name in ("lib", "images", "id_rsa", "large.csv"):
+        (folder / f"my_{name}").symlink_to(tmp_path / name)
+    monkeypatch.setattr(outside_links, "MOST_FILE_BYTES", 50)
+    made = take(folder, CodeSection(exclude=["*.bin"]))
+    assert {file.path for file in made.files} == {"a.py", "my_lib/__init__.py", "my_lib/deep/x.py"}
+    assert sorted(made.left_out) == [
+        "my_id_rsa is not stored with the job: by the name of its target it holds secrets",
+        "my_images is not stored with the job: it is a link out of the folder, to one without Python modules",
+        "my_large.csv is not stored with the job: it is a link out of the folder, to a file of 90 B, "
+        "more than the 50 B that are taken along",
+    ]
+    monkeypatch.setattr(outside_links, "MOST_FOLDER_FILES", 2)
+    assert any("more than 2 files" in note for note in take(folder, ALL).left_out)
+
+
+# --- what the job imports ----------------------------------------------------------------------------
+
+
+def test_what_the_job_imports_is_taken_though_git_ignores_it(tmp_path: Path):
+    repo = make_repository(tmp_path, "pkg/__init__.py", "pkg/used.py", ignore="gen*.py\nother.py\nout.py\n")
+    write(repo, "own.py", content="import torch, gen\nfrom pkg.used import x\n")
+    write(repo, "pkg/used.py", content="from .gen_deep import y\nimport out\n")
+    write(repo, "gen.py", "pkg/gen_deep.py", "other.py", "out.py", "gen_idle.py")
+    made = take(repo, CodeSection(exclude=["out.py"]), names=["own.Trainer", "torch.nn.Linear"])
+    paths = {file.path for file in made.files}
+    assert paths == {".gitignore", "own.py", "pkg/__init__.py", "pkg/used.py", "gen.py", "pkg/gen_deep.py"}
+    assert sorted(made.left_out) == [
+        "gen.py is stored with the job, which imports it, although git ignores it",
+        "out.py is not stored with the job, which imports it: code.exclude leaves it out",
+        "pkg/gen_deep.py is stored with the job, which imports it, although git ignores it",
+    ]
+
+
+def test_a_module_that_cannot_be_parsed_ends_no_submission(tmp_path: Path):
+    write(tmp_path, "own.py", content="def (:\n")
+    assert imported_files(tmp_path, ["own.X", "missing.Y"]) == ["own.py"]
 
 
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -219,7 +271,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(UsageError, match=r"a\.py cannot be stored with the job: Permission denied"):
-        snapshot._read(tmp_path, "a.py", os.lstat(tmp_path / "a.py"))
+        snapshot._read(Entry("a.py", tmp_path / "a.py", os.lstat(tmp_path / "a.py")))
 
 
 def test_the_digest_knows_no_times_and_no_place(tmp_path: Path):
