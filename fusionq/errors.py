@@ -79,11 +79,13 @@ class NotFoundError(FusionqError):
 class StoreUnavailableError(FusionqError):
     """Redis cannot be reached, or refuses us.
 
-    `is_for_all`: the same holds for everybody, so nobody can change anything meanwhile.
+    `is_for_all`: the same holds for everybody, so nobody can change anything meanwhile. `is_lost`: there was
+    a connection and no answer came, so what was asked may have been done.
     """
 
     exit_code = 6
     is_for_all = False
+    is_lost = False
 
 
 class StateError(FusionqError):

@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fusionq.cli.completing import complete_override
 from fusionq.cli.session import Session, verb
+from fusionq.cli.submission_options import Submission, submission_options
 from fusionq.cli.words import say, say_end
 from fusionq.errors import FusionqError, WorkerError
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, Outcome, Status
@@ -26,13 +25,15 @@ REASON_S = 1.0  # how often a job that waits is asked why
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.argument("overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=complete_override)
+@submission_options
+@click.option("--dry-run", is_flag=True, help="Print what would be queued, and queue nothing.")
+@click.option("-d", "--detach", is_flag=True, help="Return at once, and print the ids.")
 @verb
-def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
+def run(session: Session, submission: Submission, dry_run: bool, detach: bool) -> int:
     """Submit the jobs of FILE, start what is missing, and follow them to their end, with its exit code.
 
-    A Redis and a worker that are started for them end with them. Ctrl-C leaves the jobs running.
+    A Redis and a worker that are started for them end with them. Ctrl-C leaves the jobs running, and so does
+    --detach, which follows nothing. Options change the job as those of `submit` do.
 
     \b
     fusionq run jobs/mnist.yaml
@@ -41,9 +42,13 @@ def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
     """
     from fusionq.queue.submission import submit_all
     from fusionq.queue.work_folder import work_folder
-    from fusionq.spec.load import load_file
 
-    loaded = load_file(file, overrides)
+    loaded = submission.load()
+    if dry_run:
+        from fusionq.cli.dry_run import print_all
+
+        print_all(session, loaded, is_deep=False)
+        return 0
     help_ = _Help(session)
     help_.find_redis()
     help_.find_worker(list(dict.fromkeys(spec.queue for one in loaded for spec in one.jobs)))
@@ -52,6 +57,11 @@ def run(session: Session, file: Path, overrides: tuple[str, ...]) -> int:
         for one in submit_all(session.store, session.sender, session.settings, loaded, work_folder()):
             submitted.append(one)
             _say_submitted(one)
+        if detach:
+            for one in submitted:
+                click.echo(one.id)
+                say(_goes_on(one))
+            return 0
         ends = [_follow(session, one, help_) for one in submitted]
     except KeyboardInterrupt:
         for one in submitted:

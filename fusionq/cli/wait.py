@@ -42,17 +42,24 @@ def wait(session: Session, jobs: tuple[str, ...], chosen: Chosen, until: str, ti
     fusionq wait --queue night --timeout 8h
     fusionq wait k3m9x2ab --until running
     """
-    from fusionq.client.wait import wait_for_jobs
-
     check_reference(jobs, chosen, "wait")
     job_ids = _named(session, jobs) if jobs else chosen.ids(session, oldest_first=True, among=ACTIVE)
     if not job_ids:
         say("no active job matches")
         return 0
+    return _wait(session, job_ids, Status(until), _seconds(timeout))
+
+
+def wait_for(session: Session, jobs: Sequence[str]) -> int:
+    """Waits until jobs and sweeps have ended. Returns the exit code of the first that did not succeed."""
+    return _wait(session, _named(session, jobs), Status.FINISHED, None)
+
+
+def _wait(session: Session, job_ids: Sequence[str], until: Status, timeout_s: float | None) -> int:
+    from fusionq.client.wait import wait_for_jobs
+
     try:
-        records = wait_for_jobs(
-            session.store, job_ids, until=Status(until), timeout_s=_seconds(timeout), tell=_say_state
-        )
+        records = wait_for_jobs(session.store, job_ids, until=until, timeout_s=timeout_s, tell=_say_state)
     except TimeoutError as error:
         say(f"fusionq: {error}")
         return EXIT_TIMEOUT

@@ -60,7 +60,7 @@ class Client:
         Raises SpecError with every mistake; UsageError for a file of several jobs or a sweep, which
         `submit_all` takes.
         """
-        documents = self._load(job, overrides)
+        documents = self._load(job, overrides, workdir)
         if len(documents) > 1 or documents[0].trials:
             raise UsageError("this is more than one job", hint="submit_all() takes them")
         [submitted] = self._queue(documents, workdir)
@@ -74,7 +74,7 @@ class Client:
         workdir: str | Path | None = None,
     ) -> list[Job]:
         """The same for a file of several jobs, or a sweep, whose trials are returned."""
-        return self._queue(self._load(job, overrides), workdir)
+        return self._queue(self._load(job, overrides, workdir), workdir)
 
     def job(self, reference: str) -> Job:
         """A job by its id, the beginning of one, its name, or "last". Raises NotFoundError."""
@@ -84,10 +84,17 @@ class Client:
         """The last `count` jobs that were submitted, the newest last."""
         return [Job(self, record.id, record) for record in self._store.jobs.newest(count)]
 
-    def _load(self, job: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None) -> list[Loaded]:
+    def _load(
+        self,
+        job: str | Path | Mapping[str, Any],
+        overrides: Mapping[str, Any] | None,
+        workdir: str | Path | None,
+    ) -> list[Loaded]:
         # What is valid JSON is valid YAML, which overrides are read as.
         words = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
-        return load_data(job, words) if isinstance(job, Mapping) else load_file(job, words)
+        if isinstance(job, Mapping):
+            return load_data(job, words)
+        return load_file(job, words, workdir=work_folder(workdir))
 
     def _queue(self, documents: list[Loaded], workdir: str | Path | None) -> list[Job]:
         folder = work_folder(workdir)

@@ -40,15 +40,26 @@ def why(need: Need, view: View, ahead: int) -> str:
     return _why_nowhere(need, view.workers, serving) or _what_for(need, serving, ahead)
 
 
+def why_never(need: Need, view: View) -> str:
+    """Returns why no living worker could ever take a job; '' where one could, or is about to be ready."""
+    is_served = any(need.queue in worker.queues for worker in view.workers)
+    serving = [worker for worker in view.workers if worker.accepting and need.queue in worker.queues]
+    return "" if is_served and not serving else _why_nowhere(need, view.workers, serving)
+
+
 def _why_nowhere(need: Need, workers: Sequence[WorkerView], serving: Sequence[WorkerView]) -> str:
     """Why no worker could ever take it; empty where one could."""
     if not workers:
-        return f"no worker is alive; {START_A_WORKER}"
+        return f"no worker is alive; {_start_one(need.queue)}"
     if not serving:
         if any(need.queue in worker.queues for worker in workers):
             return f"the workers of the queue {need.queue!r} are starting, stopping or in quarantine"
-        return f"no worker serves the queue {need.queue!r}; {START_A_WORKER} --queues {need.queue}"
+        return f"no worker serves the queue {need.queue!r}; {_start_one(need.queue)}"
     return _what_is_missing(need, serving, needed_gpus(need, queues_with_gpus(serving)))
+
+
+def _start_one(queue: str) -> str:
+    return START_A_WORKER if queue == "default" else f"{START_A_WORKER} --queues {queue}"
 
 
 def _what_is_missing(need: Need, serving: Sequence[WorkerView], num_gpus: int) -> str:

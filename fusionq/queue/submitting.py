@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fusionq.errors import FusionqError
+from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.queue.freezing import Frozen
 from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
@@ -20,9 +21,12 @@ from fusionq.spec.job import JobSpec, ResourcesSection
 from fusionq.spec.times import parse_time
 from fusionq.spec.trials import Trial
 from fusionq.spec.users import user_name
-from fusionq.store.need import needs_text
+from fusionq.store.need import Need, need_of, needs_text
 from fusionq.store.store import Store
 from fusionq.store.sweeps import trial_id
+
+ANSWER_S = 10.0  # how long an answer that was lost on the way is asked for
+RETRY_S = 0.2
 
 # Without letters and digits that look alike; 8 of them are 10^12 ids.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -52,8 +56,10 @@ def submit(
     fields = {**_fields(spec, workdir, parents.source_id(spec)), **frozen.fields}
     fields["digest"] = _digest(data, fields)
 
-    def put(job_id: str) -> str:
-        return frozen.insist(partial(store.jobs.submit, job_id, data, fields, unique=spec.unique))
+    def put(job_id: str, token: str) -> str:
+        return frozen.insist(
+            partial(store.jobs.submit, job_id, data, fields, unique=spec.unique, token=token)
+        )
 
     placed = _under_new_id(put)
     _ask_for_pass(sender)
@@ -82,9 +88,11 @@ def submit_sweep(
     fields = {**_sweep_fields(spec, trials, workdir), **frozen.fields}
     fields["digest"] = _digest(data, fields)
 
-    def put(sweep_id: str) -> str:
+    def put(sweep_id: str, token: str) -> str:
         named = [(trial_id(sweep_id, index), spec, fields) for index, spec, fields in ready]
-        return frozen.insist(partial(store.sweeps.submit, sweep_id, data, fields, named, unique=spec.unique))
+        return frozen.insist(
+            partial(store.sweeps.submit, sweep_id, data, fields, named, unique=spec.unique, token=token)
+        )
 
     placed = _under_new_id(put)
     _ask_for_pass(sender)
@@ -102,7 +110,7 @@ def _at_its_moment(store: Store, spec: JobSpec) -> JobSpec:
 
 def _digest(data: Mapping[str, Any], fields: Fields) -> str:
     """What two submissions of the same work have in common, whoever makes them and when."""
-    spec = {key: value for key, value in data.items() if key not in ("unique", "not_before")}
+    spec = {key: value for key, value in data.items() if key not in ("unique", "not_before", "hold")}
     work = json.dumps([spec, fields["workdir"], fields.get("code", "")], sort_keys=True)
     return hashlib.sha256(work.encode()).hexdigest()[:32]
 
@@ -123,6 +131,14 @@ def _fields(spec: JobSpec, workdir: Path, source_id: str = "") -> Fields:
     }
 
 
+def need_of_spec(spec: JobSpec) -> Need:
+    """Returns what a job will ask of a worker."""
+    fields = _fields(spec, Path())
+    return need_of(
+        json.dumps([fields.get(key, "") for key in ("queue", "user", "gpus", "gpu_memory", "needs")])
+    )
+
+
 def _needs(resources: ResourcesSection) -> Fields:
     needs = needs_text(
         gpu_type=resources.gpu_type,
@@ -136,7 +152,7 @@ def _needs(resources: ResourcesSection) -> Fields:
 
 def _gates(spec: JobSpec, source_id: str) -> Fields:
     """What keeps a job back; nothing of it stands in the record of one that goes at once."""
-    fields: Fields = {}
+    fields: Fields = {"held": f"held by {user_name()}"} if spec.hold else {}
     if after := section_of(spec.after):
         fields |= {"after": ",".join(after.jobs), "after_need": after.need, "after_failure": after.on_failure}
     if source_id:
@@ -164,11 +180,35 @@ def _sweep_fields(spec: JobSpec, trials: Sequence[Trial], workdir: Path) -> Fiel
     }
 
 
-def _under_new_id(put: Callable[[str], str]) -> Placed:
-    job_id = _new_id()
-    while not (placed := put(job_id)):
-        job_id = _new_id()
-    return Placed(placed, is_twin=placed != job_id)
+def _under_new_id(put: Callable[[str, str], str]) -> Placed:
+    while True:
+        job_id, token = _new_id(), secrets.token_hex(16)
+        if placed := _until_answered(partial(put, job_id, token), job_id):
+            return Placed(placed, is_twin=placed != job_id)
+
+
+def _until_answered(put: Callable[[], str], job_id: str) -> str:
+    """Repeats a submission that may have been stored without an answer, so that nobody queues it again.
+
+    Raises StoreUnavailableError, with the id that it may have, where Redis stays away.
+    """
+    deadline = time.monotonic() + ANSWER_S
+    may_be_stored = False
+    while True:
+        try:
+            return put()
+        except StoreUnavailableError as error:
+            may_be_stored = may_be_stored or error.is_lost
+            if not may_be_stored:
+                raise
+            if time.monotonic() > deadline:
+                raise _maybe_stored(error, job_id) from error
+            time.sleep(RETRY_S)
+
+
+def _maybe_stored(error: StoreUnavailableError, job_id: str) -> StoreUnavailableError:
+    hint = f"it may be queued as {job_id}: look with `fusionq status {job_id}` before you submit again"
+    return StoreUnavailableError(error.message, hint=hint)
 
 
 def _ask_for_pass(sender: Sender) -> None:

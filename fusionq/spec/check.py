@@ -101,13 +101,47 @@ def _is_word(detail: Any) -> bool:
 def _message(path: Path_, detail: Any, also: str) -> str:
     kind, value = detail["type"], detail.get("input")
     if kind == "extra_forbidden":
-        return f"unknown key {dotted(path)!r}{did_you_mean(str(path[-1]), valid_keys(path[:-1]))}"
+        return f"unknown key {dotted(path)!r}{_key_meant(path)}"
     if kind == "value_error":
         return f"{dotted(path)}: {detail['ctx']['error']}" if path else str(detail["ctx"]["error"])
     expected = _EXPECTED.get(kind) or _lower(detail["msg"])
     if value is None:
         return f"{dotted(path)}: {expected}{also}, but there is no value{_instead(kind)}"
     return f"{dotted(path)}: {expected}{also}, but this is {_shown(value)}"
+
+
+def _key_meant(path: Path_) -> str:
+    """`; did you mean …?` for a key that does not stand where it is: one of this block, or of another."""
+    near = did_you_mean(str(path[-1]), valid_keys(path[:-1]))
+    elsewhere = [key for key in _homes(str(path[-1])) if key != dotted(path)]
+    return f"; did you mean {elsewhere[0]!r}?" if elsewhere and "did you mean" not in near else near
+
+
+def _homes(word: str) -> list[str]:
+    """Where in a job file a key of this name stands."""
+    names = {word, _OTHER_WORDS.get(word, word)}
+    sections = [name for name in JobSpec.model_fields if valid_keys((name,))]
+    found = [f"{section}.{key}" for section in sections for key in valid_keys((section,)) if key in names]
+    return [*(_OF_TARGETS[name] for name in names if name in _OF_TARGETS), *found]
+
+
+# Words of other tools, and arguments of targets, which no section has.
+_OTHER_WORDS = {
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "n_epochs": "epochs",
+    "batchsize": "batch_size",
+    "bs": "batch_size",
+    "random_seed": "seed",
+    "num_gpus": "gpus",
+    "ngpus": "gpus",
+    "workers": "num_workers",
+    "learning_rate": "lr",
+    "wd": "weight_decay",
+}
+_OF_TARGETS = {
+    key: f"optimizer.{key}" for key in ("lr", "momentum", "weight_decay", "betas", "eps", "nesterov")
+} | {"scheduler": "lr_scheduler", "dataset": "data.train", "criterion": "loss"}
 
 
 def _instead(kind: str) -> str:

@@ -298,6 +298,7 @@ class JobSpec(Section):
     unique: bool = Field(
         False, description="Where the same job is queued or runs, be that one instead of a second."
     )
+    hold: bool = Field(False, description="Keep it from running until somebody lets it go: fusionq release.")
     code: Annotated[Annotated[CodeSection, IS_BLOCK] | Annotated[Literal["none"], IS_OTHER], BY_FORM] = Field(
         default=CodeSection(),
         description="What of your own code is stored with the job and runs with it; none: the files as they "

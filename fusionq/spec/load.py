@@ -12,9 +12,10 @@ from typing import Any
 from fusionq.errors import MOST_PROBLEMS, Problem, SpecError
 from fusionq.spec.check import check
 from fusionq.spec.defaults import read_with_defaults
-from fusionq.spec.job import JobSpec
+from fusionq.spec.job import CodeSection, JobSpec
 from fusionq.spec.job_name import name_of_file
 from fusionq.spec.overrides import apply_overrides
+from fusionq.spec.own_modules import is_in, modules_named
 from fusionq.spec.reader import Source, read_text
 from fusionq.spec.sweep import SWEEP
 from fusionq.spec.trials import Trial, expand, section_of
@@ -35,9 +36,14 @@ class Loaded:
 
 
 def load_file(
-    path: str | Path, overrides: Iterable[str] = (), environ: Mapping[str, str] = os.environ
+    path: str | Path,
+    overrides: Iterable[str] = (),
+    environ: Mapping[str, str] = os.environ,
+    workdir: str | Path = ".",
 ) -> list[Loaded]:
     """Read and check every job of a file (`-`: standard input), each with the overrides.
+
+    Modules of the user's own are looked for in `workdir`, where it will run, and else beside the file.
 
     Raises SpecError with the mistakes of all of them, NotFoundError where there is no such file.
     """
@@ -53,7 +59,18 @@ def load_file(
                 break
     if problems:
         raise SpecError(list(dict.fromkeys(problems)))
-    return loaded
+    return [_with_code_beside(one, Path(path).parent, Path(workdir)) for one in loaded]
+
+
+def _with_code_beside(loaded: Loaded, folder: Path, workdir: Path) -> Loaded:
+    """Where a job names modules that lie beside its file and not in `workdir`, that folder is its code."""
+    names = {name for spec in loaded.jobs for name in modules_named(spec.to_data())}
+    elsewhere = [name for name in names if is_in(folder, name) and not is_in(workdir, name)]
+    if loaded.spec.code != CodeSection() or not elsewhere:
+        return loaded
+    code = {"code": CodeSection(path=os.path.relpath(folder, workdir))}
+    trials = tuple(replace(trial, spec=trial.spec.model_copy(update=code)) for trial in loaded.trials)
+    return replace(loaded, spec=loaded.spec.model_copy(update=code), trials=trials)
 
 
 def load_data(

@@ -1,4 +1,4 @@
-"""`key.path=value` and `~key.path` from the command line, on top of a job file."""
+"""`key.path=value`, `key.path+=value` and `~key.path` from the command line, on top of a job file."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ _NOT_PLAIN = "'\"|>[{"
 _BRACKETS = re.compile(r"['\"\[\](){}]")
 
 
+MORE = "+"
+
+
+class OptionOverride(str):
+    """An override that an option of the command line stands for; messages say `shown` in its place."""
+
+    shown: str
+
+    def __new__(cls, text: str, *, shown: str) -> OptionOverride:
+        made = super().__new__(cls, text)
+        made.shown = shown
+        return made
+
+
 def apply_overrides(source: Source, overrides: Iterable[str], environ: Mapping[str, str]) -> Source:
     """The source with every override in it; what is wrong with one stands in its `problems`.
 
@@ -33,16 +47,20 @@ def apply_overrides(source: Source, overrides: Iterable[str], environ: Mapping[s
 
 
 def _apply(changed: Changes, override: str, environ: Mapping[str, str]) -> None:
-    name = f"override {override!r}"
+    name = override.shown if isinstance(override, OptionOverride) else f"override {override!r}"
     try:
         if override.startswith(REMOVE) and "=" not in override:
             changed.remove(override[1:], name)
             return
         key, equals, text = override.partition("=")
+        is_more = key.endswith(MORE)
+        key = key.removesuffix(MORE)
         if not equals or not key.strip("."):
             raise _refusal(name, "write key.path=value, such as optimizer.lr=1e-2, or ~key.path")
         values = _values(text, name, environ, tuple(key.split(".")))
-        if len(values) == 1:
+        if is_more:
+            changed.append(key, values, name)
+        elif len(values) == 1:
             changed.put(key, values[0], name)
         else:
             changed.sweep(key, values, name)
@@ -125,6 +143,17 @@ class Changes:
         parent[key] = value
         self._stands_at(made or (*path, key), place or Place(name))
         self._forget_param(dotted)
+
+    def append(self, dotted: str, values: list[Any], name: str) -> None:
+        """Add items to a list, which is made where there is none. Raises SpecError where it is no list."""
+        before: Any = self._data
+        for step in dotted.split("."):
+            before = before.get(step) if isinstance(before, dict) else None
+        if isinstance(before, dict):
+            raise _refusal(name, f"{dotted} is a block and no list")
+        items = before if isinstance(before, list) else [] if before is None else [before]
+        added = [item for value in values for item in (value if isinstance(value, list) else [value])]
+        self.put(dotted, [*items, *added], name)
 
     def remove(self, dotted: str, name: str) -> None:
         """Take a key or an item away. Raises SpecError where there is none."""

@@ -31,15 +31,22 @@ class Jobs:
     # --- moves ---------------------------------------------------------------------------------
 
     def submit(
-        self, job_id: str, spec: Mapping[str, Any], fields: Mapping[str, str | int], *, unique: bool = False
+        self,
+        job_id: str,
+        spec: Mapping[str, Any],
+        fields: Mapping[str, str | int],
+        *,
+        unique: bool = False,
+        token: str = "",
     ) -> str:
         """Put a new job into its queue, and return its id; '' where the id is taken.
 
         Where it is to be `unique` and one of the same digest has not ended, nothing is stored and the id is
-        that one's. Raises BlobGoneError where a blob that the fields point to is not stored any more.
+        that one's. With the same `token` it may be called again where its answer was lost: the job is one.
+        Raises BlobGoneError where a blob that the fields point to is not stored any more.
         """
         flat = [part for pair in fields.items() for part in pair]
-        token = uuid.uuid4().hex
+        token = token or uuid.uuid4().hex
         answer = self._scripts.run("submit", job_id, pack(spec), token, int(unique), *flat)
         return answer if is_stored(answer) else ""
 

@@ -41,6 +41,7 @@ def unavailable(shown_url: str, error: Exception) -> StoreUnavailableError:
     """The outage in one line, with the next step."""
     outage = _outage(shown_url, error)
     outage.is_for_all = _is_for_all(shown_url, error)
+    outage.is_lost = _is_lost(error)
     return outage
 
 
@@ -55,6 +56,15 @@ def _is_for_all(shown_url: str, error: Exception) -> bool:
         return False
     is_down = isinstance(error, BusyLoadingError) or any(is_so(error) for is_so in _IN_SCRIPTS)
     return is_down or _is_local(shown_url) or any(isinstance(link, _NOT_THERE) for link in _chain(error))
+
+
+def _is_lost(error: Exception) -> bool:
+    """Returns whether a request may have been served although no answer came."""
+    is_told = isinstance(error, (*_REFUSALS, BusyLoadingError, InvalidResponse)) or any(
+        is_so(error) for is_so in _IN_SCRIPTS
+    )
+    is_cut = isinstance(error, (ConnectionError, TimeoutError)) and not is_told
+    return is_cut and not any(isinstance(link, _NOT_THERE) for link in _chain(error))
 
 
 def _is_local(shown_url: str) -> bool:

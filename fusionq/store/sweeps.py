@@ -45,13 +45,14 @@ class Sweeps:
         trials: Sequence[tuple[str, Mapping[str, Any], Fields]],
         *,
         unique: bool = False,
+        token: str = "",
     ) -> str:
         """Queue all trials (id, spec, fields), or none of them. Returns an id as `Jobs.submit` does.
 
         The trials are written first, unseen and with an expiry; one script makes them real. Raises
         BlobGoneError where a blob that the fields point to is not stored any more.
         """
-        token = uuid.uuid4().hex
+        token = token or uuid.uuid4().hex
         if not self._reserve(sweep_id, token):
             return ""
         self._stage(sweep_id, trials)
@@ -62,7 +63,9 @@ class Sweeps:
     def _reserve(self, sweep_id: str, token: str) -> bool:
         """Nobody else may write trials of this id."""
         if not self._redis.set(keys.staging(sweep_id), token, nx=True, px=STAGED_MS):
-            return False
+            return self._redis.get(keys.staging(sweep_id)) == token
+        if self._redis.hget(keys.sweep(sweep_id), "token") == token:
+            return True  # it is submitted; the script answers so
         if self._redis.exists(keys.sweep(sweep_id), keys.job(sweep_id)):
             self._redis.delete(keys.staging(sweep_id))
             return False

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from fusionq.queue.code_archives import fetch
+from fusionq.queue.tree import unpack
+from fusionq.spec.job import CodeSection
 from fusionq.spec.load import from_yaml, load_file, load_job
-from fusionq.spec.states import Status
+from fusionq.spec.settings import Settings
+from fusionq.spec.states import EXIT_CODES, Outcome, Status
 from fusionq.store.store import Store
 from tests.cli.conftest import Cli
 from tests.cli.jobs import serving
@@ -72,6 +77,78 @@ def test_a_dry_run_of_a_sweep_lists_its_trials(cli: Cli, store, job_file: Path):
     assert store.num_rows() == 0
 
 
+# --- options -----------------------------------------------------------------------------------------
+
+
+def test_options_stand_for_overrides(cli: Cli, store: Store, job_file: Path):
+    job_file.write_text(ONE_JOB + "tags: [old]\n")
+    first = cli("submit", job_file).out.strip()
+    options = ["--name", "größe 2", "--priority", "7", "--queue", "night", "--gpus", "0", "--tag", "2026"]
+    record = store.jobs.get(cli("submit", job_file, *options, "--after", first, "--hold").out.strip())
+    assert (record.name, record.priority, record.queue, record.gpus) == ("größe 2", 7, "night", "0")
+    assert (record.tags, record.after) == (("old", "2026"), (first,))
+    assert record.held.startswith("held by ")
+
+
+def test_a_wrong_option_is_told_as_it_was_typed(cli: Cli, job_file: Path):
+    done = cli("submit", job_file, "--priority", "5000")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith("--priority: priority: it should be less than or equal to 1000")
+
+
+def test_json_says_what_was_queued(cli: Cli, store: Store, job_file: Path):
+    (job,) = json.loads(cli("submit", job_file, "--json").out)
+    assert job == {"id": job["id"], "name": "tiny", "queue": "default", "is_new": True, "trials": []}
+    (sweep,) = json.loads(cli("submit", job_file, "optimizer.lr=1,2", "--json").out)
+    assert sweep["trials"] == [f"{sweep['id']}-1", f"{sweep['id']}-2"]
+
+
+def test_a_submission_that_waits_ends_with_the_exit_code_of_the_job(
+    cli: Cli, store: Store, job_file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fusionq.cli.submit._warn", lambda _, done: store.jobs.cancel(done[0].id, "enough"))
+    assert cli("submit", job_file, "--wait").code == EXIT_CODES[Outcome.CANCELLED]
+
+
+def test_several_documents_have_one_set_of_hints(cli: Cli, store: Store, job_file: Path):
+    job_file.write_text("---\n".join(ONE_JOB.replace("tiny", name) for name in ("a", "b", "c")))
+    done = cli("submit", job_file)
+    assert len(done.out.split()) == 3
+    assert done.err.count("fusionq cancel ID") == 1
+    assert done.err.count("no worker is alive") == 1
+
+
+def test_what_no_living_worker_has_is_told_at_once(cli: Cli, store: Store, job_file: Path):
+    serving(store)
+    assert "tiny needs 3 GPUs; no worker alive has one" in cli("submit", job_file, "--gpus", "3").err
+
+
+def test_a_time_that_is_past_is_told(cli: Cli, store: Store, job_file: Path):
+    assert "--at is in the past; starting now" in cli("submit", job_file, "--at", "2020-01-01").err
+
+
+def test_run_takes_the_same_options(cli: Cli, store: Store, job_file: Path):
+    serving(store)
+    done = cli("run", "--detach", job_file, "--priority", "3")
+    assert store.jobs.get(done.out.strip()).priority == 3
+    assert "name: other" in cli("run", "--dry-run", job_file, "--name", "other").out
+
+
+# --- modules beside the job file ---------------------------------------------------------------------
+
+
+def test_modules_are_found_beside_the_job_file(cli: Cli, store: Store, job_file: Path, settings: Settings):
+    Path("day").mkdir()
+    Path("day/slow.py").write_text("class Trainer: pass\n")
+    Path("day/slow.yaml").write_text(ONE_JOB + "trainer: slow.Trainer\n")
+    job_id = cli("submit", "day/slow.yaml", "--name", "x").out.strip()
+    archive = fetch(store, settings.runs, store.jobs.get(job_id).code)
+    assert {file.path for file in unpack(archive)} == {"slow.py", "slow.yaml"}
+    assert store.jobs.spec(job_id)["code"] == {"path": "day", "exclude": []}
+    Path("slow.py").write_text("class Trainer: pass\n")  # what lies where one submits goes first
+    assert load_file("day/slow.yaml")[0].spec.code == CodeSection()
+
+
 # --- the deep check ----------------------------------------------------------------------------------
 
 
@@ -103,7 +180,7 @@ def test_a_job_may_start_later(cli: Cli, store: Store, job_file: Path):
     done = cli("submit", job_file, "--in", "2h")
     record = store.jobs.get(done.out.strip())
     assert (record.status, record.due_at - store.now()) == (Status.WAITING, pytest.approx(7200, abs=60))
-    assert re.search(r"it starts at the earliest in (1h 59m|2h 00m), at ", done.err)
+    assert re.search(r"it starts in (1h 59m|2h 00m), at ", done.err)
     assert re.search(r"waits for its time, in (1h 59m|2h 00m), at .*\d\d:\d\d", cli("status", record.id).out)
 
 

@@ -7,12 +7,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.queue import submitting
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import Loaded, from_yaml, load_file, parse_job
 from fusionq.store.connection import connect
+from fusionq.store.outages import unavailable
 from fusionq.store.store import Store
 from tests.queue.submitted import submit, submit_sweep
 from tests.support import ONE_JOB
@@ -90,6 +92,73 @@ def test_a_relative_folder_is_stored_as_an_absolute_one(
     monkeypatch.chdir(tmp_path)
     job_id = submit(store, FakeSender(), spec(), Path("."))
     assert store.jobs.get(job_id).workdir == str(tmp_path)
+
+
+# --- an answer that is lost --------------------------------------------------------------------------
+
+
+class CutLink:
+    """A way to Redis that loses the answers of so many scripts: they are done, and nobody hears of it."""
+
+    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self.left = times
+        self._run = store.jobs._scripts.run
+        monkeypatch.setattr(store.jobs._scripts, "run", self)
+        monkeypatch.setattr(submitting, "RETRY_S", 0.001)
+
+    def __call__(self, name: str, *args, **more):
+        answer = self._run(name, *args, **more)
+        if name.startswith("submit") and self.left:
+            self.left -= 1
+            raise unavailable("redis://box", ConnectionError("Connection reset by peer"))
+        return answer
+
+
+def test_a_submission_whose_answer_was_lost_finds_its_job_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    CutLink(store, monkeypatch, times=2)
+    job_id = submit(store, FakeSender(), spec(), tmp_path)
+    assert [record.id for record in store.jobs.newest(9)] == [job_id]
+
+
+def test_a_sweep_whose_answer_was_lost_is_one(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    CutLink(store, monkeypatch, times=1)
+    loaded = load(tmp_path, SWEEP)
+    sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
+    assert store.sweeps.get(sweep_id).total == 4
+    assert store.num_rows() == 1
+
+
+def test_where_no_answer_ever_comes_it_says_what_may_be_queued(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    CutLink(store, monkeypatch, times=10**9)
+    monkeypatch.setattr(submitting, "ANSWER_S", 0.0)
+    with pytest.raises(StoreUnavailableError) as caught:
+        submit(store, FakeSender(), spec(), tmp_path)
+    job_id = store.jobs.newest(1)[0].id
+    assert f"it may be queued as {job_id}: look with `fusionq status {job_id}`" in str(caught.value)
+
+
+# --- held ----------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_held_from_its_first_moment(store: Store, tmp_path: Path):
+    job_id = submit(store, FakeSender(), spec("hold: true"), tmp_path)
+    record = store.jobs.get(job_id)
+    assert record.status == "waiting"
+    assert record.held.startswith("held by ")
+    assert store.jobs.release(job_id)["released"] == 1
+    assert store.jobs.get(job_id).status == "queued"
+
+
+def test_trials_are_held_too(store: Store, tmp_path: Path):
+    loaded = load(tmp_path, SWEEP + "hold: true\n")
+    sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
+    assert {trial.status for trial in store.sweeps.trials(sweep_id)} == {"waiting"}
+    assert store.jobs.release(sweep_id)["released"] == 4
+    assert [trial.status for trial in store.sweeps.trials(sweep_id)].count("queued") == 3
 
 
 # --- sweeps ------------------------------------------------------------------------------------------

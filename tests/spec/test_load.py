@@ -230,3 +230,20 @@ def test_each_task_needs_its_own_keys():
         "p.yaml:2:1: the key 'model.from' is missing; the task predict needs it",
         "p.yaml:3:1: the key 'data.test' is missing; the task predict needs it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("lr: 0.1", "optimizer.lr"),
+        ("epochs: 5", "train.epochs"),
+        ("batch_size: 8", "data.batch_size"),
+        ("max_epochs: 5", "train.epochs"),
+        ("train: {learning_rate: 0.1}", "optimizer.lr"),
+        ("criterion: MSELoss", "loss"),
+    ],
+)
+def test_a_key_at_the_wrong_place_is_shown_its_own(line: str, meant: str):
+    with pytest.raises(SpecError) as caught:
+        from_yaml(f"{ONE_JOB}{line}\n")
+    assert caught.value.problems[0].message.endswith(f"; did you mean {meant!r}?")

@@ -6,7 +6,7 @@ import pytest
 
 from fusionq.errors import SpecError
 from fusionq.spec.load import check
-from fusionq.spec.overrides import apply_overrides
+from fusionq.spec.overrides import OptionOverride, apply_overrides
 from fusionq.spec.reader import Source, read_text
 from tests.support import ONE_JOB
 
@@ -122,6 +122,17 @@ def test_items_behind_one_that_was_taken_away_are_found_in_their_list():
         check(override(ONE_JOB + "tags:\n  - a\n  - '?'\n", "~tags.0"))
     (problem,) = caught.value.problems
     assert problem.where == "job.yaml:7:1"
+
+
+def test_a_plus_adds_to_a_list():
+    assert override("tags: [a]", "tags+=b", "tags+=[c, 2]").data == {"tags": ["a", "b", "c", "2"]}
+    assert override("a: 1", "list+=x").data == {"a": 1, "list": ["x"]}
+    assert mistakes("a: {b: 1}", "a+=x") == ["override 'a+=x': a is a block and no list"]
+
+
+def test_a_mistake_of_an_option_names_the_option():
+    source = apply_overrides(read_text("a: 1", "job.yaml"), [OptionOverride("a.b=1", shown="--b")], {})
+    assert str(source.problems[0]).startswith("--b: ")
 
 
 # --- text that looks like something else ---------------------------------------------------------------

@@ -1,0 +1,122 @@
+"""The options with which `submit` and `run` change a job: each stands for overrides of its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fusionq.cli.completing import complete_job, complete_override, complete_queue
+from fusionq.errors import UsageError
+from fusionq.spec.times import check_time
+from fusionq.spec.units import parse_duration
+
+if TYPE_CHECKING:
+    from fusionq.spec.load import Loaded
+
+_OPTIONS = (
+    click.option("--name", metavar="NAME", help="Call the job so."),
+    click.option("--priority", metavar="N", help="Go before jobs of a lower number, in place of `priority`."),
+    click.option("--queue", metavar="QUEUE", shell_complete=complete_queue, help="The queue to wait in."),
+    click.option("--gpus", metavar="N", help="How many GPUs it takes, or auto."),
+    click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag more; several: again."),
+    click.option(
+        "--after",
+        metavar="JOB",
+        multiple=True,
+        shell_complete=complete_job,
+        help="Start once this job has succeeded; several: again.",
+    ),
+    click.option("--at", metavar="TIME", help="Start no earlier: 22:00 or 2026-12-01 22:00."),
+    click.option(
+        "--in", "delay", metavar="DURATION", help="Start no earlier than this much later, such as 2h."
+    ),
+    click.option("--hold", is_flag=True, help="Keep it from running until `fusionq release`."),
+    click.option("--unique", is_flag=True, help="Reuse an identical job that is already queued or running."),
+)
+_NAMES = ("name", "priority", "queue", "gpus", "tags", "after", "at", "delay", "hold", "unique")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job file, and how it is changed on the command line."""
+
+    file: Path
+    overrides: tuple[str, ...]
+
+    def load(self) -> list[Loaded]:
+        """Reads and checks the jobs. Raises SpecError."""
+        from fusionq.spec.load import load_file
+
+        return load_file(self.file, self.overrides)
+
+
+def submission_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds FILE, overrides and options to a verb, which gets them as its argument `submission`."""
+
+    @wraps(command)
+    def collect(*args: Any, file: Path, overrides: tuple[str, ...], **arguments: Any) -> Any:
+        options = {name: arguments.pop(name) for name in _NAMES}
+        changes = (*overrides, *_overrides(**options))
+        return command(*args, submission=Submission(file, changes), **arguments)
+
+    added: Callable[..., Any] = collect
+    for option in reversed(_OPTIONS):
+        added = option(added)
+    added = click.argument(
+        "overrides", nargs=-1, metavar="[KEY.PATH=VALUE]...", shell_complete=complete_override
+    )(added)
+    return click.argument("file", type=click.Path(path_type=Path))(added)
+
+
+def _overrides(
+    *,
+    name: str | None,
+    priority: str | None,
+    queue: str | None,
+    gpus: str | None,
+    tags: tuple[str, ...],
+    after: tuple[str, ...],
+    at: str | None,
+    delay: str | None,
+    hold: bool,
+    unique: bool,
+) -> Iterator[str]:
+    """Yields what the options stand for. Raises UsageError where they are no times."""
+    from fusionq.spec.overrides import OptionOverride
+
+    for option, key, value in (
+        ("--name", "name", None if name is None else json.dumps(name, ensure_ascii=False)),
+        ("--priority", "priority", priority),
+        ("--queue", "queue", None if queue is None else json.dumps(queue)),
+        ("--gpus", "resources.gpus", gpus),
+    ):
+        if value is not None:
+            yield OptionOverride(f"{key}={value}", shown=option)
+    if tags:
+        yield OptionOverride(f"tags+={json.dumps(tags, ensure_ascii=False)}", shown="--tag")
+    if after:
+        yield OptionOverride(f"after={json.dumps(after, ensure_ascii=False)}", shown="--after")
+    if start := _start(at, delay):
+        yield OptionOverride(f"not_before={start!r}", shown="--in" if delay else "--at")
+    if hold:
+        yield OptionOverride("hold=true", shown="--hold")
+    if unique:
+        yield OptionOverride("unique=true", shown="--unique")
+
+
+def _start(at: str | None, delay: str | None) -> str | None:
+    if at is not None and delay is not None:
+        raise UsageError("--at and --in both say when; give one of them")
+    try:
+        if delay is not None:
+            parse_duration(delay)
+            return f"+{delay}"
+        return at if at is None else check_time(at)
+    except ValueError as error:
+        raise UsageError(f"{'--in' if delay is not None else '--at'}: {error}") from None
