@@ -11,12 +11,12 @@ from torch import nn
 
 from fusionq.engine.build import build
 from fusionq.spec.load import parse_job
-from fusionq.spec.targets import FROM
+from fusionq.spec.targets import without_loading
 
 
 def best_model(spec: Mapping[str, Any], path: Path, job_id: str) -> nn.Module:
     """The network that `spec` describes with the weights in `path`, on the CPU, in eval mode."""
     block = parse_job(spec, job_id).model
-    model = build({key: value for key, value in block.items() if key != FROM}, "model")
+    model = build(without_loading(block), "model")
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return model.eval()

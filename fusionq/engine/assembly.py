@@ -29,7 +29,7 @@ from fusionq.engine.weights import load_weights
 from fusionq.errors import DataError, TargetError
 from fusionq.spec.job import JobSpec
 from fusionq.spec.paths import RunPaths
-from fusionq.spec.targets import FROM, TARGET
+from fusionq.spec.targets import FROM, TARGET, without_loading
 from fusionq.spec.units import Interval
 
 
@@ -76,11 +76,11 @@ class Assembly:
 
     def _build_trainer(self, warn: Callable[[str], None]) -> BaseModel:
         spec = self.spec
-        model = build({key: value for key, value in spec.model.items() if key != FROM}, "model")
+        model = build(without_loading(spec.model), "model")
         if not isinstance(model, torch.nn.Module):
             raise TargetError(f"model: {spec.model[TARGET]} is not a torch.nn.Module")
         if FROM in spec.model:
-            load_weights(model, spec.model[FROM], self.job.paths, self.job.workdir)
+            load_weights(model, spec.model, self.job.paths, self.job.workdir)
         if spec.train.sync_batch_norm:
             model = synced_batch_norm(model, warn)
         name = spec.trainer[TARGET]

@@ -12,7 +12,7 @@ from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome
-from fusionq.spec.targets import FROM, TARGET
+from fusionq.spec.targets import FROM, TARGET, without_loading
 from fusionq.store.store import Store
 
 LIST_THEM = "`fusionq status` lists the jobs"
@@ -97,7 +97,8 @@ class Parents:
     def _with_model(self, spec: JobSpec, source: JobRecord) -> JobSpec:
         if TARGET in spec.model:
             return spec.model_copy(update={"model": {**spec.model, FROM: source.id}})
-        model: dict[str, Any] = {**self._spec(source.id)["model"], FROM: source.id}
+        stored = without_loading(self._spec(source.id)["model"])
+        model: dict[str, Any] = {**stored, **spec.model, FROM: source.id}
         return parse_job({**spec.to_data(), "model": model}, "model.from")
 
 

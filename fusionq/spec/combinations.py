@@ -8,7 +8,7 @@ from typing import Any
 from fusionq.spec.job import NEEDED
 from fusionq.spec.reader import Path_, dotted
 from fusionq.spec.secrets import masked_places
-from fusionq.spec.targets import FROM
+from fusionq.spec.targets import FROM, IGNORE, PREFIX, STRICT
 from fusionq.spec.units import Interval
 
 Mistake = tuple[Path_, str]
@@ -99,6 +99,16 @@ def _weights_of_another(data: Mapping[str, Any]) -> Iterator[Mistake]:
     source = _at(data, "model", FROM)
     if source is not None and not isinstance(source, str):
         yield ("model", FROM), f"model.from names a job or a file, but this is {source!r}"
+    if source is None:
+        return
+    strict, prefix = _at(data, "model", STRICT), _at(data, "model", PREFIX)
+    ignore = _at(data, "model", IGNORE)
+    if strict is not None and not isinstance(strict, bool):
+        yield ("model", STRICT), f"model.strict: expected true or false, but this is {strict!r}"
+    if prefix is not None and not isinstance(prefix, str):
+        yield ("model", PREFIX), f"model.prefix: expected text, such as 'backbone.', but this is {prefix!r}"
+    if ignore is not None and not (isinstance(ignore, list) and all(isinstance(i, str) for i in ignore)):
+        yield ("model", IGNORE), "model.ignore: expected a list of names, such as [head] or ['*.bias']"
 
 
 def _masked_secrets(data: Mapping[str, Any]) -> Iterator[Mistake]:

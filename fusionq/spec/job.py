@@ -248,7 +248,8 @@ class JobSpec(Section):
         description="The trainer: StandardModel, or your own BaseModel by its import path.",
     )
     model: Target = Field(
-        description="The network, a tree of _target_ blocks; `from`: a job or file to take weights from."
+        description="The network, a tree of _target_ blocks; `from`: a job or file to take weights from, "
+        "`prefix`, `ignore` and `strict`: which of them."
     )
     data: DataSection
     loss: Target | None = Field(None, description="The loss function.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from fusionq.spec.catalog import catalog, kind_of
 from fusionq.spec.kinds import TARGET_PLACES
-from fusionq.spec.targets import ARGS, FROM, TARGET
+from fusionq.spec.targets import ARGS, FROM, IGNORE, PREFIX, STRICT, TARGET
 
 Schema = dict[str, Any]
 
@@ -21,6 +21,12 @@ NAME_KEYS = {
 _SOURCE: Schema = {
     "type": ["string", "number"],
     "description": "The job (its id or name) or the file that the weights come from.",
+}
+_LOADING: Schema = {
+    FROM: _SOURCE,
+    STRICT: {"description": "With `from`: whether all of the weights must fit; default: true."},
+    PREFIX: {"description": "With `from`: take the weights whose names begin so, without it."},
+    IGNORE: {"description": "With `from`: layers and names of the model that are not loaded, such as head."},
 }
 # Without a description: editors would show it instead of that of the key.
 _SHARED: dict[str, Schema] = {
@@ -59,11 +65,11 @@ def target_definitions() -> dict[str, Schema]:
         definitions[f"{section}_inner_name"] = _name(names)
         definitions[f"{section}_argument"] = _argument(section)
         definitions[f"{section}_block"] = _block(section)
-    definitions["model_block"]["properties"][FROM] = _SOURCE
+    definitions["model_block"]["properties"] |= _LOADING
     definitions["model_of_a_job"] = {
         "type": "object",
         "description": "The model of another job, whole.",
-        "properties": {FROM: _SOURCE},
+        "properties": _LOADING,
         "required": [FROM],
         "additionalProperties": False,
     }

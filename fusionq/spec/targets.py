@@ -7,7 +7,7 @@ there only when it has values. `class_path` + `init_args` and `_component_` are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -22,12 +22,20 @@ from fusionq.spec.sweep import SWEEP
 TARGET = "_target_"
 ARGS = "_args_"
 FROM = "from"  # names where a model's weights come from; no argument of a call can have this name
+# What is taken of these weights; without `from` they are arguments like any other.
+STRICT, PREFIX, IGNORE = "strict", "prefix", "ignore"
+LOADING = (FROM, STRICT, PREFIX, IGNORE)
 _SYNONYMS = ("_component_", "class_path")
 TARGET_KEYS = (TARGET, *_SYNONYMS)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 Arguments = dict[str, tuple[Any, Path_]]
 """The arguments of a block, each with its place."""
+
+
+def without_loading(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The block of a model without what it says of weights to load."""
+    return {key: value for key, value in model.items() if FROM not in model or key not in LOADING}
 
 
 def is_target(value: Any) -> bool:
@@ -62,7 +70,7 @@ class TargetResolver:
         return data
 
     def _outermost(self, value: Any, path: Path_, place: TargetPlace) -> Any:
-        if path == ("model",) and isinstance(value, dict) and set(value) == {FROM}:
+        if path == ("model",) and isinstance(value, dict) and value and not without_loading(value):
             return value  # another job's model, whole
         if isinstance(value, str):
             value = {TARGET: value}  # `loss: CrossEntropyLoss` is the short way to write a block
@@ -90,7 +98,7 @@ class TargetResolver:
         if ARGS in arguments and not isinstance(arguments[ARGS][0], list):
             self._problem(arguments[ARGS][1], f"{ARGS} is a list of positional arguments")
         elif len(self.wrong_paths) == num_wrong and name_path not in self.source.wrong:
-            given = {key: found for key, found in arguments.items() if path != ("model",) or key != FROM}
+            given = without_loading(arguments) if path == ("model",) else arguments
             self._check_call(name, name_path, given, place, is_outermost)
         block: dict[str, Any] = {TARGET: name}
         for key, (item, item_path) in arguments.items():

@@ -109,7 +109,8 @@ def test_a_model_file_that_is_not_there_or_does_not_fit_is_said(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("source", "words"), [("nobody", "neither a file .*nobody nor a finished run"), ("text", "does not fit")]
+    ("source", "words"),
+    [("nobody", "neither a file .*nobody nor a finished run"), ("text", "no file of weights")],
 )
 def test_weights_that_cannot_be_had_are_said(source: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no weights")

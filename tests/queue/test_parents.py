@@ -174,6 +174,19 @@ def test_a_model_of_its_own_is_kept_beside_the_weights_of_another(store: Store, 
     assert store.jobs.get(child).model_from == parent
 
 
+def test_what_is_taken_of_another_model_is_the_child_s_own_word(store: Store, tmp_path: Path):
+    base = ONE_JOB.replace("model: {", "model: {from: w.pth, ignore: [head], ")
+    assert base != ONE_JOB
+    (tmp_path / "w.pth").write_bytes(b"")
+    parent = submit(store, FakeSender(), from_yaml(base.replace("name: tiny", "name: parent")), tmp_path)
+    text = "\n".join(line for line in ONE_JOB.splitlines() if not line.startswith("model"))
+    child = submit(
+        store, FakeSender(), from_yaml(f"{text}\nmodel: {{from: parent, strict: false}}"), tmp_path
+    )
+    kept = {key: value for key, value in stored(store, parent).model.items() if key not in ("from", "ignore")}
+    assert stored(store, child).model == {**kept, "from": parent, "strict": False}
+
+
 def _fail(store: Store, parent: str, workdir: Path) -> str:
     end(store, parent, Outcome.FAILED)
     return "parent"

@@ -224,6 +224,19 @@ def test_any_values_come_back_from_a_file_and_from_the_store(arguments, position
     assert parse_job(json.loads(json.dumps(spec.to_data()))) == spec
 
 
+def test_what_is_taken_of_weights_has_its_types():
+    model = "model: {from: a.pth, strict: maybe, prefix: 3, ignore: head}"
+    with pytest.raises(SpecError) as caught:
+        from_yaml(model, "p.yaml")
+    told = "\n".join(problem.message for problem in caught.value.problems)
+    for words in (
+        "model.strict: expected true or false",
+        "model.prefix: expected text",
+        "expected a list of",
+    ):
+        assert words in told
+
+
 def test_each_task_needs_its_own_keys():
     text = "task: predict\nmodel: {_target_: Linear, in_features: 1, out_features: 1}\ndata: {}\n"
     assert mistakes_of(lambda: from_yaml(text, "p.yaml")) == [

@@ -8,7 +8,7 @@ from typing import Any
 
 from fusionq.spec.job import JobSpec, Target
 from fusionq.spec.reader import Path_
-from fusionq.spec.targets import ARGS, FROM, TARGET
+from fusionq.spec.targets import ARGS, TARGET, without_loading
 
 DATA_KEYS = ("train", "val", "test")
 
@@ -31,8 +31,11 @@ class Block:
 
 
 def model_block(spec: JobSpec) -> Target | None:
-    """The model without `from`, which is the engine's own; None where another job's model is meant whole."""
-    block = {key: value for key, value in spec.model.items() if key != FROM}
+    """The model without what says of its weights, which is for the engine alone.
+
+    None where another job's model is meant whole.
+    """
+    block = without_loading(spec.model)
     return block if TARGET in block else None
 
 

@@ -24,21 +24,27 @@ from fusionq.engine.checking.steps import StepCheck
 from fusionq.engine.checking.targets import Targets, check_targets
 from fusionq.engine.checking.trainers import sends_batches
 from fusionq.engine.checking.unchanged import unchanged
+from fusionq.engine.checking.weights import check_weights
 from fusionq.spec.job import JobSpec
 from fusionq.spec.units import format_bytes
 from fusionq.spec.verdict import Verdict
 
 
 def check_deeply(
-    spec: JobSpec, workdir: Path, data_root: Path | None, opened: Openings | None = None
+    spec: JobSpec,
+    workdir: Path,
+    data_root: Path | None,
+    opened: Openings | None = None,
+    runs: Path | None = None,
 ) -> Verdict:
     """What would end this job, as far as it can be told without training it.
 
     Downloads nothing, writes nothing, uses no GPU, and leaves torch and the random numbers as they were. It
     builds the user's objects with tensors that hold no numbers, which their code may keep: `run_in_child`.
+    `runs` is the folder of other jobs' run folders, where that is known.
     """
     with unchanged(workdir):
-        checking = _Checking(spec, data_root, opened or {})
+        checking = _Checking(spec, workdir, data_root, opened or {}, runs)
         try:
             checking.run()
         except Exception as error:  # a job must never be refused because the check itself is at fault
@@ -48,11 +54,15 @@ def check_deeply(
 
 
 class _Checking:
-    def __init__(self, spec: JobSpec, data_root: Path | None, opened: Openings) -> None:
+    def __init__(
+        self, spec: JobSpec, workdir: Path, data_root: Path | None, opened: Openings, runs: Path | None
+    ) -> None:
         self.findings = Findings()
         self.estimate: dict[str, Any] = {}
         self._spec = spec
+        self._workdir = workdir
         self._data_root = data_root
+        self._runs = runs
         self._opened = opened
         self._targets: Targets = {}
         self._measures: Measures | None = None
@@ -77,6 +87,8 @@ class _Checking:
             steps.check_scheduler(done.optimizer, self._num_samples)
         if done.model is not None:
             self._estimate(done, batches)
+        if self._can_build():
+            check_weights(self._spec, done.model, self._workdir, self._runs, self.findings)
 
     def _can_build(self) -> bool:
         block = model_block(self._spec)

@@ -29,7 +29,8 @@ def check_first(job: Job, is_cancelled: Callable[[], bool] = lambda: False) -> d
     opened = open_for_check(job.spec, job.workdir, job.data_root)
 
     def check() -> dict[str, Any]:
-        return check_deeply(job.spec, job.workdir, job.data_root, opened).to_data()
+        runs = job.paths.root.parent
+        return check_deeply(job.spec, job.workdir, job.data_root, opened, runs).to_data()
 
     try:
         verdict = Verdict.from_data(run_in_child(check, LONGEST_S, is_cancelled))
