@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fusionq.engine.user_modules import is_users, why_hidden
 from fusionq.errors import EngineError, TargetError
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.printable import text_of
@@ -91,11 +92,15 @@ def find_target(name: str, place: str) -> Any:
             raise TargetError(f"{place}: {name}: {_first_line(error)}") from error
         except Exception as error:
             raise TargetError(f"{place}: importing {module_name}: {_first_line(error)}") from error
+        if is_users(parts[0]) and (hidden := why_hidden(parts[0])):
+            raise TargetError(f"{place}: {name}: {hidden}")  # what a worker has imported may differ
         for i, part in enumerate(parts[end:], end):
             if not hasattr(found, part):
                 owner = ".".join(parts[:i])
                 names = [n for n in dir(found) if not n.startswith("_")]
-                raise TargetError(f"{place}: {owner} has no {part!r}{did_you_mean(part, names)}")
+                hidden = why_hidden(parts[0])
+                better = f"; {hidden}" if hidden else did_you_mean(part, names)
+                raise TargetError(f"{place}: {owner} has no {part!r}{better}")
             found = getattr(found, part)
         return found
     raise TargetError(

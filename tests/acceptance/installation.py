@@ -99,7 +99,7 @@ class Installation:
     # --- the command line --------------------------------------------------------------------------
 
     def cli(self, *arguments: str, timeout_s: float = LONG_S) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "fusionq", *arguments]
+        command = [sys.executable, "-P", "-m", "fusionq", *arguments]
         return subprocess.run(
             command, cwd=self.workdir, env=self.environ, capture_output=True, text=True, timeout=timeout_s
         )

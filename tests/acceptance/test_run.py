@@ -59,3 +59,28 @@ def test_what_cannot_work_fails_before_it_trains_with_its_place(installation: In
     assert done.returncode == 1
     assert "model._args_.1: Linear(65→64) takes 65 features, but gets a 32 x 64 batch" in done.stderr
     assert "epoch 1" not in done.stdout
+
+
+OWN_MODULE = """
+import fusionq
+import {name}
+
+class Say(fusionq.Callback):
+    def on_epoch_end(self, training, event):
+        print("own", {name}.__file__, flush=True)
+"""
+
+
+def test_files_with_the_names_of_everybodys_modules_do_no_harm(installation: Installation) -> None:
+    """The command line, a worker that is started there, its fork server and the job find their own."""
+    folder = installation.workdir
+    for name in ("queue", "types", "random", "logging", "celery", "click", "numpy", "torch", "fusionq"):
+        (folder / f"{name}.py").write_text("raise RuntimeError('of the folder')\n")
+    for name in ("workers", "redis"):
+        (folder / f"{name}.py").write_text(OWN_MODULE.format(name=name))
+    callbacks = "callbacks=[{_target_: workers.Say}, {_target_: redis.Say}]"
+    done = installation.cli("run", str(installation.job_file), "train.epochs=1", callbacks)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("own ") == 2
+    assert "workers.py" in done.stdout
+    assert "redis.py" in done.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Sequence
 from itertools import groupby
@@ -13,6 +12,7 @@ from typing import Any
 from fusionq.engine.checking.child import NoAnswerError, run_in_child
 from fusionq.engine.checking.deep import check_deeply
 from fusionq.engine.checking.targets import import_targets
+from fusionq.engine.user_modules import import_from
 from fusionq.spec.job import JobSpec
 from fusionq.spec.verdict import Verdict
 
@@ -28,7 +28,7 @@ def check_many(
 
     `path` goes before `sys.path`. Jobs with the same environment share one import of the user's modules.
     """
-    sys.path[:0] = path
+    import_from(path)
     if workdir.is_dir():
         os.chdir(workdir)
     deadline = time.monotonic() + timeout_s

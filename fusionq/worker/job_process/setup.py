@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from fusionq.engine.job import Job
+from fusionq.engine.user_modules import import_from
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from fusionq.worker import protocol as wire
@@ -89,6 +90,7 @@ def _set_import_path(code: str, workdir: Path) -> None:
     """
     if code:
         live = os.path.realpath(workdir)
-        sys.path[:] = [code, *(entry for entry in sys.path if os.path.realpath(entry) != live)]
+        sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != live]
+        import_from([code])
     elif workdir.is_dir():
-        sys.path.insert(0, str(workdir))
+        import_from([str(workdir)])
