@@ -71,7 +71,7 @@ def run(session: Session, submission: Submission, dry_run: bool, detach: bool) -
         if not submitted or isinstance(error, WorkerError):
             for one in submitted:
                 _withdraw(session, one)
-            help_.leave()
+            help_.leave(keeps_log=isinstance(error, WorkerError))
         raise
     help_.leave()
     for end in ends:
@@ -187,9 +187,9 @@ class _Help:
             )
             raise WorkerError(f"the worker ended: {last}", hint=f"its log is {self._log}")
 
-    def leave(self) -> None:
-        """End what we started, unless others have come to use it."""
-        if self._worker is not None and self._end_worker():
+    def leave(self, *, keeps_log: bool = False) -> None:
+        """End what we started, unless others have come to use it. A log that was named is kept."""
+        if self._worker is not None and self._end_worker() and not keeps_log:
             self._log.unlink(missing_ok=True)
         if self._has_started_redis:
             self._session.close()

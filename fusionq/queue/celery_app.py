@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from celery import Celery
-from kombu.transport.redis import Channel
 
+from fusionq.queue.celery_transport import use_tolerant_channels
 from fusionq.queue.names import SCHEDULE_QUEUE
 from fusionq.spec.redis_url import DEFAULT_HOST, SOCKET, TLS, RedisUrl
 from fusionq.store.connection import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S
@@ -36,9 +36,7 @@ _TRANSPORT = {
 
 def make_app(redis_url: Callable[[], str], include: tuple[str, ...] = ()) -> Celery:
     """The app on the Redis that `redis_url()` names; it is asked when the app is first used."""
-    # When Redis goes away, kombu puts unacknowledged messages back over a connection that is closed already,
-    # and the error of that ends the worker. We need none back: the records say what is to be done.
-    Channel.do_restore = False
+    use_tolerant_channels()
     app = Celery("fusionq", include=include, set_as_current=False)
     app.add_defaults(lambda: configuration(redis_url()))
     return app

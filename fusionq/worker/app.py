@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 from typing import Any, NoReturn
 
 from celery import signals
+from celery.bootsteps import StartStopStep
 from celery.platforms import EX_OK
 from celery.worker import state
 
@@ -27,6 +26,7 @@ from fusionq.worker.heartbeat import Beat, say
 from fusionq.worker.options import WorkerOptions
 from fusionq.worker.processes.tree import kill_orphans
 from fusionq.worker.prometheus import serve_metrics
+from fusionq.worker.stderr_log import STDERR, say_last_words, set_up_log, write_if_possible
 from fusionq.worker.supervisor import supervise
 from fusionq.worker.worker import Node, settings_for_worker
 
@@ -34,6 +34,8 @@ log = logging.getLogger("fusionq.worker")
 
 # Beside a thread for each slot: scheduling passes, and messages that turn out to be stale.
 EXTRA_THREADS = 3
+EXIT_CRASHED = 1
+IGNORES_HANGUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # started with nohup
 
 
 def _redis_url() -> str:
@@ -45,8 +47,7 @@ def _redis_url() -> str:
 
 
 def _refuse(message: str, exit_code: int = 2) -> NoReturn:
-    print(f"fusionq: {message}", file=sys.stderr)
-    sys.stderr.flush()
+    say_last_words(message)
     _Life.exit_code = exit_code
     raise SystemExit(exit_code)
 
@@ -61,6 +62,7 @@ class _Life:
     beat: Beat
     has_node = False
     exit_code = 0
+    ended_unasked = False
 
 
 @app.task(name=SCHEDULE_TASK)
@@ -89,10 +91,7 @@ def send_task(job_id: str, parts: list[str], token: str) -> None:
 
 @signals.setup_logging.connect
 def _set_up_logging(loglevel: Any = None, **_: Any) -> None:
-    logging.basicConfig(
-        format="%(asctime)s %(levelname).1s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
-    )
-    logging.getLogger("fusionq").setLevel(logging.INFO)
+    set_up_log()
 
 
 @signals.celeryd_init.connect
@@ -125,6 +124,29 @@ def _listen_to_own_queue(instance: Any = None, **_: Any) -> None:
     instance.app.amqp.queues.select_add(_Life.node.queue)
 
 
+class _Control(StartStopStep):
+    """Takes part in Celery's own start and end."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        """Celery's handlers end tasks in ways that a pool of threads does not know, and may fail to print."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, _stop)
+        # Celery would start the worker anew and kill its jobs when a terminal is closed.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if IGNORES_HANGUP else _stop)
+
+    def close(self, parent: Any) -> None:
+        """However it came to this end: Celery waits for the jobs, so they are asked to stop."""
+        if not _Life.node.is_stopping and not _Life.exit_code:
+            _Life.ended_unasked = True
+            log.error("Celery's part of the worker ended; jobs save their state and go back to their queues")
+            _Life.node.begin_to_stop(hurry=False)
+
+
+app.steps["worker"].add(_Control)
+
+
 @signals.worker_ready.connect
 def _begin(**_: Any) -> None:
     """Warm up first: a job that is assigned to us starts at once."""
@@ -132,15 +154,12 @@ def _begin(**_: Any) -> None:
     try:
         if address := node.options.metrics_port:
             log.info("metrics at %s", serve_metrics(node, address))
-        node.launcher.await_ready()
+        node.launcher.await_ready(lambda: node.is_stopping)
     except FusionqError as error:
         node.leave()
         _refuse(str(error), error.exit_code)
     _Life.beat = Beat(node)
     _Life.beat.start()
-    # Celery's second signal cancels tasks in a way that a pool of threads does not know.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, _stop)
     log.info("%s", say(node))
 
 
@@ -148,15 +167,9 @@ def _stop(*_: Any) -> None:
     """The first signal asks the jobs to save their state, a second one does not wait for that."""
     is_second = _Life.node.is_stopping
     words = "killing the jobs" if is_second else "stopping; jobs save their state. Once more: kill them"
-    os.write(2, f"{words}\n".encode())
     _Life.node.begin_to_stop(hurry=is_second)
     state.should_stop = EX_OK
-
-
-@signals.worker_shutting_down.connect
-def _stop_while_warming_up(**_: Any) -> None:
-    if _Life.has_node:
-        _Life.node.begin_to_stop(hurry=_Life.node.is_stopping)
+    write_if_possible(STDERR, f"{words}\n".encode())  # last: nobody may read it
 
 
 @signals.worker_shutdown.connect
@@ -168,5 +181,11 @@ def _leave(**_: Any) -> None:
 
 
 def exit_code() -> int:
-    """Of a worker that has ended: Celery's own way to start one keeps it to itself."""
-    return _Life.exit_code
+    """Of a worker that has ended: Celery's own way to start one keeps it to itself.
+
+    It is 0 only for a worker that was told to leave: what ends one unasked is to start it again.
+    """
+    if _Life.exit_code:
+        return _Life.exit_code
+    was_asked = _Life.has_node and _Life.node.is_stopping and not _Life.ended_unasked
+    return 0 if was_asked else EXIT_CRASHED

@@ -21,6 +21,7 @@ class Seen:
 
     exit_code: int | None
     stop_reason: str = ""
+    has_begun: bool = True
     was_killed: bool = False
     was_hurried: bool = False  # it was not to take the time to save its state
     error: dict[str, Any] | None = None
@@ -48,7 +49,7 @@ def judge(seen: Seen, spec: JobSpec) -> Ending:
     # What goes wrong once the result is told, as in a handler of atexit, is shown in the log alone.
     if seen.result is not None and (seen.exit_code == EXIT_DONE or seen.error is None):
         return Ending(Outcome.SUCCEEDED, "", seen.result)
-    if seen.stop_reason and (seen.exit_code == EXIT_STOPPED or seen.was_killed):
+    if seen.stop_reason and (seen.exit_code == EXIT_STOPPED or seen.was_killed or not seen.has_begun):
         return _after_stop(seen, spec)
     ending = _after_failure(seen, spec)
     if seen.stop_reason == CANCEL:  # what was asked for holds, however it came about
@@ -81,6 +82,8 @@ def _after_stop(seen: Seen, spec: JobSpec) -> Ending:
 
 def _saved(seen: Seen, spec: JobSpec) -> str:
     """What became of its state."""
+    if not seen.has_begun:
+        return "it had not begun"
     if not seen.was_killed:
         return "its state is saved"
     if seen.was_hurried:

@@ -8,11 +8,12 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from fusionq.errors import FusionqError, StoreUnavailableError
-from fusionq.spec.failures import ERROR
+from fusionq.spec.failures import ERROR, WORKER_LOST
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.private import make_folder
 from fusionq.worker.attempt_outcome import of_exit_code
+from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
 from fusionq.worker.process_monitor import Watching
 from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED
 from fusionq.worker.running_attempts import Attempt
@@ -53,6 +54,10 @@ class _Member(Watching):
             meeting = self._await_meeting()
             if meeting:
                 self._train(record, spec, {"node": place, "meeting": meeting})
+        except NotStartedError:
+            pass  # whoever told us to stop knows
+        except ForkServerError as error:
+            self._tell(WORKER_LOST, f"the worker {self._node.name}: {error}")
         except (FusionqError, OSError) as error:
             self._tell(ERROR, f"the worker {self._node.name} cannot run it: {error}")
 
@@ -79,6 +84,7 @@ class _Member(Watching):
         deadline = time.monotonic() + self._grace_s
         with suppress(StoreUnavailableError):
             while self._store.gangs.join(*self._who) is not None and time.monotonic() < deadline:
+                self._attempt.note_alive()
                 time.sleep(POLL_S)
 
     @property
@@ -87,7 +93,7 @@ class _Member(Watching):
 
     def _await_meeting(self) -> str:
         """Where the ranks meet; '' where the attempt ends before."""
-        while not self._attempt.stop_reason:
+        while not self._is_to_stop():
             with suppress(StoreUnavailableError):
                 if meeting := self._store.gangs.read(self._attempt.job_id).meeting:
                     return meeting

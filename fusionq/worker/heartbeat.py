@@ -7,13 +7,14 @@ import threading
 import time
 
 from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.spec.states import Status
 from fusionq.spec.stops import TO_WORKER
 from fusionq.store import keys
 from fusionq.worker import lease_guard as leash
 from fusionq.worker import quarantine
 from fusionq.worker.reaper import Reaper
 from fusionq.worker.retention import Retention
-from fusionq.worker.running_attempts import LOST
+from fusionq.worker.running_attempts import LOST, Attempt
 from fusionq.worker.worker import Node
 
 log = logging.getLogger("fusionq.worker")
@@ -96,7 +97,7 @@ class Beat:
 
     def _renew(self) -> None:
         node = self._node
-        attempts = node.running.all()
+        attempts = [attempt for attempt in node.running.all() if not self._is_stuck(attempt)]
         node.look_at_gpus()
         if not node.register():
             log.error("another worker took the name %s; this one takes nothing more", node.name)
@@ -114,6 +115,20 @@ class Beat:
             elif answer != LOST:
                 attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
                 attempt.obey(answer)
+
+    def _is_stuck(self, attempt: Attempt) -> bool:
+        """Whether nobody sees to the job. Its lease then ends, and it goes on elsewhere."""
+        if not attempt.is_stuck:
+            return False
+        log.error(
+            "job %s attempt %d: its supervisor stands still; its lease is not renewed",
+            attempt.job_id,
+            attempt.number,
+        )
+        record = self._node.store.jobs.get(attempt.job_id)
+        if record.attempt != attempt.number or record.status is not Status.RUNNING:
+            attempt.ask_to_stop(LOST)
+        return True
 
     def _see_to_things(self) -> None:
         node = self._node

@@ -71,7 +71,7 @@ class Watching:
     def _run_to_end(self, orders: dict[str, Any], spec: JobSpec) -> JobProcess:
         """Start the process, and watch it until nothing of it is left."""
         self._own_logs = self._logs_of(orders)
-        process = self._node.launcher.spawn(orders)
+        process = self._node.launcher.spawn(orders, self._is_to_stop)
         log.info(
             "job %s attempt %d: started, pid %d", self._attempt.job_id, self._attempt.number, process.pid
         )
@@ -85,11 +85,16 @@ class Watching:
             process.close()
         return process
 
+    def _is_to_stop(self) -> bool:
+        self._attempt.note_alive()
+        return bool(self._attempt.stop_reason)
+
     def _watch(self, process: JobProcess, spec: JobSpec) -> None:
         """Look at the job until it is over."""
         deadline = time.monotonic() + spec.timeout if spec.timeout else None
         memory = MemoryLimit(spec.resources.memory)
         while not process.is_over:
+            self._attempt.note_alive()
             for message in process.receive(LOOK_S):
                 self._take_in(message)
             if deadline and time.monotonic() > deadline:
@@ -206,6 +211,7 @@ class Watching:
         Returns what `act` returns, or None where the worker is to leave meanwhile.
         """
         while True:
+            self._attempt.note_alive()
             try:
                 return act()
             except StoreUnavailableError as error:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from fusionq.spec.stops import CANCEL, CANCEL_NOW, REQUEUE
 
 TIMEOUT = "timeout"
 SHUTDOWN = "shutdown"
 LOST = "lost"
+
+STUCK_S = 300.0  # no single step of a supervisor takes so long, but on a disk or a server that hangs
 
 # Where two reasons meet, the one that says more about what becomes of the job wins.
 _RANK = {"": 0, REQUEUE: 1, SHUTDOWN: 2, TIMEOUT: 3, CANCEL: 4, LOST: 5}
@@ -26,6 +29,16 @@ class Attempt:
         self.held_until = (
             0.0  # up to when its lease is sure to hold, on the clock of `fusionq.worker.lease_guard`
         )
+        self._alive_at = time.monotonic()
+
+    def note_alive(self) -> None:
+        """Its supervisor is at work."""
+        self._alive_at = time.monotonic()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its supervisor has not been seen at work for so long that it may never come back."""
+        return time.monotonic() - self._alive_at > STUCK_S
 
     def obey(self, word: str) -> None:
         """What a word in the record or on the channel asks for; '' asks for nothing."""

@@ -10,7 +10,7 @@ from typing import Any
 from fusionq.errors import FusionqError, StoreUnavailableError
 from fusionq.queue.scheduling import START_WITHIN_S
 from fusionq.spec.events import EpochEnd, Progress, Started, Warned
-from fusionq.spec.failures import DISK_FULL, ERROR
+from fusionq.spec.failures import DISK_FULL, ERROR, WORKER_LOST
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
@@ -25,6 +25,7 @@ from fusionq.worker import quarantine
 from fusionq.worker.attempt_outcome import Ending, Seen, judge
 from fusionq.worker.celery_results import ResultView
 from fusionq.worker.failure_tracker import Fall
+from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
 from fusionq.worker.gang_leader import Others
 from fusionq.worker.gang_member import take_part
 from fusionq.worker.hardware.disk import is_disk_full
@@ -105,6 +106,7 @@ class _Supervisor(Watching):
         self._result: dict[str, Any] | None = None
         self._begun_at = time.monotonic()
         self._has_listeners = False
+        self._has_begun = True
 
     def run(self) -> None:
         job_id, number = self._attempt.job_id, self._attempt.number
@@ -158,13 +160,14 @@ class _Supervisor(Watching):
 
     def _run_by(self, orders: dict[str, Any], record: JobRecord, spec: JobSpec) -> Ending:
         try:
-            process = self._run_to_end(orders, spec)
+            exit_code = self._run_to_exit_code(orders, spec)
             self._finish_log()
         finally:
             self._log.close()
         self._others.await_done()
         seen = Seen(
-            exit_code=process.exit_code,
+            exit_code=exit_code,
+            has_begun=self._has_begun,
             stop_reason=self._attempt.stop_reason,
             was_killed=self._was_killed,
             was_hurried=self._attempt.hurry,
@@ -174,6 +177,15 @@ class _Supervisor(Watching):
             losses_by=record.losses_by,
         )
         return judge(seen, spec)
+
+    def _run_to_exit_code(self, orders: dict[str, Any], spec: JobSpec) -> int | None:
+        try:
+            return self._run_to_end(orders, spec).exit_code
+        except ForkServerError as error:
+            self._error = {"class": WORKER_LOST, "reason": f"the worker {self._node.name}: {error}"}
+        except NotStartedError:
+            self._has_begun = False
+        return None
 
     def _look(self) -> dict[str, Any] | None:
         self._log.pump()

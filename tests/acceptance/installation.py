@@ -128,16 +128,17 @@ class Installation:
         command: tuple[str, ...] = ("-P", "-m", "fusionq.worker"),
         *,
         within: tuple[str, ...] = (),
+        log: int | None = None,
         **environ: str,
     ) -> subprocess.Popen[bytes]:
-        """A worker that will be ready soon; `within` is a command that starts it elsewhere."""
-        log = (self.home / f"{name}.log").open("wb") if self.home.exists() else subprocess.DEVNULL
+        """A worker that will be ready soon. `within`: a command that starts it elsewhere."""
+        file = (self.home / f"{name}.log").open("wb") if self.home.exists() else subprocess.DEVNULL
         worker = subprocess.Popen(
             [*within, sys.executable, *command],
             cwd=self.workdir,
             env={**self.environ, "FUSIONQ_WORKER_NAME": name, **environ},
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=file if log is None else log,
             stderr=subprocess.STDOUT,
         )
         self._workers.append(worker)

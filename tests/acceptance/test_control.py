@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
+from fusionq.queue.names import SCHEDULE_QUEUE, node_queue
 from fusionq.spec.states import Outcome
 from fusionq.store.embedded import EmbeddedRedis
-from tests.acceptance.installation import LONG_S, Installation
+from fusionq.store.keys import CELERY_PREFIX
+from fusionq.worker.stderr_log import write_if_possible
+from tests.acceptance.installation import LONG_S, SLOWLY, Installation
 from tests.slow_link import SlowLink
 from tests.support import wait_until
 
@@ -26,6 +31,23 @@ class Loud(tf.StandardModel):
             os.write(1, line)
 """
 LIMIT = 20_000_000
+
+# A worker whose Celery runs into an error that nobody foresaw.
+CRASHING_WORKER = """
+import os
+from fusionq.queue.celery_transport import TolerantChannel
+from fusionq.worker.__main__ import main
+
+read = TolerantChannel._brpop_read
+
+def fail(self, **options):
+    if os.path.exists("now"):
+        raise RuntimeError("nobody foresaw this")
+    return read(self, **options)
+
+TolerantChannel._brpop_read = fail
+main()
+"""
 
 
 @pytest.fixture
@@ -55,3 +77,46 @@ def test_a_job_that_never_stops_printing_is_cancelled_over_a_slow_link(
     link.delay_s = 0.0
     worker.terminate()
     assert worker.wait(timeout=30) == 0
+
+
+def test_a_worker_whose_log_nobody_reads_survives_garbage_and_a_hung_fork_server_and_is_stopped(
+    installation: Installation,
+) -> None:
+    installation.cli("up")
+    reader, writer = os.pipe()
+    while write_if_possible(writer, b"x" * 4096):
+        pass  # until the pipe is full
+    worker = installation.begin_worker("one", log=writer)
+    os.close(writer)
+    wait_until(lambda: installation.is_ready("one", worker), timeout_s=LONG_S, what="the worker ready")
+    for garbage in ("garbage", "{}"):
+        installation.store.redis.lpush(f"{CELERY_PREFIX}{SCHEDULE_QUEUE}", garbage)
+        installation.store.redis.lpush(f"{CELERY_PREFIX}{node_queue('one')}", garbage)
+    assert installation.await_end(installation.submit("train.epochs=1")).outcome is Outcome.SUCCEEDED
+
+    (server,) = psutil.Process(worker.pid).children()
+    server.suspend()
+    job_id = installation.submit("name=hung")
+    wait_until(lambda: installation.store.jobs.get(job_id).status == "running", timeout_s=LONG_S)
+    assert installation.cli("cancel", job_id, "--now", timeout_s=60).returncode == 0
+    assert installation.store.jobs.get(job_id).reason == "cancelled by the user; it had not begun"
+    os.close(reader)
+    worker.terminate()
+    assert worker.wait(timeout=30) == 0
+    assert not server.is_running()
+
+
+def test_a_worker_that_celery_lets_down_gives_its_jobs_back_and_ends_with_a_code(
+    installation: Installation,
+) -> None:
+    installation.cli("up")
+    (installation.workdir / "crash.py").write_text(CRASHING_WORKER)
+    worker = installation.start_worker("one", ("crash.py",))
+    job_id = installation.submit("train.epochs=500", *SLOWLY)
+    installation.await_epochs(job_id, 1)
+    (installation.workdir / "now").touch()
+    installation.store.redis.lpush(f"{CELERY_PREFIX}{node_queue('one')}", "anything")
+    assert worker.wait(timeout=60) == 1
+    record = installation.store.jobs.get(job_id)
+    assert (record.status, record.losses) == ("queued", 0)
+    assert record.reason == "its worker was shut down; its state is saved"

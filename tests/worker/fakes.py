@@ -92,7 +92,7 @@ class FakeLauncher:
         self.processes: list[FakeProcess] = []
         self.on_stop: Callable[[], None] = lambda: None
 
-    def spawn(self, orders: dict[str, Any]) -> FakeProcess:
+    def spawn(self, orders: dict[str, Any], give_up: Callable[[], bool] = lambda: False) -> FakeProcess:
         if self.script is None:
             raise WorkerError("job processes cannot be prepared")
         self.orders.append(orders)

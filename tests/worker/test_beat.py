@@ -77,6 +77,21 @@ def test_an_embedded_redis_that_died_is_started_again(make_node, make_beat, sett
 # --- leases ----------------------------------------------------------------------------------------
 
 
+def test_a_job_that_nobody_sees_to_loses_its_lease_and_is_let_go(
+    make_node, make_beat, monkeypatch: pytest.MonkeyPatch
+):
+    node = make_node(name="w", lease_s=1.0, slots=2)
+    node.is_accepting = True
+    node.register()
+    seen_to, stuck = runs(node, "seen_to", lease_s=1.0), runs(node, "stuck", lease_s=1.0)
+    monkeypatch.setattr(Attempt, "is_stuck", property(lambda attempt: attempt is stuck))
+    make_beat(node)
+    wait_until(lambda: lease_of(node, "stuck") == 0.0, timeout_s=30, what="the lease reaped")
+    assert node.store.jobs.get("stuck").failure == "lost_lease"
+    wait_until(lambda: stuck.stop_reason == LOST, what="our copy let go")
+    assert (seen_to.stop_reason, node.store.jobs.get("seen_to").status) == ("", "running")
+
+
 def test_a_beat_makes_the_worker_known_and_ready(make_node, make_beat):
     node = make_node(name="w")
     assert not node.store.workers.alive()[0].accepting

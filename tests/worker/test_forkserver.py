@@ -17,9 +17,11 @@ import pytest
 from fusionq.spec.load import from_yaml
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.states import Outcome
+from fusionq.worker import job_process_launcher as launcher_module
 from fusionq.worker import lease_guard as leash
 from fusionq.worker import protocol as wire
 from fusionq.worker.attempt_outcome import Seen, judge
+from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
 from fusionq.worker.job_process_launcher import JobProcess, Launcher
 from fusionq.worker.protocol import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
 from tests.support import wait_until
@@ -111,9 +113,15 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
     begun: list[Attempt] = []
 
     def begin(
-        do: str = "", *, seed: int = 3, more: str = "", environ: dict[str, str] | None = None, **orders
+        do: str = "",
+        *,
+        seed: int = 3,
+        more: str = "",
+        environ: dict[str, str] | None = None,
+        give_up: Callable[[], bool] = lambda: False,
+        **orders,
     ) -> Attempt:
-        number = len(begun)
+        number = len(list(tmp_path.glob("work*")))
         workdir = tmp_path / f"work{number}"
         workdir.mkdir()
         paths = RunPaths(tmp_path / f"run{number}")
@@ -142,7 +150,7 @@ def start(launcher: Launcher, tmp_path: Path) -> Iterator[Callable[..., Attempt]
             "marks": {"FUSIONQ_JOB": tmp_path.name, "FUSIONQ_ATTEMPT": str(number)},
             "environ": {"CUDA_VISIBLE_DEVICES": "", **(environ or {})},
         }
-        attempt = Attempt(launcher.spawn({**defaults, **orders}), paths, workdir)
+        attempt = Attempt(launcher.spawn({**defaults, **orders}, give_up), paths, workdir)
         begun.append(attempt)
         return attempt
 
@@ -416,10 +424,12 @@ def test_what_a_quick_job_says_before_its_number_is_known_is_not_lost(launcher: 
     with ours, theirs:
         for message in ({"kind": "error"}, {"pid": 1_000_000}, {"exit": 1}):
             wire.send(theirs, message)
-        process = JobProcess(ours, launcher._server, {leash.UNTIL: leash.now(), "marks": {}})
-        process.await_pid(5)
+        orders = {leash.UNTIL: leash.now(), "marks": {}}
+        process = JobProcess(ours, launcher._server, orders)
+        process.begin(orders, lambda: False)
         assert process.receive(0) == [{"kind": "error"}]
         assert (process.pid, process.exit_code) == (1_000_000, 1)
+        process.close()
 
 
 # --- each process is its own -----------------------------------------------------------------------
@@ -624,6 +634,60 @@ def test_the_fork_server_takes_no_orders_from_a_terminal(start):
     assert start().await_end() == EXIT_DONE
     assert server.is_running()
     assert not attempt.process.is_over
+
+
+@pytest.fixture
+def standing(launcher: Launcher) -> Iterator[psutil.Process]:
+    """The fork server, which a test may stop; it goes on afterwards."""
+    server = psutil.Process(launcher._server.pid)
+    yield server
+    if server.is_running():
+        server.resume()
+
+
+def test_how_a_job_ends_is_seen_though_its_fork_server_stands_still(start, standing: psutil.Process):
+    attempts = [
+        start("import time; time.sleep(0.05)"),
+        start("import os, time; time.sleep(0.2); os._exit(7)"),
+    ]
+    for attempt in attempts:
+        attempt.await_kind("started")
+    standing.suspend()
+    assert [attempt.await_end() for attempt in attempts] == [EXIT_DONE, 7]
+    assert attempts[0].of_kind("result")
+
+
+def test_a_job_that_is_to_stop_is_not_waited_for_though_the_fork_server_stands_still(
+    start, standing: psutil.Process, tmp_path: Path
+):
+    standing.suspend()
+    with pytest.raises(NotStartedError):
+        start(give_up=lambda: True)
+    standing.resume()
+    assert start().await_end() == EXIT_DONE
+    assert not (tmp_path / "run0" / "output.log").exists(), "what was forked late ends without orders"
+
+
+def test_a_fork_server_that_stands_still_is_replaced_and_what_it_forks_late_runs_nothing(
+    start, standing: psutil.Process, launcher: Launcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr(launcher_module, "ANSWER_TIMEOUT_S", 0.3)
+    running = start("import os, time; time.sleep(0 if os.path.exists('go') else 0.2)")
+    running.await_kind("started")
+    standing.suspend()
+    with pytest.raises(ForkServerError, match="does not answer"):
+        start()
+    monkeypatch.undo()
+    assert start().await_end() == EXIT_DONE, "by another fork server"
+    assert standing.pid != launcher._server.pid
+    standing.resume()
+    wait_until(lambda: len(standing.children()) == 1, timeout_s=LONG_S, what="the late fork gone")
+    assert not running.process.is_over
+    (tmp_path / "work0" / "go").touch()
+    assert running.await_end() == EXIT_DONE, running.output
+    assert not (tmp_path / "run1" / "output.log").exists()
+    running.process.close()
+    assert not standing.is_running(), "it was kept for the job alone"
 
 
 def test_when_the_fork_server_is_killed_its_jobs_die_and_the_next_one_runs(start, launcher: Launcher):

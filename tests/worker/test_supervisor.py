@@ -22,6 +22,7 @@ from fusionq.store import keys
 from fusionq.store.store import Store
 from fusionq.worker import log_forwarder, supervisor
 from fusionq.worker.code_cache import clear
+from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
 from fusionq.worker.hardware import gpu_monitor as gpu_watch
 from fusionq.worker.hardware.gpu_monitor import GpuWatch
 from fusionq.worker.hardware.nvml import Meter, find_gpus
@@ -495,6 +496,39 @@ def test_a_worker_that_can_start_no_process_says_so(node: Node, results: FakeRes
     record = node.store.jobs.get("job")
     assert record.outcome is Outcome.FAILED
     assert record.reason == "the worker w cannot run it: job processes cannot be prepared"
+
+
+def test_a_job_whose_fork_server_does_not_answer_is_lost_and_goes_on_later(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+):
+    def hang(*_) -> None:
+        raise ForkServerError("the fork server does not answer")
+
+    monkeypatch.setattr(node.launcher, "spawn", hang)
+    record = run(node, train)
+    assert (record.status, record.losses, record.failure) == (Status.QUEUED, 1, "worker_lost")
+    assert record.reason == "the worker w: the fork server does not answer"
+
+
+@pytest.mark.parametrize(
+    ("stop", "expected"),
+    [
+        (CANCEL, (Status.FINISHED, "cancelled by the user; it had not begun")),
+        (SHUTDOWN, (Status.QUEUED, "its worker was shut down; it had not begun")),
+    ],
+)
+def test_a_job_that_is_stopped_while_the_fork_server_stands_still_does_not_wait_for_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch, stop: str, expected: tuple[Status, str]
+):
+    def hang(orders: dict, give_up: Callable[[], bool]) -> None:
+        assert not give_up()
+        node.running.ask_all_to_stop(stop)
+        assert give_up()
+        raise NotStartedError("given up")
+
+    monkeypatch.setattr(node.launcher, "spawn", hang)
+    record = run(node, train)
+    assert (record.status, record.reason) == expected
 
 
 def test_a_spec_that_this_version_cannot_read_fails_with_its_reason(node: Node):
