@@ -26,7 +26,7 @@ from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.torchmetrics_adapter import TorchMetric, is_torchmetric
 from fusionq.engine.training import Testing
 from fusionq.engine.weights import load_weights
-from fusionq.errors import DataError, TargetError
+from fusionq.errors import DataError, HookError, TargetError
 from fusionq.spec.job import JobSpec
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.targets import FROM, TARGET, without_loading
@@ -156,7 +156,9 @@ class Assembly:
     # --- the rest ------------------------------------------------------------------------------------
 
     def loss(self) -> Any:
-        loss = build(self.spec.loss or {}, "loss")
+        if self.spec.loss is None:
+            return no_loss
+        loss = build(self.spec.loss, "loss")
         return loss.to(self.trainer.device) if isinstance(loss, torch.nn.Module) else loss
 
     def train_metrics(self) -> list[Metric]:
@@ -176,6 +178,11 @@ class Assembly:
 
     def _metrics(self, blocks: list[dict[str, Any]], place: str) -> list[Metric]:
         return [build_metric(block, f"{place}.{i}") for i, block in enumerate(blocks)]
+
+
+def no_loss(*_: Any) -> torch.Tensor:
+    """Stands for the loss of a job that has none. Raises HookError."""
+    raise HookError("this job has no loss; give the key `loss`, or compute one in __train_func__")
 
 
 def build_metric(block: dict[str, Any], place: str) -> Metric:

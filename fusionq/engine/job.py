@@ -91,7 +91,7 @@ def _build_training(assembly: Assembly, report: Report, stop: StopToken) -> Trai
     spec = assembly.spec
     train_batches = assembly.train_batches()
     assembly.set_up_steps(train_batches)
-    optimizer = build_optimizer(spec.optimizer or {}, assembly.trainer.model.parameters())
+    optimizer = build_optimizer(spec.optimizer, assembly.trainer.model.parameters())
     return Training(
         assembly.trainer,
         train_batches,

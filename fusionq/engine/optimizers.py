@@ -6,18 +6,24 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from fusionq.engine.build import Supplied, build, find_target, takes
-from fusionq.errors import TargetError
+from fusionq.errors import HookError, TargetError
 from fusionq.spec.targets import TARGET
 
 
-def build_optimizer(block: Mapping[str, Any], parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimizer of a block, fused into one kernel where its class can do that. Raises TargetError."""
+def build_optimizer(block: Mapping[str, Any] | None, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """The optimizer of a block, fused into one kernel where its class can do that. Raises TargetError.
+
+    Where there is no block, one that refuses to step.
+    """
     parameters = list(parameters)
+    if block is None:
+        return NoOptimizer(parameters)
     chosen = "fused" in block or "foreach" in block
     if not chosen and takes(find_target(block[TARGET], "optimizer"), "fused") and _can_fuse(parameters):
         try:
@@ -25,6 +31,19 @@ def build_optimizer(block: Mapping[str, Any], parameters: Iterable[nn.Parameter]
         except TargetError:
             pass  # not every combination of arguments has a fused kernel
     return build(block, "optimizer", parameters)
+
+
+class NoOptimizer(Optimizer):
+    """Stands for the job's optimizer where the trainer has its own ones. It refuses to step."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        super().__init__([*parameters] or [nn.Parameter(torch.zeros(()))], {"lr": 0.0})
+
+    def step(self, closure: Any = None) -> None:
+        raise HookError(
+            "this job has no optimizer; give the key `optimizer`, or step one of the trainer's own in "
+            "__train_func__"
+        )
 
 
 def build_lr_scheduler(block: Mapping[str, Any] | None, optimizer: Optimizer) -> LRScheduler | None:

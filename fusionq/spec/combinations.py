@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fusionq.spec.job import NEEDED
+from fusionq.spec.job import NEEDED, NEEDED_BY_STANDARD_MODEL
 from fusionq.spec.reader import Path_, dotted
 from fusionq.spec.secrets import masked_places
-from fusionq.spec.targets import FROM, IGNORE, PREFIX, STRICT
+from fusionq.spec.targets import FROM, IGNORE, PREFIX, STRICT, TARGET
 from fusionq.spec.units import Interval
 
 Mistake = tuple[Path_, str]
@@ -23,11 +23,20 @@ def mistakes_of(data: Mapping[str, Any]) -> Iterator[Mistake]:
 def missing_in(data: Mapping[str, Any]) -> Iterator[Mistake]:
     """The keys that the job's task needs and the file lacks; a parent that is wrong itself was told."""
     task = data.get("task", "train")
-    for path in NEEDED.get(task, ()) if isinstance(task, str) else ():
+    needed = NEEDED.get(task, ()) if isinstance(task, str) else ()
+    if task == "train" and not _has_own_trainer(data):
+        needed = (*needed, *NEEDED_BY_STANDARD_MODEL)
+    for path in needed:
         parent = _at(data, *path[:-1])
         if isinstance(parent, dict) and parent.get(path[-1]) in (None, []):
             words = f"the key {'.'.join(path)!r} is missing"
             yield path, words if task == "train" else f"{words}; the task {task} needs it"
+
+
+def _has_own_trainer(data: Mapping[str, Any]) -> bool:
+    """Whether the trainer is not ours: one of the user's may make its loss and its optimizer itself."""
+    name = _at(data, "trainer", TARGET)
+    return isinstance(name, str) and not (name.startswith("fusionq.") and name.endswith(".StandardModel"))
 
 
 def _at(data: Any, *path: str) -> Any:
@@ -116,7 +125,20 @@ def _masked_secrets(data: Mapping[str, Any]) -> Iterator[Mistake]:
         yield path, f"{dotted(path)}: a secret was masked here; write it again"
 
 
+def _steps_of_the_optimizer(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What happens at a step of the job's optimizer does not happen at those of a trainer's own."""
+    if data.get("optimizer") is not None or not _has_own_trainer(data):
+        return
+    for path in (("lr_scheduler",), *(("train", key) for key in ("clip_grad_norm", "warmup", "ema"))):
+        if _at(data, *path) is not None:
+            yield (
+                path,
+                f"{'.'.join(path)} needs the job's optimizer: add `optimizer`, or leave it to your trainer",
+            )
+
+
 RULES = (
+    _steps_of_the_optimizer,
     _test_data,
     _validation_data,
     _gpu_memory,

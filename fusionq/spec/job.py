@@ -231,11 +231,14 @@ class CodeSection(Section):
 
 
 NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
-    "train": (("data", "train"), ("loss",), ("optimizer",)),
+    "train": (("data", "train"),),
     "evaluate": (("model", FROM), ("data", "test"), ("metrics", "test")),
     "predict": (("model", FROM), ("data", "test")),
 }
 """The keys that each task needs, beside those that every job needs."""
+
+NEEDED_BY_STANDARD_MODEL: tuple[tuple[str, ...], ...] = (("loss",), ("optimizer",))
+"""What training needs as well unless the trainer is the user's own."""
 
 
 class JobSpec(Section):
@@ -252,8 +255,11 @@ class JobSpec(Section):
         "`prefix`, `ignore` and `strict`: which of them."
     )
     data: DataSection
-    loss: Target | None = Field(None, description="The loss function.")
-    optimizer: Target | None = Field(None, description="The optimizer; its parameters are the model's.")
+    loss: Target | None = Field(None, description="The loss function; a trainer of your own may do without.")
+    optimizer: Target | None = Field(
+        None,
+        description="The optimizer; its parameters are the model's. A trainer of your own may do without.",
+    )
     lr_scheduler: Target | None = Field(None, description="Changes the learning rate.")
     metrics: MetricsSection = MetricsSection()
     train: TrainSection = TrainSection()

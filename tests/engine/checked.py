@@ -254,3 +254,25 @@ class FunctionalWords(Words):
 def sentences(count: int = 48) -> TensorDataset:
     words = torch.randint(20, (count, 5), generator=torch.Generator().manual_seed(3))
     return TensorDataset(words, words.sum(1) % 10)
+
+
+class OwnWay(tf.BaseModel):
+    """Has its own loss and its own optimizer, unless it is told to use the job's."""
+
+    def __init__(self, model: nn.Module, ask_for: str = "") -> None:
+        super().__init__(model)
+        self.own = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.ask_for = ask_for
+
+    def __train_func__(self, data: Any, optimizer: Any, loss_fn: Any, train_metrics: Any, *rest: Any) -> None:
+        inputs, targets = data
+        outputs = self.model(inputs)
+        loss = (loss_fn if self.ask_for == "loss" else nn.functional.cross_entropy)(outputs, targets)
+        loss.backward()
+        (optimizer if self.ask_for == "optimizer" else self.own).step()
+        self.own.zero_grad()
+        rest[0].add_(loss * len(inputs))
+
+    def __eval_function__(self, data: Any, metrics: Any) -> None:
+        for metric in metrics:
+            metric.update(self.model(data[0]), data[1])

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import fusionq as tf
+from fusionq.engine.checking import check_deeply
 from fusionq.errors import HookError
-from tests.engine.jobs import digits, loader, network, train
+from tests.engine.jobs import assert_same_run, digits, job_spec, loader, network, run, run_with_stops, train
 
 
 class OldSpelling(tf.StandardModel):
@@ -184,3 +185,24 @@ def test_the_loss_at_a_batchs_end_is_the_mean_over_the_samples_so_far(tmp_path: 
     (first, n), (second, m) = losses
     assert (n, m) == (144, 56)
     assert means == pytest.approx([first, (first * n + second * m) / 200])
+
+
+NEITHER = ("loss=null", "optimizer=null", "train.epochs=2", "metrics.train=[]")
+
+
+def test_a_job_may_leave_loss_and_optimizer_to_its_trainer(tmp_path: Path) -> None:
+    spec = job_spec("trainer=tests.engine.checked.OwnWay", *NEITHER)
+    assert check_deeply(spec, tmp_path, None).problems == []
+    values = run(spec, tmp_path / "whole")["values"]
+    assert values["train_loss"] < 2.3
+    run_with_stops(spec, tmp_path / "stopped", [5])
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("key", ["loss", "optimizer"])
+def test_what_the_job_does_not_have_is_told_when_it_is_asked_for(key: str, tmp_path: Path) -> None:
+    block = f"trainer={{_target_: tests.engine.checked.OwnWay, ask_for: {key}}}"
+    with pytest.raises(HookError, match=f"this job has no {key}; give the key"):
+        run(job_spec(block, *NEITHER), tmp_path)
+    problems = check_deeply(job_spec("trainer=tests.engine.checked.Quiet", *NEITHER), tmp_path, None).problems
+    assert ((key,), f"{key}: the key {key!r} is missing; Quiet trains as StandardModel") in problems

@@ -237,6 +237,16 @@ def test_what_is_taken_of_weights_has_its_types():
         assert words in told
 
 
+def test_a_trainer_of_the_users_own_may_do_without_loss_and_optimizer():
+    own = "model: m.Net\ndata: {train: MNIST}\ntrainer: m.Trainer\n".replace("MNIST", "{_target_: Digits}")
+    spec = from_yaml(own)
+    assert (spec.loss, spec.optimizer) == (None, None)
+    with pytest.raises(SpecError, match="the key 'loss' is missing"):
+        from_yaml(own.replace("m.Trainer", "StandardModel"))
+    with pytest.raises(SpecError, match=r"train.ema needs the job's optimizer: add `optimizer`"):
+        from_yaml(f"{own}train: {{ema: 0.9}}")
+
+
 def test_each_task_needs_its_own_keys():
     text = "task: predict\nmodel: {_target_: Linear, in_features: 1, out_features: 1}\ndata: {}\n"
     assert mistakes_of(lambda: from_yaml(text, "p.yaml")) == [

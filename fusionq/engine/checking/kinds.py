@@ -12,6 +12,7 @@ from fusionq.engine.checking.blocks import DATA_KEYS
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.targets import Targets, find
 from fusionq.engine.exporting import check_formats
+from fusionq.engine.standard_model import StandardModel
 from fusionq.errors import EngineError
 from fusionq.spec.job import JobSpec
 from fusionq.spec.targets import TARGET
@@ -61,6 +62,11 @@ def _check_trainer(spec: JobSpec, trainer: Any, findings: Findings) -> None:
             ("trainer",), f"{spec.trainer[TARGET]} is not a class that extends fusionq.BaseModel"
         )
         return
+    if spec.task == "train" and trainer.__train_func__ is StandardModel.__train_func__:
+        for key in (key for key in ("loss", "optimizer") if getattr(spec, key) is None):
+            findings.problem(
+                (key,), f"the key {key!r} is missing; {trainer.__name__} trains as StandardModel"
+            )
     needed = [_HOOKS[spec.task]]
     if spec.task == "train" and (spec.metrics.test or spec.metrics.val):
         needed.append(_HOOKS["evaluate"])
