@@ -18,7 +18,7 @@ ENV PATH=/opt/fusionq/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     FUSIONQ_RUNS=/runs \
     FUSIONQ_DATA=/data
-USER fusionq
+USER 1000:1000
 WORKDIR /work
 # SIGTERM lets running jobs save their state and go back to the queue.
 STOPSIGNAL SIGTERM

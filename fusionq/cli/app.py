@@ -129,7 +129,7 @@ def group() -> None:
     """A queue for PyTorch training jobs on GPUs you own.
 
     \b
-    Try it:   fusionq run jobs/digits.yaml
+    Try it:   fusionq init && fusionq run job.yaml
     """
 
 

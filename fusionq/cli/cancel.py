@@ -28,13 +28,13 @@ TOLD = 20  # jobs that ended at once and have a line each; more are counted
 def cancel(
     session: Session, jobs: tuple[str, ...], chosen: Chosen, now: bool, yes: bool, no_wait: bool
 ) -> None:
-    """Stop each JOB for good; a sweep means all its trials. The command returns when they are gone.
+    """Stop each JOB; a sweep means all its trials. The command returns when they are gone.
 
-    A running one saves its state first, and is killed with all its processes where that takes longer than the
-    job's `grace`. Later it can go on from there: fusionq retry JOB.
+    A running job saves its state first, and is killed with all its processes where that takes longer than its
+    `grace`. `fusionq retry` resumes it from its last checkpoint.
 
-    Options choose among all jobs that have not ended. Where they hit several you are asked; a script, which
-    nobody can ask, says -y.
+    Options choose among all jobs that have not ended. You are asked before several are cancelled; use -y in
+    scripts.
 
     \b
     fusionq cancel last
@@ -45,7 +45,7 @@ def cancel(
     named = list(dict.fromkeys(session.store.jobs.find(job) for job in jobs))
     selected = [] if jobs else chosen.ids(session, among=ACTIVE)
     if not named and not selected:
-        say("no job that has not ended is like that")
+        say("no active job matches")
         return
     ask_first(session, selected, "cancel", is_sure=yes)
     _Cancelling(session, named, now=now).run(selected, is_waiting=not no_wait)
@@ -70,12 +70,8 @@ class _Cancelling:
         asked = self._ask(selected)
         self._session.ask_for_pass()  # turns and places are free now
         if asked and is_waiting:
-            how = "stop" if self._now else "save their state and stop"
-            say(
-                f"{len(asked):,} jobs {how} …"
-                if len(asked) > 1
-                else f"{asked[0]} {how.replace('their', 'its')} …"
-            )
+            what = asked[0] if len(asked) == 1 else f"{len(asked):,} jobs"
+            say(f"stopping {what} …" if self._now else f"saving the state of {what}, then stopping …")
             await_ends(self._store, asked, seen, _tell)
         elif asked:
             say(f"{_jobs(len(asked))} asked to stop")

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from fusionq.cli.completing import complete_ended_job
+from fusionq.cli.parameters import Integer
 from fusionq.cli.selecting import ENDED, Chosen, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
@@ -33,7 +34,7 @@ def _reader(parse: Callable[[str], Any]) -> Callable[..., Any]:
 @click.option(
     "--larger-than", metavar="SIZE", callback=_reader(parse_bytes), help="With a run folder above 1GB or so."
 )
-@click.option("--keep", type=click.IntRange(0), metavar="N", default=0, help="All but the newest N of them.")
+@click.option("--keep", type=Integer(0), metavar="N", default=0, help="All but the newest N of them.")
 @click.option("--orphans", is_flag=True, help="Run folders and stored code of which Redis knows no job.")
 @click.option("--keep-files", is_flag=True, help="Leave the run folders where they are.")
 @click.option("-y", "--yes", is_flag=True, help="Remove them. Without it they are only shown.")

@@ -3,17 +3,20 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fusionq.cli.completing import complete_job
+from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import coloured, duration, say
 from fusionq.errors import UsageError
+
+MOST_COLUMNS = 4  # jobs that stand side by side where their keys do not
 
 if TYPE_CHECKING:
     from fusionq.spec.record import JobRecord
@@ -33,7 +36,7 @@ def compare(session: Session, jobs: tuple[str, ...], as_json: bool, as_csv: bool
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other", hint="take one of them")
-    rows = _sorted(_rows(session, _records(session, jobs)))
+    rows = _sorted(_rows(session, session.store.jobs.get_many(named_jobs(session, jobs))))
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
     elif as_csv:
@@ -54,18 +57,6 @@ class _Row:
     epoch: int | None
     duration: str
     reason: str
-
-
-def _records(session: Session, jobs: Sequence[str]) -> list[JobRecord]:
-    """Every job that is meant, each once; a sweep means its trials. Raises NotFoundError."""
-    store = session.store
-    found: dict[str, JobRecord] = {}
-    for job in jobs:
-        job_id = store.jobs.find(job)
-        is_sweep = store.sweeps.exists(job_id)
-        records = store.sweeps.trials(job_id) if is_sweep else [store.jobs.get(job_id)]
-        found |= {record.id: record for record in records}
-    return list(found.values())
 
 
 def _rows(session: Session, records: list[JobRecord]) -> list[_Row]:
@@ -118,7 +109,7 @@ def _keys(rows: list[_Row]) -> list[str]:
 
 def _print_table(rows: list[_Row]) -> None:
     from fusionq.cli.tables import print_table
-    from fusionq.spec.params import value_text
+    from fusionq.spec.params import short_names, value_text
 
     keys = _keys(rows)
     monitors = {row.monitor for row in rows if row.monitor}
@@ -131,7 +122,29 @@ def _print_table(rows: list[_Row]) -> None:
         params = [value_text(row.params[key]) if key in row.params else "" for key in keys]
         epoch = str(row.epoch or "")
         table.append([row.id, coloured(row.state), value, epoch, *params, row.duration, row.reason])
-    print_table(["ID", "STATUS", header, "EPOCH", *keys, "TIME", "NOTE"], table)
+    names = short_names(keys) if sys.stdout.isatty() else dict(zip(keys, keys, strict=True))
+    headers = ["ID", "STATUS", header, "EPOCH", *(names[key] for key in keys), "TIME", "NOTE"]
+    if len(rows) <= MOST_COLUMNS and _is_too_wide(headers, table):
+        _print_transposed(headers, table)
+    else:
+        print_table(headers, table, may_go=(("NOTE", 20), "EPOCH", "NOTE", "TIME"))
+
+
+def _is_too_wide(headers: list[str], table: list[list[str]]) -> bool:
+    """Whether the columns, without the note, do not fit the terminal."""
+    if not sys.stdout.isatty():
+        return False
+    columns = list(zip(headers, *table, strict=True))[:-1]
+    width = sum(2 + max(len(click.unstyle(cell)) for cell in column) for column in columns if any(column[1:]))
+    return width > shutil.get_terminal_size().columns
+
+
+def _print_transposed(headers: list[str], table: list[list[str]]) -> None:
+    """A line for each value and a column for each job: for a few jobs with many different keys."""
+    from fusionq.cli.tables import print_table
+
+    first, *others = (list(column) for column in zip(headers, *table, strict=True))
+    print_table(first, [line for line in others if any(line[1:])])
 
 
 def _print_csv(rows: list[_Row]) -> None:

@@ -6,7 +6,7 @@ It only looks: it starts no Redis, and whatever goes wrong offers nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -64,12 +64,27 @@ def _jobs(wanted: Callable[[JobRecord | SweepRecord], bool]) -> Completer:
     return _completer(offers)
 
 
+def _values(store: Store, values: Callable[[JobRecord], Iterable[str]]) -> Iterator[tuple[str, str]]:
+    """What the newest jobs have of something, each once."""
+    for record in reversed(store.jobs.newest(NEWEST)):
+        for value in values(record):
+            yield value, ""
+
+
+def _metrics(record: JobRecord) -> Iterable[str]:
+    return {**record.progress.get("values", {}), **record.result.get("values", {})}
+
+
 complete_job = _jobs(lambda row: True)
 complete_active_job = _jobs(lambda row: not row.is_finished)
 complete_ended_job = _jobs(lambda row: row.is_finished)
 complete_worker = _completer(
     lambda store, _: ((worker.name, worker.state_word) for worker in store.workers.all())
 )
+complete_tag = _completer(lambda store, _: _values(store, lambda record: record.tags))
+complete_user = _completer(lambda store, _: _values(store, lambda record: (record.user,)))
+complete_name = _completer(lambda store, _: _values(store, lambda record: (record.name,)))
+complete_metric = _completer(lambda store, _: _values(store, _metrics))
 complete_queue = _completer(lambda store, _: ((name, "") for name in store.queues.counts()))
 
 
@@ -80,7 +95,32 @@ def complete_override(
     from fusionq.spec.describe import keys
 
     found = [key for key in keys() if not key.is_section and key.dotted.startswith(incomplete)]
-    return [CompletionItem(f"{key.dotted}=", help=key.description) for key in found]
+    items = [CompletionItem(f"{key.dotted}=", help=key.description) for key in found]
+    return items + [CompletionItem(f"{word}=") for word in _arguments(ctx) if word.startswith(incomplete)]
+
+
+def _arguments(ctx: click.Context) -> Iterator[str]:
+    """The keys that the job file itself has, such as `optimizer.lr`: arguments of what it builds."""
+    file = ctx.params.get("file")
+    if file is None:
+        return
+    try:
+        from fusionq.spec.reader import read_text
+
+        data = read_text(file.read_text(encoding="utf-8"), str(file), {}).data
+    except Exception:
+        return  # a file that cannot be read offers nothing
+    yield from _dotted(data, "")
+
+
+def _dotted(block: Any, prefix: str) -> Iterator[str]:
+    if not isinstance(block, dict):
+        return
+    for key, value in block.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{key}.")
+        elif key != "_target_":
+            yield f"{prefix}{key}"
 
 
 def complete_status(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -93,3 +133,13 @@ def complete_state(ctx: click.Context, parameter: click.Parameter, incomplete: s
     from fusionq.cli.selecting import WORDS
 
     return [CompletionItem(word) for word in WORDS if word.startswith(incomplete)]
+
+
+def complete_failure(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from fusionq.spec.failures import FAILURES
+
+    return [
+        CompletionItem(name, help=failure.words)
+        for name, failure in FAILURES.items()
+        if name.startswith(incomplete)
+    ]

@@ -10,6 +10,7 @@ from fusionq.cli.folding import Folder
 from fusionq.cli.rows import job_note, left_text, print_rows, progress_text, reasons_of
 from fusionq.cli.session import Session
 from fusionq.cli.terminal_text import coloured_line
+from fusionq.cli.tracebacks import without_library_frames
 from fusionq.cli.words import best_text, coloured, counts_text, duration, end_facts, say, values_text
 from fusionq.spec.failures import next_step
 from fusionq.spec.params import params_text
@@ -52,11 +53,12 @@ def print_sweep(session: Session, sweep: SweepRecord) -> None:
 def print_job(session: Session, record: JobRecord) -> None:
     """All that is known of a job, and what to do next."""
     note = job_note(record, reasons_of(session, [record]))
+    has_failed = record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
     facts = [
         ("name", record.name),
         ("status", coloured(record.state_word)),
         ("sweep", f"{record.sweep}: {params_text(record.params)}" if record.sweep else ""),
-        ("why", "" if note == record.warning else note),
+        ("why", "" if has_failed or note == record.warning else note),
         ("failure", record.failure if record.outcome is not Outcome.SUCCEEDED else ""),
         ("warning", record.warning),
         ("progress", _progress(record)),
@@ -76,8 +78,10 @@ def print_job(session: Session, record: JobRecord) -> None:
         *end_facts(record),
     ]
     _print_facts(record.id, facts)
-    if record.outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
+    if has_failed:
         _print_last_lines(session, record)
+        # At the end, where it is not scrolled away.
+        click.echo(f"{coloured(record.state_word)}: {coloured_line(note)}")
     _say_next(record)
 
 
@@ -115,7 +119,7 @@ def _print_last_lines(session: Session, record: JobRecord) -> None:
 
     folder = Folder()
     printed = [folder.feed(chunk.text) for chunk in Once().of(session.store.streams.log(record.id))]
-    lines = "".join([*printed, folder.end()]).splitlines()[-LAST_LINES:]
+    lines = without_library_frames("".join([*printed, folder.end()]).splitlines())[-LAST_LINES:]
     if lines:
         click.echo("  last lines of its log:")
         for line in lines:
@@ -124,10 +128,13 @@ def _print_last_lines(session: Session, record: JobRecord) -> None:
 
 def _say_next(record: JobRecord) -> None:
     if record.is_finished:
-        again = "" if record.outcome is Outcome.SUCCEEDED else f"    once more: fusionq retry {record.id}"
-        if record.outcome is Outcome.FAILED and record.failure:
-            say(next_step(record.failure, record.id))
-        say(f"all that it printed: fusionq logs {record.id}{again}")
+        step = next_step(record.failure, record.id) if record.outcome is Outcome.FAILED else ""
+        logs, again = f"fusionq logs {record.id}", f"fusionq retry {record.id}"
+        if step and logs not in step:
+            say(step)
+        words = [f"whole log: {logs}"]
+        words += [] if record.outcome is Outcome.SUCCEEDED or again in step else [f"run it again: {again}"]
+        say("    ".join(words))
     else:
         say(f"follow it: fusionq logs {record.id} -f    stop it: fusionq cancel {record.id}")
 

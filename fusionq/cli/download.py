@@ -5,8 +5,10 @@ from pathlib import Path
 import click
 
 from fusionq.cli.completing import complete_job
+from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
+from fusionq.errors import NotFoundError
 from fusionq.spec.run_files import PARTS
 
 
@@ -21,8 +23,8 @@ from fusionq.spec.run_files import PARTS
 def download(session: Session, job: str, output: Path | None, **chosen: bool) -> None:
     """Fetch the files of JOB from wherever they lie, and print where they are now.
 
-    Without an option, all but its checkpoints. Where the run folder is not to be seen from here, a worker
-    sends them through Redis.
+    Without an option, all but its checkpoints; of a sweep those of every trial. Where the run folder is not
+    to be seen from here, a worker sends them through Redis.
 
     \b
     fusionq download last
@@ -30,10 +32,19 @@ def download(session: Session, job: str, output: Path | None, **chosen: bool) ->
     """
     from fusionq.client import download as client
 
-    record = session.store.jobs.get(session.store.jobs.find_job(job))
-    folder = output or Path(record.id)
+    found = session.store.jobs.find(job)
+    records = session.store.jobs.get_many(named_jobs(session, [found]))
+    folder = output or Path(found)
     parts = [part for part in PARTS if chosen[part]]
-    files = client.download(session.store, session.sender, record, folder, parts)
+    files = []
+    for record in records:
+        own = folder if len(records) == 1 else folder / record.id
+        try:
+            files += client.download(session.store, session.sender, record, own, parts)
+        except NotFoundError as error:
+            if len(records) == 1:
+                raise
+            say(str(error))  # of a trial; the others have files
     for file in files:
         click.echo(file)
-    say(f"{len(files)} files in {folder}")
+    say(f"{len(files)} {'file' if len(files) == 1 else 'files'} in {folder}")

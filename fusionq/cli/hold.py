@@ -28,7 +28,7 @@ def hold(session: Session, jobs: tuple[str, ...], chosen: Chosen, yes: bool) -> 
     """
     check_reference(jobs, chosen, "hold")
     for job_id in active_jobs(session, jobs, chosen, "hold", is_sure=yes):
-        reason = f"held by {user_name()}; let it go: fusionq release {job_id}"
+        reason = f"held by {user_name()}; to let it run: fusionq release {job_id}"
         _tell(job_id, session.store.jobs.hold(job_id, reason))
     session.ask_for_pass()  # for the trial whose turn it is now, and for the room that it leaves
 
@@ -37,8 +37,8 @@ def _tell(job_id: str, answers: Counter[str]) -> None:
     if answers["finished"] == answers.total():
         raise StateError(f"{job_id} has ended already", hint=f"look at it: fusionq status {job_id}")
     if answers["asked"]:
-        say(f"{job_id} saves its state and waits then{of_trials(answers, 'asked')}")
+        say(f"holding {job_id}: it will save its state and pause{of_trials(answers, 'asked')}")
     if answers["held"]:
-        say(f"{job_id} is held{of_trials(answers, 'held')}; let it go: fusionq release {job_id}")
+        say(f"{job_id} is held{of_trials(answers, 'held')}; to let it run: fusionq release {job_id}")
     if answers["already"] and not (answers["asked"] or answers["held"]):
         say(f"{job_id} was held already")

@@ -22,13 +22,17 @@ TEMPLATES = {"mlp": "", "cnn": "", "resnet": "", "custom-trainer": "my_trainer.p
     show_default=True,
     help="What the job does.",
 )
+@click.option(
+    "--full", is_flag=True, help="With every key of a job file, its type, its default and a sentence."
+)
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @verb
-def init(session: Session, file: Path, template: str, force: bool) -> None:
-    """Write a job FILE to start from (job.yaml): every key, with its type, its default and a sentence.
+def init(session: Session, file: Path, template: str, full: bool, force: bool) -> None:
+    """Write a job FILE to start from (job.yaml).
 
     \b
     fusionq init
+    fusionq init --full
     fusionq init mnist.yaml --template cnn
 
     \b
@@ -38,16 +42,23 @@ def init(session: Session, file: Path, template: str, force: bool) -> None:
     custom-trainer  training steps of your own, in my_trainer.py
     predict         the outputs of the model of another job
     """
-    from fusionq.spec.scaffold import commented
-
     if file.is_dir():
         raise UsageError(f"{file} is a folder", hint=f"name a file in it: fusionq init {file / 'job.yaml'}")
-    _write(file, commented(_text_of(f"{template}.yaml")), force)
+    _write(file, _job_file(template, full=full), force)
     click.echo(file)
     companion = TEMPLATES[template]
     if companion:
         _write_companion(file.with_name(companion), force)
     _say_next(file, has_companion=bool(companion))
+
+
+def _job_file(template: str, *, full: bool) -> str:
+    text = _text_of(f"{template}.yaml")
+    if not full:
+        return f"{text.rstrip()}\n\n# Every other key, explained: fusionq init --full\n"
+    from fusionq.spec.scaffold import commented
+
+    return commented(text)
 
 
 def _write_companion(path: Path, force: bool) -> None:

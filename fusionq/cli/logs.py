@@ -3,19 +3,22 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fusionq.cli.completing import complete_job
+from fusionq.cli.completing import LAST, complete_job
 from fusionq.cli.folding import folder_for_stdout
+from fusionq.cli.parameters import Integer
+from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.terminal_text import TerminalText
-from fusionq.cli.words import say, say_end
+from fusionq.cli.words import coloured, say, say_end
 from fusionq.errors import NotFoundError, UsageError
+from fusionq.spec.params import params_text
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
@@ -27,23 +30,24 @@ if TYPE_CHECKING:
     from fusionq.store.streams import LogChunk
 
 POLL_S = 0.2
+LINES_OF_EACH = 10  # where several jobs are meant
 
 
 @click.command()
-@click.argument("job", shell_complete=complete_job)
+@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_job)
 @click.option(
     "-f", "--follow", "is_followed", is_flag=True, help="Go on until the job ends, with its exit code."
 )
-@click.option("-n", "--tail", type=click.IntRange(0), metavar="N", help="Begin with the last N lines.")
-@click.option("--since", metavar="DURATION", help="Only what came in the last while, such as 5m.")
-@click.option("--attempt", type=click.IntRange(1), metavar="K", help="Only what this attempt printed.")
 @click.option(
-    "--rank", type=click.IntRange(0), metavar="R", help="What this process of a job of several printed."
+    "-n", "-t", "--tail", "--lines", type=Integer(0), metavar="N", help="Begin with the last N lines."
 )
+@click.option("--since", metavar="DURATION", help="Only what came in the last while, such as 5m.")
+@click.option("--attempt", type=Integer(1), metavar="K", help="Only what this attempt printed.")
+@click.option("--rank", type=Integer(0), metavar="R", help="What this process of a job of several printed.")
 @verb
 def logs(
     session: Session,
-    job: str,
+    jobs: tuple[str, ...],
     is_followed: bool,
     tail: int | None,
     since: str | None,
@@ -52,19 +56,45 @@ def logs(
 ) -> int:
     """Print what JOB printed. JOB is an id, the beginning of one, a name, or `last`.
 
+    Without JOB, the one that was started last and still runs. Of several jobs, or a sweep, the last lines of
+    each.
+
     \b
-    fusionq logs last -f
+    fusionq logs -f
+    fusionq logs k3m9x2ab n4p7q8rs
     fusionq logs last -f --tail 20
     fusionq logs last --rank 1
     """
-    job_id = session.store.jobs.find_job(job)
-    record = session.store.jobs.get(job_id)
+    job_ids = named_jobs(session, jobs) if jobs else [_running_or_last(session)]
+    if len(job_ids) > 1:
+        if is_followed or rank or attempt:
+            raise UsageError(
+                f"{len(job_ids)} jobs are meant, and -f, --attempt and --rank are for one",
+                hint="name one of them",
+            )
+        return _print_each(session, job_ids, LINES_OF_EACH if tail is None else tail, since)
+    record = session.store.jobs.get(job_ids[0])
     if rank:
         if since or attempt:
             raise UsageError("--rank reads a file, which knows neither --since nor --attempt")
         return _print_rank(session, record, rank, tail, is_followed)
     reading = _Reading(session, record, _Wanted(attempt, _moment(session, since)))
     return reading.follow(tail) if is_followed else reading.print_all(tail)
+
+
+def _running_or_last(session: Session) -> str:
+    """The job that was started last of those that run; where none does, the one that was submitted last."""
+    active = session.store.jobs.active()
+    return active[-1].id if active else session.store.jobs.find_job(LAST)
+
+
+def _print_each(session: Session, job_ids: Sequence[str], tail: int, since: str | None) -> int:
+    wanted = _Wanted(None, _moment(session, since))
+    for record in session.store.jobs.get_many(job_ids):
+        params = f"  {params_text(record.params)}" if record.params else ""
+        click.echo(f"==> {record.name} ({record.id})  {coloured(record.state_word)}{params}")
+        _Reading(session, record, wanted).print_all(tail)
+    return 0
 
 
 def _moment(session: Session, since: str | None) -> float:
@@ -107,8 +137,8 @@ class _Reading:
         was_any = _print(self._so_far(), tail, out)
         out.end()
         if not was_any:
-            how = "and printed nothing" if self._wanted.is_all else "and printed nothing like that"
-            say(f"{self._record.name} ({self._record.id}) is {self._record.state_word} {how}")
+            what = "no output" if self._wanted.is_all else "no matching output"
+            say(f"{self._record.name} ({self._record.id}): {what} (job {self._record.state_word})")
         return 0
 
     def follow(self, tail: int | None) -> int:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusionq.cli.completing import complete_job
+from fusionq.cli.completing import complete_job, complete_metric
+from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
-from fusionq.spec.near import did_you_mean
+from fusionq.spec.near import nearest_part
 
 if TYPE_CHECKING:
     from fusionq.client.metrics import Metrics
@@ -20,7 +21,15 @@ EPOCH = "epoch"
 
 @click.command()
 @click.argument("jobs", nargs=-1, required=True, metavar="JOB...", shell_complete=complete_job)
-@click.option("-k", "--key", "keys", multiple=True, metavar="NAME", help="Only this value; several: again.")
+@click.option(
+    "-k",
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_metric,
+    help="Only this value; several: again.",
+)
 @click.option(
     "--plot", "is_plotted", is_flag=True, help="Draw curves; those of several jobs lie over each other."
 )
@@ -65,8 +74,7 @@ def _read(session: Session, jobs: Sequence[str]) -> dict[str, Metrics]:
     from fusionq.client.metrics import read_metrics
 
     found = {}
-    for job in jobs:
-        record = session.store.jobs.get(session.store.jobs.find_job(job))
+    for record in session.store.jobs.get_many(named_jobs(session, jobs)):
         found[record.id] = read_metrics(session.store, record)
         if not found[record.id]:
             say(f"{record.name} ({record.id}) is {record.state_word} and has measured nothing yet")
@@ -78,9 +86,9 @@ def _names(found: Mapping[str, Metrics], keys: Sequence[str]) -> list[str]:
     known = list(dict.fromkeys(name for its in found.values() for name in its.names if name != EPOCH))
     for key in keys:
         if known and key not in known:
-            raise UsageError(
-                f"nothing is called {key!r}{did_you_mean(key, known)}", hint=f"there is {', '.join(known)}"
-            )
+            near = nearest_part(key, known)
+            hint = f"did you mean {near!r}?" if near else f"measured were {', '.join(known)}"
+            raise UsageError(f"no metric is called {key!r}", hint=hint)
     return [EPOCH, *(keys or known)]
 
 

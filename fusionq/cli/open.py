@@ -7,21 +7,34 @@ from pathlib import Path
 import click
 
 from fusionq.cli.completing import complete_job
+from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.errors import NotFoundError
+from fusionq.spec.record import JobRecord
 
 
 @click.command(name="open")
 @click.argument("job", shell_complete=complete_job)
 @verb
 def open_(session: Session, job: str) -> None:
-    """Print the run folder of JOB, and show it where there is a desktop to show it on.
+    """Print the run folder of JOB, and show it where there is a desktop; of a sweep those of its trials.
 
     \b
     fusionq open last
     cd "$(fusionq open last)"
     """
-    record = session.store.jobs.get(session.store.jobs.find_job(job))
+    records = session.store.jobs.get_many(named_jobs(session, [job]))
+    if len(records) == 1:
+        _check(records[0])
+    folders = [record.run_dir for record in records if record.run_dir]
+    for folder in folders:
+        click.echo(folder)
+    if len(folders) == 1 and sys.stdout.isatty() and _has_desktop():
+        click.launch(folders[0])
+
+
+def _check(record: JobRecord) -> None:
+    """Raises NotFoundError where it has no run folder, or none that this machine sees."""
     if not record.run_dir:
         raise NotFoundError(f"{record.id} has not started yet, so it has no run folder")
     if not Path(record.run_dir).is_dir():
@@ -29,9 +42,6 @@ def open_(session: Session, job: str) -> None:
             f"its run folder is {record.run_dir} on {record.host}, which is not to be seen from here",
             hint=f"fetch its files: fusionq download {record.id}",
         )
-    click.echo(record.run_dir)
-    if sys.stdout.isatty() and _has_desktop():
-        click.launch(record.run_dir)
 
 
 def _has_desktop() -> bool:

@@ -78,7 +78,7 @@ def _retry_named(session: Session, jobs: Sequence[str], *, fresh: bool) -> None:
 def _retry_job(session: Session, job_id: str, *, fresh: bool) -> None:
     answer = session.store.jobs.retry(job_id, fresh=fresh)
     if answer == "succeeded":
-        raise StateError(f"{job_id} has succeeded", hint=f"do it again: fusionq retry {job_id} --fresh")
+        raise StateError(f"{job_id} has succeeded", hint=f"to run it again: fusionq retry {job_id} --fresh")
     if answer == "active":
         raise StateError(f"{job_id} has not ended yet", hint=f"look at it: fusionq status {job_id}")
     click.echo(job_id)
@@ -90,7 +90,7 @@ def _retry_job(session: Session, job_id: str, *, fresh: bool) -> None:
 def _retry_sweep(session: Session, sweep_id: str, *, fresh: bool) -> None:
     count = session.store.sweeps.retry(sweep_id, fresh=fresh)
     if not count:
-        hint = f"do them all again: fusionq retry {sweep_id} --fresh"
+        hint = f"to run all of them again: fusionq retry {sweep_id} --fresh"
         raise StateError(f"{sweep_id} has no trial that failed or was cancelled", hint=hint)
     click.echo(sweep_id)
     trials = "1 trial" if count == 1 else f"{count} trials"
@@ -99,7 +99,7 @@ def _retry_sweep(session: Session, sweep_id: str, *, fresh: bool) -> None:
 
 def _retry_selected(session: Session, job_ids: Sequence[str], is_sure: bool, *, fresh: bool) -> None:
     if not job_ids:
-        say("no job that ended and did not succeed is like that")
+        say("no job that ended without success matches")
         return
     ask_first(session, job_ids, "retry", is_sure=is_sure)
     answers = session.store.bulk.retry(job_ids, fresh=fresh)

@@ -36,9 +36,9 @@ def run(session: Session, submission: Submission, dry_run: bool, detach: bool) -
     --detach, which follows nothing. Options change the job as those of `submit` do.
 
     \b
-    fusionq run jobs/mnist.yaml
-    fusionq run jobs/mnist.yaml train.epochs=3 optimizer.lr=1e-2
-    fusionq run jobs/digits.yaml optimizer.lr=1e-2,1e-3
+    fusionq run job.yaml
+    fusionq run job.yaml train.epochs=3 optimizer.lr=1e-2
+    fusionq run job.yaml optimizer.lr=1e-2,1e-3
     """
     from fusionq.queue.submission import submit_all
     from fusionq.queue.work_folder import work_folder

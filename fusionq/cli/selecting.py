@@ -11,7 +11,15 @@ from typing import Any
 
 import click
 
-from fusionq.cli.completing import complete_job, complete_queue, complete_state
+from fusionq.cli.completing import (
+    complete_failure,
+    complete_job,
+    complete_name,
+    complete_queue,
+    complete_state,
+    complete_tag,
+    complete_user,
+)
 from fusionq.cli.session import Session
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
@@ -35,7 +43,15 @@ _OPTIONS = (
     ("failure", "CLASS", "Whose last failure was of this class, such as oom."),
     ("sweep", "JOB", "A trial of this sweep."),
 )
-_COMPLETERS = {"state": complete_state, "queue": complete_queue, "sweep": complete_job}
+_COMPLETERS = {
+    "state": complete_state,
+    "tag": complete_tag,
+    "name": complete_name,
+    "user": complete_user,
+    "queue": complete_queue,
+    "failure": complete_failure,
+    "sweep": complete_job,
+}
 
 
 @dataclass(frozen=True)
@@ -120,9 +136,17 @@ def active_jobs(
     if held_only:
         found = [record.id for record in session.store.jobs.get_many(found) if record.held]
     if not found:
-        say(f"there is no job like that to {deed}")
+        say("no active job matches")
     ask_first(session, found, deed, is_sure=is_sure)
     return found
+
+
+def named_jobs(session: Session, references: Sequence[str]) -> list[str]:
+    """Returns the ids of the jobs that are named; a sweep means its trials. Raises NotFoundError."""
+    store = session.store
+    found = (store.jobs.find(reference) for reference in references)
+    ids = [store.sweeps.trial_ids(one) if store.sweeps.exists(one) else [one] for one in found]
+    return list(dict.fromkeys(job_id for its in ids for job_id in its))
 
 
 def check_reference(jobs: Sequence[str], chosen: Chosen, verb: str) -> None:
@@ -158,7 +182,7 @@ def ask_first(session: Session, job_ids: Sequence[str], deed: str, *, is_sure: b
 def _states(words: Sequence[str], among: Collection[str]) -> tuple[str, ...]:
     for word in words:
         if word not in WORDS:
-            raise UsageError(f"no job is ever {word!r}{did_you_mean(word, WORDS)}")
+            raise UsageError(f"unknown state {word!r}{did_you_mean(word, WORDS)}")
         if word not in among:
             raise UsageError(
                 f"this is not for jobs that are {word}", hint=f"for those that are {', '.join(among)}"

@@ -11,6 +11,7 @@ import click
 
 from fusionq.cli.completing import complete_job
 from fusionq.cli.details import print_job, print_sweep
+from fusionq.cli.parameters import Integer
 from fusionq.cli.rows import print_rows, reasons_of
 from fusionq.cli.selecting import Chosen, filter_options, submitted_since
 from fusionq.cli.session import Session, verb
@@ -24,9 +25,7 @@ TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 
 @click.command()
 @click.argument("job", required=False, shell_complete=complete_job)
-@click.option(
-    "-n", "count", type=click.IntRange(1), default=20, show_default=True, help="How many of the newest."
-)
+@click.option("-n", "count", type=Integer(1), default=20, show_default=True, help="How many of the newest.")
 @click.option("-a", "--all", "has_no_end", is_flag=True, help="All of them, however many there are.")
 @click.option("--since", metavar="DURATION", help="Submitted in the last while, such as 1h or 7d.")
 @filter_options()
@@ -124,7 +123,7 @@ def _print_all(session: Session, rows: Sequence[JobRecord | SweepRecord], chosen
         _print_chosen(session, rows, count)
         return
     if not rows:
-        say("no jobs yet; submit one: fusionq submit jobs/mnist.yaml")
+        say("no jobs yet; write one: fusionq init; submit it: fusionq submit job.yaml")
         return
     print_rows(rows, reasons_of(session, rows))
     total = session.store.num_rows()
@@ -134,11 +133,11 @@ def _print_all(session: Session, rows: Sequence[JobRecord | SweepRecord], chosen
 
 def _print_chosen(session: Session, rows: Sequence[JobRecord | SweepRecord], count: int) -> None:
     if not rows:
-        say("no job is like that")
+        say("no jobs match")
         return
     print_rows(rows, reasons_of(session, rows))
     if len(rows) == count:
-        say(f"the newest {count} like that; -n shows more, if there are any")
+        say(f"the newest {count} that match; -n shows more, if there are any")
 
 
 def _print_spec(session: Session, record: JobRecord | SweepRecord) -> None:

@@ -34,10 +34,10 @@ def submit(
     changes the job stands for an override, such as --gpus 2 for resources.gpus=2; --tag adds to the file's.
 
     \b
-    fusionq submit jobs/mnist.yaml
-    fusionq submit jobs/mnist.yaml optimizer.lr=1e-2 train.epochs=5
-    fusionq submit jobs/digits.yaml optimizer.lr=1e-2,1e-3 train.seed=1,2
-    fusionq submit jobs/mnist.yaml --at 22:00 --queue night --priority 5
+    fusionq submit job.yaml
+    fusionq submit job.yaml optimizer.lr=1e-2 train.epochs=5
+    fusionq submit job.yaml optimizer.lr=1e-2,1e-3 train.seed=1,2
+    fusionq submit job.yaml --at 22:00 --queue night --priority 5
     """
     from fusionq.cli.dry_run import print_all
     from fusionq.cli.quick_check import QuickCheck

@@ -29,7 +29,7 @@ def validate(session: Session, arguments: tuple[str, ...], is_deep: bool, as_jso
 
     \b
     fusionq validate jobs/*.yaml
-    fusionq validate jobs/mnist.yaml optimizer.lr=1e-2 --deep
+    fusionq validate job.yaml optimizer.lr=1e-2 --deep
     """
     overrides = [argument for argument in arguments if is_override(argument)]
     files = [argument for argument in arguments if argument not in overrides]

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from fusionq.cli.completing import complete_job, complete_status
-from fusionq.cli.selecting import ACTIVE, Chosen, check_reference, filter_options
+from fusionq.cli.selecting import ACTIVE, Chosen, check_reference, filter_options, named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import coloured, say
 from fusionq.errors import UsageError
@@ -43,7 +41,7 @@ def wait(session: Session, jobs: tuple[str, ...], chosen: Chosen, until: str, ti
     fusionq wait k3m9x2ab --until running
     """
     check_reference(jobs, chosen, "wait")
-    job_ids = _named(session, jobs) if jobs else chosen.ids(session, oldest_first=True, among=ACTIVE)
+    job_ids = named_jobs(session, jobs) if jobs else chosen.ids(session, oldest_first=True, among=ACTIVE)
     if not job_ids:
         say("no active job matches")
         return 0
@@ -67,15 +65,6 @@ def _wait(session: Session, job_ids: Sequence[str], until: Status, timeout_s: fl
         say("\nthe jobs go on")
         return EXIT_DETACHED
     return next((code for record in records if record.outcome and (code := EXIT_CODES[record.outcome])), 0)
-
-
-def _named(session: Session, jobs: Sequence[str]) -> list[str]:
-    store = session.store
-    found = [store.jobs.find(job) for job in jobs]
-    ids = [
-        ids for job in found for ids in (store.sweeps.trial_ids(job) if store.sweeps.exists(job) else [job])
-    ]
-    return list(dict.fromkeys(ids))
 
 
 def _seconds(timeout: str | None) -> float | None:

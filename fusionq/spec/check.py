@@ -45,7 +45,7 @@ def in_file_order(source: Source, problems: list[Problem]) -> list[Problem]:
 
 def _no_block(source: Source) -> Problem:
     kind = "a list" if isinstance(source.data, list) else "plain text"
-    message = f"a job file is a block of keys, this is {kind}; `jobs/digits.yaml` is a small example"
+    message = f"a job file is a block of keys, this is {kind}; `fusionq init` writes a small example"
     return source.problem((), message)
 
 

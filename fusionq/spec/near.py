@@ -27,6 +27,14 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return lowered[alike] if alike else None
 
 
+def nearest_part(word: str, choices: Iterable[str]) -> str | None:
+    """The nearest choice, or the last one of which the word is a part, as acc of test_accuracy."""
+    names = list(choices)
+    return nearest(word, names) or next(
+        (name for name in reversed(names) if word.lower() in name.lower()), None
+    )
+
+
 def _alike(word: str, choices: Iterable[str]) -> Iterator[str]:
     yield from difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
 

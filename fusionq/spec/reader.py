@@ -151,7 +151,7 @@ def _read_bytes(path: str | Path, name: str) -> bytes:
             return handle.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise NotFoundError(
-            f"{name}: no such file", hint="name a job file, such as jobs/mnist.yaml"
+            f"{name}: no such file", hint="`fusionq init` writes a job file to start from"
         ) from None
     except IsADirectoryError:
         raise SpecError([Problem(name, "this is a folder; name a job file in it")]) from None
@@ -160,7 +160,7 @@ def _read_bytes(path: str | Path, name: str) -> bytes:
 
 
 def _empty(text: Text) -> Problem:
-    return Problem(f"{text.name}:1:1", "the file is empty; `jobs/digits.yaml` is a small example")
+    return Problem(f"{text.name}:1:1", "the file is empty; `fusionq init` writes a small example")
 
 
 class _Reader:

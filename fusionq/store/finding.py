@@ -42,7 +42,9 @@ def _last(redis: Client) -> str:
     # Without rows there are only jobs of the time before there were sweeps.
     newest = redis.zrevrange(keys.ROWS, 0, 0) or redis.zrevrange(keys.JOBS, 0, 0)
     if not newest:
-        raise NotFoundError("no job was ever submitted", hint="submit one: fusionq submit jobs/mnist.yaml")
+        raise NotFoundError(
+            "no job was ever submitted", hint="write one: fusionq init; submit it: fusionq submit job.yaml"
+        )
     return newest[0]
 
 
@@ -72,7 +74,7 @@ def _exists(redis: Client, reference: str) -> bool:
 
 
 def unknown(reference: str) -> NotFoundError:
-    return NotFoundError(f"no job answers to {reference!r}", hint="`fusionq status` lists the jobs")
+    return NotFoundError(f"no such job: {reference!r}", hint="`fusionq status` lists the jobs")
 
 
 def kept_by(job_id: str, parent: str) -> UsageError:

@@ -103,7 +103,7 @@ def test_the_running_ones_are_waited_for_together(cli: Cli, store, monkeypatch: 
     assert done.code == 0
     lines = done.err.splitlines()
     assert "(ccc) cancelled" in lines[0]
-    assert "2 jobs save their state" in lines[1]
+    assert "saving the state of 2 jobs" in lines[1]
     assert "(bbb) cancelled: its state is saved" in lines[2]
     assert "(aaa) cancelled" in lines[3]
 
@@ -170,4 +170,4 @@ def test_what_makes_no_sense_is_refused(cli: Cli, store, arguments: list[str], s
 
 def test_where_no_job_is_like_that_it_says_so(cli: Cli):
     done = cli("cancel", "--user", "nobody")
-    assert (done.code, done.err) == (0, "no job that has not ended is like that\n")
+    assert (done.code, done.err) == (0, "no active job matches\n")

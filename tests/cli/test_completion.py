@@ -57,6 +57,18 @@ def test_workers_queues_states_and_keys_of_the_job_file_are_offered(offered, sto
     assert "train.epochs=" in offered("submit", "job.yaml", "train.e")
 
 
+def test_values_of_options_are_those_of_the_jobs_there_are(offered, store, job_file: Path):
+    queued(store, "aaa", name="first", tags='["demo"]', user="ada")
+    assert list(offered("status", "--tag", "")) == ["demo"]
+    assert list(offered("status", "--user", "")) == ["ada"]
+    assert list(offered("cancel", "--name", "f")) == ["first"]
+    assert "oom" in offered("status", "--failure", "o")
+
+
+def test_arguments_in_a_job_file_are_offered(offered, job_file: Path):
+    assert list(offered("submit", str(job_file), "optimizer.l")) == ["optimizer.lr="]
+
+
 def test_it_starts_no_redis_and_says_nothing_where_there_is_none(home: Path, monkeypatch: pytest.MonkeyPatch):
     environ = {VARIABLE: "bash_complete", "COMP_WORDS": "fusionq cancel ", "COMP_CWORD": "2"}
     for key, value in environ.items():

@@ -36,7 +36,7 @@ def test_a_file_that_is_not_there(cli: Cli, verb: str, job_file: Path):
     refuses(
         cli(verb, "nowhere.yaml"),
         3,
-        "fusionq: nowhere.yaml: no such file; name a job file, such as jobs/mnist.yaml",
+        "fusionq: nowhere.yaml: no such file; `fusionq init` writes a job file to start from",
     )
 
 
@@ -110,14 +110,14 @@ def test_a_wrong_file_submits_nothing(cli: Cli, job_file: Path, store):
 
 @pytest.mark.parametrize("verb", ["status", "logs", "cancel"])
 def test_a_job_that_nobody_knows(cli: Cli, verb: str):
-    refuses(cli(verb, "zzz"), 3, "fusionq: no job answers to 'zzz'; `fusionq status` lists the jobs")
+    refuses(cli(verb, "zzz"), 3, "fusionq: no such job: 'zzz'; `fusionq status` lists the jobs")
 
 
 def test_the_last_job_where_there_is_none(cli: Cli):
     refuses(
         cli("status", "last"),
         3,
-        "fusionq: no job was ever submitted; submit one: fusionq submit jobs/mnist.yaml",
+        "fusionq: no job was ever submitted; write one: fusionq init; submit it: fusionq submit job.yaml",
     )
 
 
@@ -152,7 +152,7 @@ def test_an_option_that_does_not_exist(cli: Cli):
 
 
 def test_an_argument_that_is_missing(cli: Cli):
-    done = cli("logs")
+    done = cli("why")
     assert (done.code, done.out) == (2, "")
     assert done.err.splitlines()[-1] == "Error: Missing argument 'JOB'."
 

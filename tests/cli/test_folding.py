@@ -14,8 +14,8 @@ BAR = "\r  0%|    |\r 50%|##  |\r100%|####|\n"
 @pytest.mark.parametrize(
     ("text", "folded"),
     [
-        ("one\ntwo\n", "one\ntwo\n"),
-        ("one\r\ntwo\r\n", "one\ntwo\n"),
+        ("one\ntwo\n", "one\ntwo\nfailed: odd\n"),
+        ("one\r\ntwo\r\n", "one\ntwo\nfailed: odd\n"),
         (BAR, "100%|####|\n"),
         ("a\n" + BAR + "b", "a\n100%|####|\nb"),
         ("10 %\r20 %\r", "20 %"),
@@ -43,4 +43,4 @@ def test_logs_in_a_pipe_are_folded_and_so_are_the_last_lines_of_a_failed_job(cli
     finished(store, "aaa", Outcome.FAILED, reason="odd", text=f"one\n{BAR}two\n")
     assert cli("logs", "aaa").out == "one\n100%|####|\ntwo\n"
     assert cli("logs", "aaa", "-f").out == "one\n100%|####|\ntwo\n"
-    assert cli("status", "aaa").out.endswith("    one\n    100%|####|\n    two\n")
+    assert cli("status", "aaa").out.endswith("    one\n    100%|####|\n    two\nfailed: odd\n")

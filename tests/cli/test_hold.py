@@ -11,7 +11,7 @@ def test_a_held_job_waits_and_status_says_who_holds_it(cli: Cli, store):
     queued(store, "aaa")
     done = cli("hold", "aaa")
     assert (done.code, done.out) == (0, "")
-    assert "aaa is held; let it go: fusionq release aaa" in done.err
+    assert "aaa is held; to let it run: fusionq release aaa" in done.err
     assert store.jobs.get("aaa").status is Status.WAITING
     assert "held by " in cli("status", "aaa").out
     assert "held already" in cli("hold", "aaa").err
@@ -19,7 +19,7 @@ def test_a_held_job_waits_and_status_says_who_holds_it(cli: Cli, store):
 
 def test_a_running_job_is_said_to_save_its_state_first(cli: Cli, store):
     started(store, "aaa")
-    assert "aaa saves its state and waits then" in cli("hold", "aaa").err
+    assert "holding aaa: it will save its state and pause" in cli("hold", "aaa").err
     assert store.jobs.get("aaa").stop_requested == "requeue"
 
 

@@ -61,6 +61,10 @@ def test_it_writes_a_file_that_loads(cli: Cli, template: str):
     assert done.out.splitlines()[0] == "mine.yaml"
     spec = load_job("mine.yaml")
     assert spec == from_yaml(template_text(template))
+    short = Path("mine.yaml").read_text()
+    assert cli("init", "full.yaml", "--template", template, "--full", "--force").code == 0
+    assert load_job("full.yaml") == spec
+    assert len(short.splitlines()) < 50 < len(Path("full.yaml").read_text().splitlines())
 
 
 def test_the_file_is_job_yaml_and_the_template_a_small_network(cli: Cli):

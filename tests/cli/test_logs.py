@@ -52,7 +52,7 @@ def test_a_job_that_printed_nothing_says_so_beside_the_output(cli: Cli, store: S
     queued(store, "aaa")
     done = cli("logs", "aaa")
     assert (done.code, done.out) == (0, "")
-    assert done.err == "tiny (aaa) is queued and printed nothing\n"
+    assert done.err == "tiny (aaa): no output (job queued)\n"
 
 
 def test_a_chunk_that_was_sent_twice_is_printed_once(cli: Cli, store: Store):
@@ -153,9 +153,7 @@ def test_one_attempt_alone(cli: Cli, store: Store):
     print_(store, "aaa", "second\n", attempt=2)
     assert cli("logs", "aaa", "--attempt", "2").out == "second\n"
     assert cli("logs", "aaa", "--attempt", "1", "-f").out == "first\n"
-    assert (
-        cli("logs", "aaa", "--attempt", "3").err == "tiny (aaa) is succeeded and printed nothing like that\n"
-    )
+    assert cli("logs", "aaa", "--attempt", "3").err == "tiny (aaa): no matching output (job succeeded)\n"
 
 
 def test_only_what_came_lately(cli: Cli, store: Store):

@@ -27,7 +27,7 @@ def test_one_that_succeeded_is_done_again_only_anew(cli: Cli, store):
     finished(store, "aaa")
     done = cli("retry", "aaa")
     assert (done.code, done.out) == (7, "")
-    assert done.err == "fusionq: aaa has succeeded; do it again: fusionq retry aaa --fresh\n"
+    assert done.err == "fusionq: aaa has succeeded; to run it again: fusionq retry aaa --fresh\n"
     assert cli("retry", "aaa", "--fresh").code == 0
     assert store.jobs.get("aaa").status is Status.QUEUED
 

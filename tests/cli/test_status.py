@@ -42,7 +42,7 @@ def strict_json(text: str):
 def test_without_a_job_it_says_how_to_submit_one(cli: Cli):
     done = cli("status")
     assert (done.code, done.out) == (0, "")
-    assert done.err == "no jobs yet; submit one: fusionq submit jobs/mnist.yaml\n"
+    assert done.err == "no jobs yet; write one: fusionq init; submit it: fusionq submit job.yaml\n"
     assert strict_json(cli("status", "--json").out) == []
     assert cli("status", "-q").out == ""
 
@@ -164,7 +164,7 @@ def test_a_failed_job_shows_the_last_lines_of_its_log(cli: Cli, store):
     text = "".join(f"line {number}\n" for number in range(30))
     finished(store, "aaa", Outcome.FAILED, reason="ValueError: odd", text=text)
     out = cli("status", "aaa").out
-    assert "why        ValueError: odd" in out
+    assert out.endswith("\nfailed: ValueError: odd\n"), "the reason stands last"
     assert "last lines of its log" in out
     assert "    line 29\n" in out
     assert "line 17\n" not in out
@@ -176,7 +176,7 @@ def test_a_failed_job_shows_the_class_of_its_failure_and_what_to_do_about_it(cli
     assert "failure    disk_full" in done.out
     assert "make room (fusionq clean), then go on from its last checkpoint: fusionq retry aaa" in done.err
     assert "aaa" in cli("status", "--failure", "disk_full").out
-    assert "no job is like that" in cli("status", "--failure", "oom").err
+    assert "no jobs match" in cli("status", "--failure", "oom").err
 
 
 def test_a_job_that_succeeded_shows_its_result(cli: Cli, store):
@@ -242,8 +242,8 @@ def test_options_choose_the_jobs_that_are_shown(cli: Cli, store, job_file):
     done = cli("status", "--state", "failed", "-n", "1")
     assert "bbb" in done.out
     assert "aaa" not in done.out
-    assert "the newest 1 like that" in done.err
-    assert cli("status", "--user", "nobody").err == "no job is like that\n"
+    assert "the newest 1 that match" in done.err
+    assert cli("status", "--user", "nobody").err == "no jobs match\n"
     assert cli("status", "aaa", "--tag", "x").code == 2
     assert len(rows(cli("status", "--all").out)) == 1 + 4  # a sweep is one of them
     assert len(cli("status", "--all", "-q", "--queue", "default", "-n", "1").out.split()) == 5

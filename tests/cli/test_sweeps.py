@@ -12,7 +12,7 @@ import pytest
 from fusionq.spec.states import Outcome
 from fusionq.store.store import Store
 from tests.cli.conftest import Cli
-from tests.support import register, running
+from tests.support import assigned, register, running
 
 LRS = "optimizer.lr=1e-1,1e-2,1e-3"
 
@@ -103,10 +103,52 @@ def test_it_is_cancelled_as_one(cli: Cli, store: Store, sweep: str):
     assert (done.code, done.err.startswith(f"fusionq: {sweep} has ended already")) == (7, True)
 
 
-def test_its_log_is_that_of_a_trial(cli: Cli, sweep: str):
-    done = cli("logs", sweep)
-    assert done.code == 2
-    assert done.err == f"fusionq: {sweep} is a sweep of 3 trials; name one: {sweep}-1\n"
+def test_its_logs_are_the_last_lines_of_each_trial(cli: Cli, store: Store, sweep: str):
+    for number in (1, 2):
+        text = "".join(f"line {line} of {number}\n" for line in range(20))
+        store.streams.append_log(f"{sweep}-{number}", 1, 0, len(text), text)
+    done = cli("logs", sweep, "--lines", "2")
+    assert done.out.splitlines()[:3] == [
+        f"==> tiny ({sweep}-1)  queued  optimizer.lr=0.1",
+        "line 18 of 1",
+        "line 19 of 1",
+    ]
+    assert "line 19 of 2" in done.out
+    assert cli("logs", sweep, "-f").code == 2
+
+
+def test_why_of_a_sweep_sums_up_its_trials(cli: Cli, store: Store, sweep: str):
+    said = cli("why", sweep).out
+    assert said.startswith(f"tiny ({sweep}) queued: 0 of 3 done, 3 queued; the next trial no worker is alive")
+    register(store, slots=2)
+    for number in (1, 2):
+        job_id = f"{sweep}-{number}"
+        store.jobs.finish(job_id, running(store, job_id), Outcome.FAILED, "ValueError: odd")
+    assert "; 2 failed: ValueError: odd" in cli("why", sweep).out
+
+
+def test_its_curves_lie_over_each_other(cli: Cli, store: Store, sweep: str):
+    for number in (1, 2):
+        point = {"kind": "epoch", "epoch": 1, "duration_s": 1.0, "values": {"train_loss": 0.5 / number}}
+        store.streams.append_points(f"{sweep}-{number}", [point])
+    lines = cli("metrics", sweep).out.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [
+        [f"{sweep}-1", "1", "0.5"],
+        [f"{sweep}-2", "1", "0.25"],
+    ]
+
+
+def test_all_its_run_folders_are_named_and_fetched(cli: Cli, store: Store, sweep: str, tmp_path: Path):
+    register(store, slots=2)
+    for number in (1, 2):
+        folder = tmp_path / f"run-{number}"
+        folder.mkdir()
+        (folder / "history.json").write_text("[]")
+        job_id = f"{sweep}-{number}"
+        assert store.jobs.start(job_id, assigned(store, job_id), 60.0, str(folder))
+    assert cli("open", sweep).out.splitlines() == [str(tmp_path / "run-1"), str(tmp_path / "run-2")]
+    assert cli("download", sweep, "-o", str(tmp_path / "here")).code == 0
+    assert (tmp_path / "here" / f"{sweep}-2" / "history.json").is_file()
 
 
 # --- compare -----------------------------------------------------------------------------------------

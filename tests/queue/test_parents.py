@@ -66,8 +66,8 @@ def test_jobs_of_one_file_may_name_those_before_them(store: Store, tmp_path: Pat
 @pytest.mark.parametrize(
     ("references", "words"),
     [
-        ("[nothing]", "after[0]: no job answers to 'nothing'; `fusionq status` lists the jobs"),
-        ("[parent, parent-1]", "after[1]: no job answers to 'parent-1'; `fusionq status` lists the jobs"),
+        ("[nothing]", "after[0]: no such job: 'nothing'; `fusionq status` lists the jobs"),
+        ("[parent, parent-1]", "after[1]: no such job: 'parent-1'; `fusionq status` lists the jobs"),
     ],
 )
 def test_an_unknown_parent_is_told_with_its_place(
@@ -121,7 +121,7 @@ def test_a_parent_that_failed_is_no_mistake_where_it_may_fail(
 
 
 def test_an_unknown_parent_in_a_block_is_told_with_its_place(store: Store, tmp_path: Path):
-    with pytest.raises(NotFoundError, match=r"^after.jobs\[0\]: no job answers to 'nobody'"):
+    with pytest.raises(NotFoundError, match=r"^after.jobs\[0\]: no such job: 'nobody'"):
         put(store, tmp_path, "after: {jobs: [nobody]}")
 
 

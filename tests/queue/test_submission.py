@@ -64,7 +64,7 @@ def test_a_job_may_wait_for_a_sweep_and_a_sweep_for_a_job(store: Store, put):
 
 @pytest.mark.parametrize("wrong", ["after: [nobody]\n", "after: [second]\n"])
 def test_an_unknown_job_is_refused_before_anything_is_queued(store: Store, put, wrong: str):
-    with pytest.raises(NotFoundError, match=r"after\[0\]: no job answers to"):
+    with pytest.raises(NotFoundError, match=r"after\[0\]: no such job"):
         put(ONE_JOB, second(wrong))
     assert store.num_rows() == 0
 

@@ -47,7 +47,7 @@ def test_a_long_list_of_candidates_is_cut(any_store: Store):
 
 @pytest.mark.parametrize("reference", ["zzz", "A1B2", "a1b2x", "mnis t", "[", "(", "+", "-", "*"])
 def test_what_names_no_job_is_not_found(jobs, reference):
-    with pytest.raises(NotFoundError, match="no job answers to") as caught:
+    with pytest.raises(NotFoundError, match="no such job") as caught:
         jobs.find(reference)
     assert caught.value.exit_code == 3
 

@@ -297,7 +297,7 @@ def test_a_sweep_and_its_trials_are_found(any_store: Store, reference: str, foun
 def test_what_is_no_trial_is_not_found(any_store: Store, reference: str):
     submit(any_store, "xyz")
     submit_sweep(any_store, "abc", 3)
-    with pytest.raises(NotFoundError, match="no job answers to"):
+    with pytest.raises(NotFoundError, match="no such job"):
         any_store.jobs.find(reference)
 
 
