@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from fusionq.cli.completing import complete_job, complete_status
@@ -50,7 +52,7 @@ def wait(session: Session, jobs: tuple[str, ...], chosen: Chosen, until: str, ti
 
 def wait_for(session: Session, jobs: Sequence[str]) -> int:
     """Waits until jobs and sweeps have ended. Returns the exit code of the first that did not succeed."""
-    return _wait(session, _named(session, jobs), Status.FINISHED, None)
+    return _wait(session, named_jobs(session, jobs), Status.FINISHED, None)
 
 
 def _wait(session: Session, job_ids: Sequence[str], until: Status, timeout_s: float | None) -> int:
