@@ -33,5 +33,7 @@ def workers(session: Session, as_json: bool) -> None:
         if worker.quarantine:
             say(f"{worker.name} is in quarantine: {worker.quarantine}")
             say(f"end it: fusionq worker resume {worker.name}")
+        if worker.problem:
+            say(f"{worker.name} takes no jobs: {worker.problem}")
     print_workers(found)
     print_gpus(found)

@@ -52,6 +52,8 @@ def _why_nowhere(need: Need, workers: Sequence[WorkerView], serving: Sequence[Wo
     if not workers:
         return f"no worker is alive; {_start_one(need.queue)}"
     if not serving:
+        if problem := _problem(need, workers):
+            return problem
         if any(need.queue in worker.queues for worker in workers):
             return f"the workers of the queue {need.queue!r} are starting, stopping or in quarantine"
         return f"no worker serves the queue {need.queue!r}; {_start_one(need.queue)}"
@@ -60,6 +62,12 @@ def _why_nowhere(need: Need, workers: Sequence[WorkerView], serving: Sequence[Wo
 
 def _start_one(queue: str) -> str:
     return START_A_WORKER if queue == "default" else f"{START_A_WORKER} --queues {queue}"
+
+
+def _problem(need: Need, workers: Sequence[WorkerView]) -> str:
+    """What keeps the first worker of its queue from taking anything that tells it."""
+    found = (worker for worker in workers if need.queue in worker.queues and worker.problem)
+    return next((f"the worker {worker.name} takes no jobs: {worker.problem}" for worker in found), "")
 
 
 def _what_is_missing(need: Need, serving: Sequence[WorkerView], num_gpus: int) -> str:

@@ -57,6 +57,7 @@ class WorkerView:
     labels: frozenset[str] = frozenset()
     cpus: int | None = None
     memory: int | None = None
+    problem: str = ""  # for which it takes nothing
     held_cpus: int = 0  # by the jobs that run there, at least
     held_memory: int = 0
     free_gpus: tuple[int, ...] = ()
@@ -112,7 +113,7 @@ def _worker(
 ) -> WorkerView:
     memory, held = _memory(gpus), _pairs(holders)
     is_open = accepting and free_slots > 0
-    labels, cpus, host_memory = (text or "" for text in own)
+    labels, cpus, host_memory, problem = (text or "" for text in own)
     sums = {what: sum(parts) for what, names in held.items() if (parts := shares(names))}
     foreign, blocked = _foreign_bytes(gpus), _blocked(gpus)
     whole = [gpu for gpu in memory if gpu not in foreign and gpu not in blocked]
@@ -122,6 +123,7 @@ def _worker(
     return WorkerView(
         name=name,
         accepting=accepting,
+        problem=problem,
         queues=_names(queues),
         gpu_memory=memory,
         free_slots=free_slots,

@@ -39,6 +39,7 @@ class WorkerRecord:
     machine: str = ""  # where its process number means it
     life: str = ""  # its process
     quarantine: str = ""  # why it takes nothing for now
+    problem: str = ""  # such as a full disk, for which it takes nothing as long as it lasts
     succeeded_at: float = 0.0  # when a job last succeeded there
     gpu_jobs: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # who has which of its GPUs
     readings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # what its GPUs do, by number
@@ -57,6 +58,8 @@ class WorkerRecord:
             return "draining" if self.stop == DRAIN else "stopping"
         if self.quarantine:
             return "quarantined"
+        if self.problem:
+            return "no room"
         return "ready" if self.accepting else "starting"
 
     @property
@@ -181,6 +184,7 @@ def _record(
         machine=stored.get("machine", ""),
         life=stored.get("life", ""),
         quarantine=stored.get("quarantine", ""),
+        problem=stored.get("problem", ""),
         succeeded_at=int(stored.get("succeeded_at", 0)) / 1000,
         gpu_jobs={int(gpu): holders(names) for gpu, names in gpus.items() if gpu.isdecimal()},
         readings={int(gpu): it for gpu, it in json.loads(stored.get("readings", "{}")).items()},

@@ -59,7 +59,9 @@ class _Member(Watching):
         except ForkServerError as error:
             self._tell(WORKER_LOST, f"the worker {self._node.name}: {error}")
         except (FusionqError, OSError) as error:
-            self._tell(ERROR, f"the worker {self._node.name} cannot run it: {error}")
+            self._node.check_disk_room(is_suspect=isinstance(error, OSError))
+            failure = WORKER_LOST if self._node.disk_room.problem else ERROR
+            self._tell(failure, f"the worker {self._node.name} cannot run it: {error}")
 
     def _train(self, record: Any, spec: JobSpec, place: dict[str, Any]) -> None:
         make_folder(self._paths.root, self._node.settings.umask)

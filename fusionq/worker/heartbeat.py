@@ -27,7 +27,9 @@ OVERDUE_S = 1.0  # how often to look at a lease that nobody may judge yet
 
 
 class Beat:
-    """Two threads: one renews and sees to things, one listens for what jobs, or we, are to stop for."""
+    """Three threads: one renews leases and sees to things, one listens for what jobs, or we, are to stop for,
+    and one watches whether there is room on the disk.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -38,6 +40,8 @@ class Beat:
         self._threads = [
             threading.Thread(target=self._beat, name="beat", daemon=True),
             threading.Thread(target=self._listen, name="listen", daemon=True),
+            # Of its own: a file server that hangs must not keep leases from being renewed.
+            threading.Thread(target=self._watch_disk, name="disk", daemon=True),
         ]
 
     def start(self) -> None:
@@ -154,6 +158,15 @@ class Beat:
         elif time.monotonic() - self._idle_since >= IDLE_S:
             log.info("nothing is left to do")
             self._node.end()
+
+    def _watch_disk(self) -> None:
+        while not self._ended.wait(self._interval()):
+            try:
+                self._node.check_disk_room()
+            except StoreUnavailableError:
+                pass  # the next beat tells it
+            except Exception:
+                log.exception("cannot check the room on the disk")
 
     def _listen(self) -> None:
         """Cancellations at once; the beat finds those that were missed."""

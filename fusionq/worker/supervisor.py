@@ -53,6 +53,8 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
         begun_at = leash.now()
         if not _let_go_of_older(node, attempt):
             return
+        if not _has_room(node, attempt):
+            return
         if not node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir), node.name):
             attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
             take_part(node, attempt)  # in a job that another worker leads, if there is one
@@ -67,6 +69,19 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
         node.end_if_drained()
     except FusionqError:
         pass  # the beat does it again
+
+
+def _has_room(node: Node, attempt: Attempt) -> bool:
+    """Whether the job can write here; it goes back to its queue where it cannot."""
+    node.check_disk_room()
+    if not node.disk_room.problem:
+        return True
+    record = node.store.jobs.get(attempt.job_id)
+    if (record.worker, record.status) != (node.name, Status.ASSIGNED):
+        return True  # a stale message, or a job that another leads
+    reason = f"the worker {node.name}: {node.disk_room.problem}"
+    node.store.jobs.requeue(attempt.job_id, attempt.number, reason)
+    return False
 
 
 def _let_go_of_older(node: Node, attempt: Attempt) -> bool:
@@ -114,6 +129,7 @@ class _Supervisor(Watching):
         if read is None:
             return
         record, stored = read
+        is_suspect = False  # whether the folders of this worker are
         try:
             spec = parse_job(stored)
             self._has_listeners = bool(spec.notify)
@@ -126,12 +142,23 @@ class _Supervisor(Watching):
             failure = DISK_FULL if is_disk_full(error) else ERROR
             reason = f"the worker {self._node.name} cannot run it: {error}"
             ending = Ending(Outcome.FAILED, reason, failure=failure)
+            is_suspect = isinstance(error, OSError)
+        if ending.failure:
+            ending = self._unless_for_lack_of_room(ending, is_suspect or ending.failure == DISK_FULL)
         log.info(
             "job %s attempt %d: %s %s", job_id, number, ending.outcome or "back to the queue", ending.reason
         )
         if ending.is_ours:
             self._conclude(ending)
             self._note_health(ending, record)
+
+    def _unless_for_lack_of_room(self, ending: Ending, is_suspect: bool) -> Ending:
+        """A job that fails where nothing can be written is not to blame: it goes back, no retry used up."""
+        self._insist(lambda: self._node.check_disk_room(is_suspect=is_suspect))
+        problem = self._node.disk_room.problem
+        if not problem or ending.outcome is Outcome.CANCELLED or not ending.is_ours:
+            return ending
+        return Ending(None, f"the worker {self._node.name}: {problem}")
 
     def _note_health(self, ending: Ending, record: JobRecord) -> None:
         """What the end of this attempt says of the worker."""

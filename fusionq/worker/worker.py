@@ -21,6 +21,7 @@ from fusionq.spec.settings import Settings
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store.store import Store
 from fusionq.store.view import share_of_slot
+from fusionq.worker.disk_room import DiskRoom
 from fusionq.worker.failure_tracker import Health
 from fusionq.worker.hardware.gpu_monitor import GpuWatch
 from fusionq.worker.hardware.host import host_memory
@@ -52,6 +53,7 @@ class Node:
         self.running = Running()
         self.notifier = Notifier(store)
         self.health = Health()
+        self.disk_room = DiskRoom((settings.runs, settings.home), settings.umask)
         self.is_stopping = False
         self.is_draining = False
         self.is_hurrying = False
@@ -100,6 +102,7 @@ class Node:
             "queues": json.dumps(self.options.queues),
             "slots": self.slots,
             "accepting": int(self.takes_jobs),
+            "problem": self.disk_room.problem,
             "gpus": json.dumps(self.gpu_watch.to_json()),
             "readings": json.dumps(self.gpu_watch.readings_json()),
             "driver": self.gpu_watch.driver,
@@ -124,7 +127,19 @@ class Node:
 
     @property
     def takes_jobs(self) -> bool:
-        return self.is_accepting and not self.is_leaving and not self.health.is_resting
+        is_fit = not self.health.is_resting and not self.disk_room.problem
+        return self.is_accepting and not self.is_leaving and is_fit
+
+    def check_disk_room(self, *, is_suspect: bool = False) -> None:
+        """See whether there is room for jobs, and tell when that changed. Raises StoreUnavailableError."""
+        if not self.disk_room.check(is_suspect=is_suspect):
+            return
+        if self.disk_room.problem:
+            log.error("takes no jobs: %s", self.disk_room.problem)
+        else:
+            log.warning("takes jobs again: there is room on the disk")
+        self.register()
+        self.sender.ask_for_pass(self.name)
 
     @property
     def is_leaving(self) -> bool:

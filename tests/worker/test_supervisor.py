@@ -537,8 +537,9 @@ def test_a_spec_that_this_version_cannot_read_fails_with_its_reason(node: Node):
     assert "unknown key 'surprise'" in record.reason
 
 
-def test_a_run_folder_that_cannot_be_made_fails_with_its_reason(node: Node, tmp_path: Path):
-    (tmp_path / "runs").write_text("a file")
+def test_a_job_whose_own_run_folder_cannot_be_made_fails_with_its_reason(node: Node, tmp_path: Path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "job").write_text("a file")
     record = run(node, train)
     assert record.outcome is Outcome.FAILED
     assert "the worker w cannot run it" in record.reason

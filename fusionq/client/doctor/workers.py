@@ -44,6 +44,10 @@ def _of_one(worker: WorkerRecord, now: float) -> Iterator[Finding]:
             f"{worker.name} is in quarantine: {worker.quarantine}",
             f"end it: fusionq worker resume {worker.name}",
         )
+    if worker.problem:
+        yield warning(
+            CHECK, f"{worker.name} takes no jobs: {worker.problem}", "make room there: fusionq clean"
+        )
     if worker.version != fusionq.__version__:
         yield warning(
             CHECK,

@@ -13,7 +13,8 @@ end
 
 -- Who holds which of its GPUs matters only as long as it has a free slot. nil where its record is gone.
 local function look_at_worker(name)
-  local has = redis.call('HMGET', K.worker(name), 'slots', 'accepting', 'queues', 'gpus', 'labels', 'cpus', 'memory')
+  local has = redis.call('HMGET', K.worker(name), 'slots', 'accepting', 'queues', 'gpus', 'labels', 'cpus', 'memory',
+    'problem')
   if has[1] then
     local slots = math.max(0, tonumber(has[1]) - redis.call('SCARD', K.worker_jobs(name)))
     local is_open = has[2] == '1' and slots > 0
@@ -22,7 +23,7 @@ local function look_at_worker(name)
       note_slots(queues, slots)
     end
     local held = is_open and redis.call('HGETALL', K.worker_gpus(name))
-    return {name, has[2] == '1', queues, has[4] or '[]', slots, held, has[1], {has[5], has[6], has[7]}}
+    return {name, has[2] == '1', queues, has[4] or '[]', slots, held, has[1], {has[5], has[6], has[7], has[8]}}
   end
 end
 
