@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from fusionq.cli.bars import bar
 from fusionq.cli.session import Session
-from fusionq.cli.words import age, best_text, coloured, counts_text, duration, key_value_text, when
+from fusionq.cli.words import (
+    age,
+    best_text,
+    coloured,
+    counts_text,
+    duration,
+    key_value_text,
+    run_seconds,
+    when,
+)
 from fusionq.queue.reasons import why_each
 from fusionq.spec.params import short_params_text
 from fusionq.spec.progress import share_done
@@ -46,11 +57,34 @@ MAY_GO = (
 )
 
 
-def print_rows(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> None:
-    """The table on stdout; `reasons` say what pending ones wait for."""
+def print_rows(
+    rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str], columns: Sequence[str] = ()
+) -> None:
+    """Prints the table, with why pending jobs wait; of `columns` those alone, in their order."""
     from fusionq.cli.tables import print_table
 
-    print_table(HEADERS, cells_of(rows, reasons), may_go=MAY_GO)
+    cells = cells_of(rows, reasons)
+    if not columns:
+        print_table(HEADERS, cells, may_go=MAY_GO)
+        return
+    at = [HEADERS.index(column) for column in columns]
+    print_table(columns, [[row[i] for i in at] for row in cells])
+
+
+SORT_KEYS: dict[str, Callable[[JobRecord | SweepRecord], Any]] = {
+    "submitted": lambda row: row.submitted_at,
+    "started": lambda row: row.started_at,
+    "name": lambda row: row.name.lower(),
+    "state": lambda row: row.state_word,
+    "duration": run_seconds,
+    "metric": lambda row: _best_value(row),
+}
+
+
+def _best_value(row: JobRecord | SweepRecord) -> float:
+    """For sorting: those without a value first."""
+    value = row.best_value if isinstance(row, SweepRecord) else row.result.get("best_value")
+    return value if isinstance(value, int | float) and not math.isnan(value) else -math.inf
 
 
 def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -> list[list[str]]:

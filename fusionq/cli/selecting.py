@@ -110,6 +110,13 @@ def filter_options(*, all_help: str = "") -> Callable[..., Any]:
     return add
 
 
+def active_only(chosen: Chosen) -> Chosen:
+    """Of those that are meant, the ones that have not ended, unless a state was named."""
+    if chosen.filters.states:
+        return chosen
+    return replace(chosen, filters=replace(chosen.filters, states=ACTIVE))
+
+
 def submitted_since(chosen: Chosen, since: str | None) -> Chosen:
     """Of those that are meant, the ones of the last while. Raises UsageError for what is no duration."""
     if since is None:
@@ -180,7 +187,10 @@ def ask_first(session: Session, job_ids: Sequence[str], deed: str, *, is_sure: b
 
 
 def _states(words: Sequence[str], among: Collection[str]) -> tuple[str, ...]:
+    words = [word.replace(" ", "_").replace("-", "_") for word in words]  # as the table writes it, too
     for word in words:
+        if word == "held":
+            raise UsageError("unknown state 'held'", hint="held jobs are waiting: --state waiting")
         if word not in WORDS:
             raise UsageError(f"unknown state {word!r}{did_you_mean(word, WORDS)}")
         if word not in among:

@@ -12,15 +12,24 @@ import click
 from fusionq.cli.completing import complete_job
 from fusionq.cli.details import print_job, print_sweep
 from fusionq.cli.parameters import Integer
-from fusionq.cli.rows import print_rows, reasons_of
-from fusionq.cli.selecting import Chosen, filter_options, submitted_since
+from fusionq.cli.rows import HEADERS, SORT_KEYS, print_rows, reasons_of
+from fusionq.cli.selecting import Chosen, active_only, filter_options, submitted_since
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
+from fusionq.spec.near import did_you_mean
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Status
 
 MOST_ROWS = 2**31 - 1  # Redis counts no further here
 TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
+
+
+def _columns(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
+    columns = tuple(part.strip().upper() for part in (text or "").split(",") if part.strip())
+    for column in columns:
+        if column not in HEADERS:
+            raise click.BadParameter(f"there is no column {column.lower()!r}{did_you_mean(column, HEADERS)}")
+    return columns
 
 
 @click.command()
@@ -29,6 +38,21 @@ TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
 @click.option("-a", "--all", "has_no_end", is_flag=True, help="All of them, however many there are.")
 @click.option("--since", metavar="DURATION", help="Submitted in the last while, such as 1h or 7d.")
 @filter_options()
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(list(SORT_KEYS)),
+    default="submitted",
+    show_default=True,
+    help="By what the rows are ordered, the largest last.",
+)
+@click.option(
+    "-o",
+    "--columns",
+    callback=_columns,
+    metavar="A,B,…",
+    help=f"Only these columns: {', '.join(header.lower() for header in HEADERS)}.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print ids only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-w", "--watch", "is_watched", is_flag=True, help="Show the table as it changes, until Ctrl-C.")
@@ -41,6 +65,8 @@ def status(
     count: int,
     has_no_end: bool,
     since: str | None,
+    order: str,
+    columns: tuple[str, ...],
     quiet: bool,
     as_json: bool,
     is_watched: bool,
@@ -49,15 +75,18 @@ def status(
     """Show the newest jobs, or everything about one.
 
     JOB is an id, the beginning of one, a name, or `last`. A sweep is one row; name it to see its trials.
-    Options choose among all jobs, trials too.
+    Options choose among all jobs, trials too. `fusionq ps` shows those that have not ended.
 
     \b
     fusionq status
     fusionq status last
     fusionq status --watch
-    fusionq status --state failed --since 1d
+    fusionq status --state failed --since 1d --sort duration
+    fusionq status --columns id,name,metric
     fusionq status --all --tag lr-search -q
     """
+    if click.get_current_context().info_name == "ps" and job is None and not has_no_end:
+        chosen = active_only(chosen)
     chosen = submitted_since(chosen, since)
     if has_no_end:
         count = MOST_ROWS
@@ -69,6 +98,8 @@ def status(
         _watch(session, chosen, count, is_alone=job is None and not (quiet or as_json))
         return
     rows = _rows(session, chosen, count) if job is None else [_find(session, job)]
+    if order != "submitted":
+        rows.sort(key=SORT_KEYS[order])
     if as_spec:
         _print_spec(session, rows[0])
     elif quiet:
@@ -79,7 +110,7 @@ def status(
         shown = [_as_json(row, reasons) for row in rows]
         click.echo(json.dumps(shown[0] if job else shown, indent=2))
     elif job is None:
-        _print_all(session, rows, chosen, count)
+        _print_all(session, rows, chosen, count, columns)
     elif isinstance(rows[0], SweepRecord):
         print_sweep(session, rows[0])
     else:
@@ -118,24 +149,32 @@ def _ids(session: Session, rows: Sequence[JobRecord | SweepRecord], *, has_trial
     return [row.id for row in rows]
 
 
-def _print_all(session: Session, rows: Sequence[JobRecord | SweepRecord], chosen: Chosen, count: int) -> None:
+def _print_all(
+    session: Session,
+    rows: Sequence[JobRecord | SweepRecord],
+    chosen: Chosen,
+    count: int,
+    columns: tuple[str, ...],
+) -> None:
     if not chosen.is_empty:
-        _print_chosen(session, rows, count)
+        _print_chosen(session, rows, count, columns)
         return
     if not rows:
         say("no jobs yet; write one: fusionq init; submit it: fusionq submit job.yaml")
         return
-    print_rows(rows, reasons_of(session, rows))
+    print_rows(rows, reasons_of(session, rows), columns)
     total = session.store.num_rows()
     if total > len(rows):
         say(f"the newest {count} of {total} jobs; -n shows more")
 
 
-def _print_chosen(session: Session, rows: Sequence[JobRecord | SweepRecord], count: int) -> None:
+def _print_chosen(
+    session: Session, rows: Sequence[JobRecord | SweepRecord], count: int, columns: tuple[str, ...]
+) -> None:
     if not rows:
         say("no jobs match")
         return
-    print_rows(rows, reasons_of(session, rows))
+    print_rows(rows, reasons_of(session, rows), columns)
     if len(rows) == count:
         say(f"the newest {count} that match; -n shows more, if there are any")
 

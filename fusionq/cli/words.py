@@ -55,9 +55,14 @@ def when(seconds: float) -> str:
 
 def duration(record: JobRecord | SweepRecord) -> str:
     """How long it ran, or has run."""
+    return format_duration(run_seconds(record)) if record.started_at else ""
+
+
+def run_seconds(record: JobRecord | SweepRecord) -> float:
+    """Returns the seconds since it was first started, up to its end."""
     if not record.started_at:
-        return ""
-    return format_duration(max(0.0, (record.finished_at or time.time()) - record.started_at))
+        return 0.0
+    return max(0.0, (record.finished_at or time.time()) - record.started_at)
 
 
 def key_value_text(values: dict[str, float]) -> str:

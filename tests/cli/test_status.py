@@ -313,3 +313,25 @@ def test_the_table_is_drawn_anew_until_ctrl_c(cli: Cli, store, monkeypatch: pyte
     assert len(looks) == 3
     assert "first" in done.out
     assert "second" in done.out
+
+
+def test_ps_shows_what_has_not_ended(cli: Cli, store):
+    finished(store, "over")
+    queued(store, "next")
+    assert cli("ps", "-q").out.split() == ["next"]
+    assert cli("ps", "-a", "-q").out.split() == ["over", "next"]
+    assert cli("status", "-q").out.split() == ["over", "next"]
+
+
+def test_rows_are_sorted_and_columns_chosen(cli: Cli, store):
+    queued(store, "aaa", name="zebra")
+    queued(store, "bbb", name="ant")
+    head, *lines = cli("status", "--sort", "name", "--columns", "name,id").out.splitlines()
+    assert head.split() == ["NAME", "ID"]
+    assert [line.split() for line in lines] == [["ant", "bbb"], ["zebra", "aaa"]]
+    assert "there is no column 'nmae'; did you mean 'NAME'?" in cli("status", "-o", "nmae").err
+
+
+def test_states_are_taken_as_the_table_writes_them(cli: Cli, store):
+    assert cli("status", "--state", "timed out").code == 0
+    assert "held jobs are waiting: --state waiting" in cli("status", "--state", "held").err
