@@ -160,7 +160,7 @@ def _jobs(board: Board, width: int, most: int) -> _Section:
     shown = board.rows[first : first + most - 1]
     lines = _table(jobs.HEADERS, jobs.cells_of(shown, board.reasons), jobs.MAY_GO, width)
     if board.chosen and board.chosen.id == shown[at - first].id:
-        lines[1 + at - first].stylize("reverse")
+        lines[1 + at - first] = _cut(Text(lines[1 + at - first].plain.ljust(width), style="reverse"))
     more = f"jobs, {first + 1} to {first + len(shown)}" if len(shown) < len(ids) else "jobs"
     return _Section(more, Group(*lines), len(lines))
 

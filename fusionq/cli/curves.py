@@ -133,5 +133,7 @@ def tick_texts(ticks: Sequence[float]) -> list[str]:
     size = max(abs(tick) for tick in ticks)
     if size >= 1e6 or 0 < size < 1e-4:
         return [f"{tick:.3g}" for tick in ticks]
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step else 3
+    if not step:
+        return [f"{tick:.4g}" for tick in ticks]
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return [f"{tick:.{min(decimals, 8)}f}" for tick in ticks]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import click
+
 from fusionq.cli.bars import bar
 from fusionq.cli.session import Session
 from fusionq.cli.words import (
@@ -57,6 +59,9 @@ MAY_GO = (
 )
 
 
+MOST_NOTES = 5  # beneath a table that is too narrow for them
+
+
 def print_rows(
     rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str], columns: Sequence[str] = ()
 ) -> None:
@@ -65,10 +70,19 @@ def print_rows(
 
     cells = cells_of(rows, reasons)
     if not columns:
-        print_table(HEADERS, cells, may_go=MAY_GO)
+        print_table(HEADERS, cells, may_go=MAY_GO, beneath=_notes_beneath)
         return
     at = [HEADERS.index(column) for column in columns]
     print_table(columns, [[row[i] for i in at] for row in cells])
+
+
+def _notes_beneath(shown: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Returns the notes as lines of their own where there is no room for their column."""
+    if HEADERS[-1] in shown:
+        return []
+    notes = [f"{row[0]}  {row[-1]}" for row in cells if row[-1]]
+    more = [f"… and {len(notes) - MOST_NOTES} more"] if len(notes) > MOST_NOTES else []
+    return [click.style(note[:width], dim=True) for note in (*notes[:MOST_NOTES], *more)]
 
 
 SORT_KEYS: dict[str, Callable[[JobRecord | SweepRecord], Any]] = {

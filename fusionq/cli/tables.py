@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -26,14 +26,26 @@ _BREAKS = re.compile(r"[\t\n\r]")
 _RESET = "\x1b[0m"
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[Cut] = ()) -> None:
+Beneath = Callable[[Sequence[str], Sequence[Sequence[str]], int], Sequence[str]]
+"""Lines for what a narrow table leaves out, of its headers, its cells and its width."""
+
+
+def print_table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    may_go: Sequence[Cut] = (),
+    beneath: Beneath | None = None,
+) -> None:
     """Cells may be styled by `click.style`. In a pipe nothing is cut and nothing is coloured.
 
     A narrow terminal does without the columns that `may_go`, in their order; one with a number is cut to so
     many characters instead. The last column is cut first unless it is among them. Then the widest are cut.
     """
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    click.echo("\n".join(lines_of(headers, rows, may_go, room)))
+    lines = lines_of(headers, rows, may_go, room)
+    if beneath and room is not None:
+        lines += beneath(click.unstyle(lines[0]).split(), rows, room)
+    click.echo("\n".join(lines))
 
 
 def lines_of(
@@ -103,7 +115,7 @@ def _total(widths: dict[int, int]) -> int:
 
 def _fit(widths: dict[int, int], room: int, may_go: Sequence[tuple[int, int]]) -> None:
     """Make the columns fit. The first is what people copy: it stays whole to the end."""
-    last = max(widths, default=0)
+    last, whole = max(widths, default=0), dict(widths)
     cuts = list(may_go) if any(i == last for i, _ in may_go) else [(last, LEAST), *may_go]
     for i, least in cuts:
         excess = _excess(widths, room)
@@ -114,6 +126,9 @@ def _fit(widths: dict[int, int], room: int, may_go: Sequence[tuple[int, int]]) -
         else:
             widths.pop(i, None)
     _cut_widest(widths, room)
+    for i, least in cuts:  # a column that went later may have left room for one that was cut before
+        if least and i in widths:
+            widths[i] += max(0, min(whole[i] - widths[i], -_excess(widths, room)))
     while _excess(widths, room) > 0 and len(widths) > 1:
         widths.popitem()
 

@@ -93,7 +93,7 @@ def test_a_job_that_has_measured_nothing_says_so(cli: Cli, store):
         (0.36, 1.83, 5, ["0.5", "1.0", "1.5"]),
         (0.0123, 0.0171, 4, ["0.014", "0.016"]),
         (1, 20, 8, ["5", "10", "15", "20"]),
-        (0.5, 0.5, 4, ["0.500"]),
+        (0.5, 0.5, 4, ["0.5"]),
     ],
 )
 def test_ticks_are_even_and_round(low: float, high: float, most: int, texts: list[str]):

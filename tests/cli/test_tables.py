@@ -78,3 +78,32 @@ def test_of_the_table_of_jobs_the_note_goes_before_the_numbers(columns: int, kep
     assert len(click.unstyle(head)) <= columns
     assert len(line) <= columns
     assert line.startswith("abcdefgh  nnnnnnnnn")
+
+
+def test_notes_without_a_column_stand_beneath_the_table(monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    row = [
+        "abcdefgh",
+        "digits",
+        "failed",
+        "ep 20/20 100 %",
+        "best test_top1 0.97",
+        "1m 20s",
+        "2m 05s",
+        "",
+        "box",
+    ]
+    monkeypatch.setattr(rows, "cells_of", lambda *_: [[*row, "3d 2h", "ValueError: odd"]])
+    rows.print_rows([], {})
+    lines = click.unstyle(capsys.readouterr().out).splitlines()
+    assert "NOTE" not in lines[0]
+    assert lines[2] == "abcdefgh  ValueError: odd"
+
+
+def test_a_column_that_was_cut_gets_the_room_that_another_left():
+    (head, line) = tables.lines_of(
+        ["ID", "NAME", "AGE"], [["abcd", "n" * 20, "a" * 30]], [("NAME", 6), "AGE"], room=30
+    )
+    assert click.unstyle(head).split() == ["ID", "NAME"]
+    assert line == "abcd  " + "n" * 20
