@@ -79,6 +79,7 @@ def main() -> None:
         }
         _print_table(task, measured)
     report["data_path"] = _data_path(arguments)
+    report["own_data"] = _own_data(arguments)
     arguments.output.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\n{arguments.output}")
 
@@ -165,12 +166,28 @@ def _print_overhead(task: str, measured: dict[Contestant, Measured]) -> None:
 
 def _data_path(arguments: argparse.Namespace) -> dict[str, float]:
     """Images per second of the data path alone: resident batches against a DataLoader."""
-    command = [sys.executable, "-m", "benchmarks.contestants.data_path", "--data", str(arguments.data)]
-    environ = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
-    speeds = json.loads(done.stdout.strip().splitlines()[-1].removeprefix("RESULT "))
+    speeds = _result_of("data_path", arguments)
     print("\nthe data path alone, images/s: " + ", ".join(f"{k} {v:,.0f}" for k, v in speeds.items()))
     return speeds
+
+
+def _own_data(arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Training on a data set of the user's own, in µs for a sample, against a bare loop with a DataLoader."""
+    rows = _result_of("own_data", arguments)
+    print("\na data set of the user's own: µs for a sample, loaded and trained on\n")
+    print("| | bare loop | fusionq | ratio |")
+    print("|---|---|---|---|")
+    for name, row in rows.items():
+        print(f"| {name} | {row['bare loop']:.1f} | {row['fusionq']:.1f} | {row['ratio']:.2f} |")
+    return rows
+
+
+def _result_of(module: str, arguments: argparse.Namespace) -> dict:
+    command = [sys.executable, "-m", f"benchmarks.contestants.{module}", "--data", str(arguments.data)]
+    command += ["--threads", str(arguments.threads)]
+    environ = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1].removeprefix("RESULT "))
 
 
 def _machine(arguments: argparse.Namespace) -> dict:

@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torchvision.transforms import v2
 
-from fusionq.engine.data.batches import Batches, LoaderBatches, ResidentBatches, epoch_order
+from fusionq.engine.data.batches import Batches, LoaderBatches, ResidentBatches
 from fusionq.engine.data.digits import Digits
+from fusionq.engine.data.order import epoch_order
 from fusionq.spec.job import DataSection
 from tests.engine.batches import make_batches
 

@@ -16,7 +16,8 @@ from torchvision.transforms import v2
 
 import fusionq as tf
 from fusionq.engine.data import resident
-from fusionq.engine.data.batches import LoaderBatches, ResidentBatches, epoch_order
+from fusionq.engine.data.batches import LoaderBatches, ResidentBatches
+from fusionq.engine.data.order import epoch_order
 from fusionq.engine.data.resident import resident_batches
 from fusionq.spec.job import DataSection
 from tests.engine.batches import make_batches

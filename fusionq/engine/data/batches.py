@@ -5,18 +5,19 @@ The order of an epoch is a function of (seed, epoch), so a position in a run is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from fusionq.engine.data.augment import Augmentation
+from fusionq.engine.data.collate import collate
+from fusionq.engine.data.order import Cut, InOrder, order_of
 from fusionq.engine.data.part import WHOLE, Part
-from fusionq.engine.data.seeded import SeededSamples
-from fusionq.engine.randomness import derive_seed
+from fusionq.engine.data.seeded import Asked, SeededSamples
 from fusionq.errors import DataError
 
 
@@ -32,22 +33,12 @@ class Batches(Protocol):
         ...
 
 
-def epoch_order(num_samples: int, seed: int, epoch: int) -> Tensor:
-    """The order of the samples in an epoch: int64 of shape (num_samples,), on the CPU."""
-    generator = torch.Generator().manual_seed(derive_seed("order", seed, epoch))
-    return torch.randperm(num_samples, generator=generator)
-
-
 class DividedBatches(Batches, Protocol):
     """Batches of which each of several processes gets its part (see `Part`)."""
 
     def whole_length(self, batch: int) -> int:
         """How many samples batch number `batch` of an epoch holds for all processes together."""
         ...
-
-
-def _whole_length(num_samples: int, batch_size: int, batch: int) -> int:
-    return min(batch_size, num_samples - batch * batch_size)
 
 
 class ResidentBatches:
@@ -64,36 +55,37 @@ class ResidentBatches:
         *,
         shuffle: bool,
         seed: int = 0,
+        sampler: Any = None,
+        drop_last: bool = False,
         transform: Any = None,
         augmentations: Sequence[Augmentation] = (),
         part: Part = WHOLE,
     ) -> None:
         self.tensors = tensors
         self.part = part
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
         self.transform = transform  # of the first tensor, for what would not fit transformed
         self.augmentations = augmentations  # of the first tensor, before `transform`
-        self.num_samples = len(tensors[0])
+        self._order = order_of(len(tensors[0]), shuffle, seed, sampler)
+        self._cut = Cut(len(self._order), batch_size, drop_last)
 
     def __len__(self) -> int:
-        return -(-self.num_samples // self.batch_size)
+        return len(self._cut)
 
     def whole_length(self, batch: int) -> int:
-        return _whole_length(self.num_samples, self.batch_size, batch)
+        return self._cut.length(batch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
         if start >= len(self):
             return iter(())  # to split nothing would give one batch without samples
-        batches = self._shuffled(epoch, start) if self.shuffle else self._in_order(start)
+        is_in_order = isinstance(self._order, InOrder)
+        batches = self._in_order(start) if is_in_order else self._chosen(epoch, start)
         if self.augmentations:
             batches = self._augmented(epoch, start)
         if self.transform is None:
             return batches
         return ((self.transform(batch[0]), *batch[1:]) for batch in batches)
 
-    def _shuffled(self, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+    def _chosen(self, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
         for indices in self._indices(epoch, start):
             yield tuple(tensor.index_select(0, indices) for tensor in self.tensors)
 
@@ -108,17 +100,16 @@ class ResidentBatches:
 
     def _indices(self, epoch: int, start: int) -> Sequence[Tensor]:
         """Our samples of every batch from `start` on: int64 on the device."""
-        order = epoch_order(self.num_samples, self.seed, epoch).to(self.tensors[0].device)
-        return [self.part.of(batch) for batch in order[start * self.batch_size :].split(self.batch_size)]
+        order = self._order.of(epoch).to(self.tensors[0].device)
+        return [self.part.of(batch) for batch in self._cut.batches(order, start)]
 
     def _in_order(self, start: int) -> Iterator[tuple[Tensor, ...]]:
-        first = start * self.batch_size
-        for batch in zip(*(tensor[first:].split(self.batch_size) for tensor in self.tensors), strict=True):
+        for batch in zip(*(self._cut.batches(tensor, start) for tensor in self.tensors), strict=True):
             yield tuple(map(self.part.of, batch))
 
 
 class LoaderBatches:
-    """Batches out of a DataLoader that we build: for data that is not held on the device."""
+    """Batches out of a data set sample by sample, here or in processes: for data not held on the device."""
 
     def __init__(
         self,
@@ -128,33 +119,56 @@ class LoaderBatches:
         *,
         shuffle: bool,
         seed: int = 0,
+        sampler: Any = None,
+        drop_last: bool = False,
         num_workers: int = 0,
         collate_fn: Callable[[list[Any]], Any] | None = None,
         part: Part = WHOLE,
     ) -> None:
-        num_samples = len(dataset)  # type: ignore[arg-type]
-        self._sampler = _BatchSampler(num_samples, batch_size, shuffle, seed, part)
-        self._loader = DataLoader(
-            SeededSamples(dataset, seed, is_alone=num_workers > 0),
-            batch_sampler=self._sampler,
-            num_workers=num_workers,
-            collate_fn=collate_fn,
-            pin_memory=device.type == "cuda",
-            # Its own generator: starting an epoch must not draw from the model's random numbers.
-            generator=torch.Generator().manual_seed(seed),
-        )
+        self._order = order_of(len(dataset), shuffle, seed, sampler)  # type: ignore[arg-type]
+        self._cut = Cut(len(self._order), batch_size, drop_last)
+        self._samples = SeededSamples(dataset, seed, is_alone=num_workers > 0)
+        self._seed = seed
+        self._num_workers = num_workers
+        self._collate_fn = collate_fn
+        self._part = part
         self._device = device
 
     def __len__(self) -> int:
-        return self._sampler.num_batches
+        return len(self._cut)
 
     def whole_length(self, batch: int) -> int:
-        return _whole_length(self._sampler.num_samples, self._sampler.batch_size, batch)
+        return self._cut.length(batch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        self._sampler.begin(epoch, start)
-        for batch in self._loader:
+        asked = self._asked(epoch, start)
+        if self._num_workers:
+            return self._through_processes(asked)
+        # A DataLoader without processes does the same, and asks itself more at every batch.
+        collate_fn = self._collate_fn or collate
+        is_pinned = self._device.type == "cuda"
+        return (to_device(collate_fn(self._samples.__getitems__(a)), self._device, is_pinned) for a in asked)
+
+    def _through_processes(self, asked: Iterable[Asked]) -> Iterator[Any]:
+        loader = DataLoader(
+            self._samples,
+            batch_sampler=asked,  # type: ignore[arg-type]
+            num_workers=self._num_workers,
+            collate_fn=self._collate_fn,
+            pin_memory=self._device.type == "cuda",
+            # Its own generator: starting an epoch must not draw from the model's random numbers.
+            generator=torch.Generator().manual_seed(self._seed),
+        )
+        for batch in loader:
             yield to_device(batch, self._device)
+
+    def _asked(self, epoch: int, start: int) -> Iterator[Asked]:
+        """Our part of every batch from `start` on."""
+        size = self._cut.batch_size
+        order = self._order.of(epoch).tolist()
+        for number in range(start, len(self)):
+            batch = order[number * size : (number + 1) * size]
+            yield Asked(epoch, number * size + self._part.first(len(batch)), self._part.of(batch))
 
 
 class ForeignBatches:
@@ -194,34 +208,6 @@ class HookedBatches:
         return (inputs, *batch[1:]) if is_pair else inputs
 
 
-class _BatchSampler(Sampler):
-    """Yields our part of every batch, as (epoch, index), from a position on; the skip costs nothing."""
-
-    def __init__(self, num_samples: int, batch_size: int, shuffle: bool, seed: int, part: Part) -> None:
-        self.num_samples = num_samples
-        self.batch_size = batch_size
-        self.num_batches = -(-num_samples // batch_size)
-        self.shuffle = shuffle
-        self.seed = seed
-        self.part = part
-        self.begin(0, 0)
-
-    def begin(self, epoch: int, start: int) -> None:
-        self._epoch = epoch
-        self._start = start
-
-    def __len__(self) -> int:
-        return self.num_batches - self._start
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order: Sequence[int] = range(self.num_samples)
-        if self.shuffle:
-            order = epoch_order(self.num_samples, self.seed, self._epoch).tolist()
-        for first in range(self._start * self.batch_size, self.num_samples, self.batch_size):
-            batch = [(self._epoch, index) for index in order[first : first + self.batch_size]]
-            yield self.part.of(batch)
-
-
 def as_batches(loader: Any) -> Batches:
     """Batches out of what a script passes as a loader. Raises DataError."""
     if hasattr(loader, "epoch"):
@@ -240,14 +226,19 @@ def _has_length(loader: Any) -> bool:
         return False
 
 
-def to_device(batch: Any, device: torch.device) -> Any:
-    """The batch with every tensor in it on `device`; containers keep their type."""
+def to_device(batch: Any, device: torch.device, is_pinned: bool = False) -> Any:
+    """The batch with every tensor in it on `device`; containers keep their type.
+
+    `is_pinned`: by way of memory that the device copies from while the host goes on.
+    """
     if isinstance(batch, Tensor):
-        return batch if batch.device == device else batch.to(device, non_blocking=True)
+        if batch.device == device:
+            return batch
+        return (batch.pin_memory() if is_pinned else batch).to(device, non_blocking=True)
     if isinstance(batch, dict):
-        return {key: to_device(value, device) for key, value in batch.items()}
+        return {key: to_device(value, device, is_pinned) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
-        moved = [to_device(item, device) for item in batch]
+        moved = [to_device(item, device, is_pinned) for item in batch]
         return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
     return batch
 

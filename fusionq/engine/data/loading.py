@@ -14,6 +14,7 @@ from fusionq.engine.build import build, find_target
 from fusionq.engine.data.batches import Batches, HookedBatches, LoaderBatches
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.resident import resident_batches
+from fusionq.engine.data.seeded import gives_batches
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
 
@@ -30,8 +31,17 @@ class Transformed(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
+    @property
+    def gives_batches(self) -> bool:
+        return gives_batches(self.dataset)
+
     def __getitem__(self, index: int) -> Any:
-        sample = self.dataset[index]
+        return self._transformed(self.dataset[index])
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        return [self._transformed(sample) for sample in self.dataset.__getitems__(indices)]
+
+    def _transformed(self, sample: Any) -> Any:
         if isinstance(sample, tuple | list):
             return (self.transform(sample[0]), *sample[1:])
         return self.transform(sample)

@@ -24,6 +24,11 @@ class Part:
         """How many samples of a batch of `whole` are ours; 0 where it has fewer than there are parts."""
         return whole // self.count + (self.index < whole % self.count)
 
+    def first(self, whole: int) -> int:
+        """Where our samples begin in a batch of `whole`."""
+        size, more = divmod(whole, self.count)
+        return self.index * size + min(self.index, more)
+
     def of(self, batch: Some) -> Some:
         """Our samples. Where none is ours, all of them: they are gone through and count for nothing.
 
@@ -31,8 +36,7 @@ class Part:
         """
         if self.count == 1:
             return batch
-        size, more = divmod(len(batch), self.count)
-        first = self.index * size + min(self.index, more)
+        first = self.first(len(batch))
         length = self.length(len(batch))
         return batch[first : first + length] if length else batch
 
