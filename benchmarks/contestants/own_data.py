@@ -26,8 +26,8 @@ from fusionq.engine.training import Training
 from fusionq.spec.job import DataSection
 from fusionq.spec.paths import RunPaths
 
-NUM_SAMPLES = 16_000
-ROUNDS = 9
+NUM_SAMPLES = 6_400
+ROUNDS = 7
 NUM_FEATURES = 32
 
 
