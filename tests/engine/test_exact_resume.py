@@ -199,10 +199,10 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_it_was_not(tmp_path: Pa
     ):
         process = _start(folder, attempt)
         try:
-            wait_until(lambda at=position: _newest(folder) >= at, timeout_s=60, what=f"the state {position}")
+            wait_until(lambda at=position: _newest(folder) >= at, timeout_s=300, what=f"the state {position}")
         finally:
             os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it was over before it was killed"
     assert _newest(folder) < "attempt-0002-epoch-000011", "little was left to do"
-    assert _start(folder, 3).wait(timeout=60) == 0
+    assert _start(folder, 3).wait(timeout=300) == 0
     assert_same_run(tmp_path / "whole", folder)
