@@ -45,6 +45,7 @@ VERBS = {
     "help": ("help", "Explain a command, as --help does."),
     "version": ("version", "Print the version."),
     "doctor": ("doctor", "Examine Redis, the workers and this machine, and say what is wrong."),
+    "recover": ("recover", "Put jobs back that Redis has lost, from their run folders."),
     "up": ("up", "Start the embedded Redis."),
     "down": ("down", "Stop the embedded Redis."),
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from fusionq.errors import FusionqError
 from fusionq.queue.snapshot import Snapshot
+from fusionq.queue.tree import File, pack
 from fusionq.spec.paths import artifact_file
 from fusionq.spec.private import PRIVATE, make_folder, open_file
 from fusionq.store.blobs import UNUSED_MS
@@ -30,11 +31,24 @@ def keep(store: Store, runs: Path, snapshot: Snapshot, umask: int = PRIVATE) -> 
     artifact = artifact_file(runs, snapshot.digest)
     if store.blobs.exists(snapshot.digest) and (store.blobs.size(snapshot.digest) or artifact.is_file()):
         return False
-    archive = snapshot.archive()
+    return _store(store, runs, snapshot.digest, snapshot.archive(), umask)
+
+
+def restore(store: Store, runs: Path, digest: str, files: Iterable[File], umask: int = PRIVATE) -> bool:
+    """Store files again that have this digest. False where they are stored. Raises CodeError."""
+    return _store(store, runs, digest, pack(files), umask)
+
+
+def restore_large(store: Store, runs: Path, digest: str) -> bool:
+    """Let Redis know again of an archive in the artifact folder. False where there is none."""
+    return artifact_file(runs, digest).is_file() and store.blobs.put(digest, _ELSEWHERE)
+
+
+def _store(store: Store, runs: Path, digest: str, archive: bytes, umask: int) -> bool:
     if len(archive) <= MOST_IN_REDIS:
-        return store.blobs.put(snapshot.digest, archive)
-    _write(artifact, archive, umask)  # first: whoever finds it in Redis must find it here
-    return store.blobs.put(snapshot.digest, _ELSEWHERE)
+        return store.blobs.put(digest, archive)
+    _write(artifact_file(runs, digest), archive, umask)  # first: whoever finds it in Redis must find it here
+    return store.blobs.put(digest, _ELSEWHERE)
 
 
 def fetch(store: Store, runs: Path, digest: str) -> bytes:

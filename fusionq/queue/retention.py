@@ -68,8 +68,11 @@ def retire(store: Store, settings: Settings, host: str) -> Iterator[Retired]:
 
 def remove(store: Store, runs: Path, records: Iterable[JobRecord]) -> list[Answer]:
     """Remove jobs from Redis that may go, and stored code that no other job runs."""
-    answers = store.removal.remove(record.id for record in records)
+    folders = {record.id: run_folders.folder_here(record) for record in records}
+    answers = store.removal.remove(folders)
     for answer in answers:
+        if answer.is_removed and (folder := folders[answer.job_id]):
+            run_folders.forget_record(folder)
         for digest in answer.blobs:
             code_archives.discard(runs, digest)
     return answers

@@ -52,6 +52,12 @@ def remove(folder: Path) -> bool:
     return not folder.exists()
 
 
+def forget_record(folder: Path) -> None:
+    """Remove what the job could be put back from: it was removed on purpose."""
+    with suppress(OSError):
+        RunPaths(folder).record.unlink(missing_ok=True)
+
+
 def remove_state(folder: Path) -> None:
     """Remove what serves only to go on with the job, or is in its log: models and results stay."""
     paths = RunPaths(folder)

@@ -33,6 +33,11 @@ class RunPaths:
         return self.root / "job.yaml"
 
     @property
+    def record(self) -> Path:
+        """The job's record as its worker keeps it, for a Redis that loses its data."""
+        return self.root / "record.json"
+
+    @property
     def output_log(self) -> Path:
         return self.root / "output.log"
 

@@ -56,6 +56,9 @@ FIRST_MOVES: dict[str, dict[Status, str]] = {
 }
 """How a job comes into being; only the scripts that submit make these."""
 
+RECOVERY_MOVES: dict[str, dict[Status, str]] = {"": {**FIRST_MOVES[""], Status.FINISHED: "recovered"}}
+"""How a job comes back that Redis has lost; only the script that recovers makes these."""
+
 RETRY_MOVES: Moves = {
     Status.FINISHED: {Status.QUEUED: "retry", Status.WAITING: "retry, and something keeps it back"}
 }

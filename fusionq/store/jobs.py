@@ -50,6 +50,24 @@ class Jobs:
         answer = self._scripts.run("submit", job_id, pack(spec), token, int(unique), *flat)
         return answer if is_stored(answer) else ""
 
+    def recover(
+        self,
+        job_id: str,
+        spec: Mapping[str, Any],
+        fields: Mapping[str, str],
+        *,
+        outcome: Outcome | None,
+        reason: str,
+        wait_s: float = 0.0,
+    ) -> bool:
+        """Put a job back that Redis has lost: ended, or to go on in so many seconds. False where it is there.
+
+        Raises BlobGoneError where a blob that the fields point to is not stored any more.
+        """
+        flat = [part for pair in fields.items() for part in pair]
+        answer = self._scripts.run("recover", job_id, pack(spec), outcome or "", reason, _ms(wait_s), *flat)
+        return is_stored(answer)
+
     def assign(
         self,
         job_id: str,
@@ -180,10 +198,22 @@ class Jobs:
 
     def get(self, job_id: str) -> JobRecord:
         """The record of a job. Raises NotFoundError."""
+        return JobRecord.from_hash(job_id, self.fields(job_id))
+
+    def fields(self, job_id: str) -> dict[str, str]:
+        """The record of a job as Redis holds it. Raises NotFoundError."""
         stored = self._redis.hgetall(keys.job(job_id))
         if "status" not in stored:
             raise finding.unknown(job_id)
-        return JobRecord.from_hash(job_id, stored)
+        return stored
+
+    def known(self, job_ids: Iterable[str]) -> set[str]:
+        """Those of the jobs that have a record."""
+        ids = list(job_ids)
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in ids:
+            pipe.hexists(keys.job(job_id), "status")
+        return {job_id for job_id, is_known in zip(ids, pipe.execute(), strict=True) if is_known}
 
     def get_many(self, job_ids: Iterable[str]) -> list[JobRecord]:
         """Records in the given order; ids without one are left out."""

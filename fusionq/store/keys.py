@@ -38,6 +38,7 @@
 | worker_jobs  | set    | jobs assigned to a worker or running there               | while it has members |
 | gang         | hash   | what the workers of a job on several tell each other     | while it runs        |
 | worker_gpus  | hash   | which jobs hold which GPU, cores, memory, and how much   | while it has members |
+| identity     | hash   | the name of this data, and when jobs were put back       | always               |
 | events       | stream | every change of state, the newest ones                   | trimmed              |
 | notices      | zset   | what somebody is to be told, by when to try              | while it has members |
 | notice_tries | hash   | how often each of them was tried                         | while it has fields  |
@@ -79,6 +80,7 @@ SINGLE = {
         "reap_lock",
         "notices",
         "notice_tries",
+        "identity",
     )
 }
 BY_NAME = {
@@ -136,6 +138,7 @@ PASS_LOCK = SINGLE["pass_lock"]
 REAP_LOCK = SINGLE["reap_lock"]
 NOTICES = SINGLE["notices"]
 NOTICE_TRIES = SINGLE["notice_tries"]
+IDENTITY = SINGLE["identity"]
 
 
 def job(job_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES, RETRY_MOVES
+from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES, RECOVERY_MOVES, RETRY_MOVES
 from fusionq.store import keys
 
 # What the scripts share, in the order in which it builds on itself.
@@ -35,6 +35,7 @@ _MORE_MOVES = {
     "retry": RETRY_MOVES,
     "retry_sweep": RETRY_MOVES,
     "quarantine": RETRY_MOVES,
+    "recover": RECOVERY_MOVES,
 }
 
 # Scripts that must run when Redis is full, for they make room. Redis denies memory only as long as a script

@@ -10,6 +10,7 @@ from fusionq.store.bulk import Bulk
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.gangs import Gangs
+from fusionq.store.identity import Identity
 from fusionq.store.jobs import Jobs
 from fusionq.store.notices import Notices
 from fusionq.store.passes import Passes
@@ -46,6 +47,7 @@ class Store:
         self.removal = Removal(client, scripts)
         self.transfers = Transfers(client)
         self.notices = Notices(client, scripts)
+        self.identity = Identity(client)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -55,6 +57,11 @@ class Store:
         embedded = EmbeddedRedis(settings.home)
         url = embedded.ensure_running()
         return cls(connect(url, own_socket=True), url, embedded)
+
+    @property
+    def place(self) -> str:
+        """Which Redis this is, to people and in run folders: a URL, or the folder of the embedded one."""
+        return str(self.embedded.folder) if self.embedded else self.redis.shown_url
 
     def view(self) -> View:
         """What the planner looks at."""

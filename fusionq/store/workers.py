@@ -40,6 +40,7 @@ class WorkerRecord:
     life: str = ""  # its process
     quarantine: str = ""  # why it takes nothing for now
     problem: str = ""  # such as a full disk, for which it takes nothing as long as it lasts
+    is_holding: bool = False  # Redis has lost the jobs that run there, which stand still
     succeeded_at: float = 0.0  # when a job last succeeded there
     gpu_jobs: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # who has which of its GPUs
     readings: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # what its GPUs do, by number
@@ -56,6 +57,8 @@ class WorkerRecord:
             return "silent"
         if self.stop:
             return "draining" if self.stop == DRAIN else "stopping"
+        if self.is_holding:
+            return "holding"
         if self.quarantine:
             return "quarantined"
         if self.problem:
@@ -185,6 +188,7 @@ def _record(
         life=stored.get("life", ""),
         quarantine=stored.get("quarantine", ""),
         problem=stored.get("problem", ""),
+        is_holding=stored.get("holding") == "1",
         succeeded_at=int(stored.get("succeeded_at", 0)) / 1000,
         gpu_jobs={int(gpu): holders(names) for gpu, names in gpus.items() if gpu.isdecimal()},
         readings={int(gpu): it for gpu, it in json.loads(stored.get("readings", "{}")).items()},

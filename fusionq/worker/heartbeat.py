@@ -12,6 +12,7 @@ from fusionq.spec.stops import TO_WORKER
 from fusionq.store import keys
 from fusionq.worker import lease_guard as leash
 from fusionq.worker import quarantine
+from fusionq.worker.data_loss import DataLossGuard
 from fusionq.worker.reaper import Reaper
 from fusionq.worker.retention import Retention
 from fusionq.worker.running_attempts import LOST, Attempt
@@ -35,6 +36,7 @@ class Beat:
         self._node = node
         self._reaper = Reaper(node)
         self._retention = Retention(node)
+        self._data_loss = DataLossGuard(node.store.identity, node.running)
         self._ended = threading.Event()
         self._idle_since: float | None = None
         self._threads = [
@@ -101,12 +103,18 @@ class Beat:
 
     def _renew(self) -> None:
         node = self._node
-        attempts = [attempt for attempt in node.running.all() if not self._is_stuck(attempt)]
+        node.is_holding = self._data_loss.check()
+        held_here = [] if node.is_holding else node.running.all()
+        attempts = [attempt for attempt in held_here if not self._is_stuck(attempt)]
         node.look_at_gpus()
         if not node.register():
             log.error("another worker took the name %s; this one takes nothing more", node.name)
             node.is_accepting = False
         node.obey(node.store.workers.asked_to(node.name, node.token))
+        if node.is_holding:
+            if node.is_stopping:
+                self._let_jobs_save()
+            return
         begun_at = leash.now()
         held = [(attempt.job_id, attempt.number) for attempt in attempts]
         answers = node.store.jobs.renew(held, node.settings.lease_s, node.name)
@@ -134,10 +142,15 @@ class Beat:
             attempt.ask_to_stop(LOST)
         return True
 
+    def _let_jobs_save(self) -> None:
+        """Whoever stops a worker whose jobs stand still lets them save their state: nobody else has them."""
+        for attempt in self._node.running.all():
+            attempt.held_until = leash.moment_after(leash.now(), self._node.settings.lease_s)
+
     def _see_to_things(self) -> None:
         node = self._node
         node.end_if_drained()
-        if node.is_stopping:
+        if node.is_stopping or node.is_holding:
             return
         quarantine.look_after(node)
         node.store.jobs.promote()

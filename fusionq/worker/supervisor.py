@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from fusionq.spec.paths import RunPaths
 from fusionq.spec.private import make_folder, open_file
 from fusionq.spec.record import JobRecord
 from fusionq.spec.retrying import jittered
+from fusionq.spec.run_record import RunRecord
 from fusionq.spec.secrets import mask_spec
 from fusionq.spec.states import Outcome, Status
 from fusionq.spec.writer import to_yaml
@@ -125,11 +127,13 @@ class _Supervisor(Watching):
 
     def run(self) -> None:
         job_id, number = self._attempt.job_id, self._attempt.number
-        read = self._insist(lambda: (self._store.jobs.get(job_id), self._store.jobs.spec(job_id)))
+        read = self._insist(lambda: (self._store.jobs.fields(job_id), self._store.jobs.spec(job_id)))
         if read is None:
             return
-        record, stored = read
+        fields, stored = read
         is_suspect = False  # whether the folders of this worker are
+        record = JobRecord.from_hash(job_id, fields)
+        self._kept = RunRecord(fields, self._node.settings.lease_s, self._store.place)
         try:
             spec = parse_job(stored)
             self._has_listeners = bool(spec.notify)
@@ -178,6 +182,7 @@ class _Supervisor(Watching):
         make_folder(self._paths.root, self._node.settings.umask)
         with open_file(self._paths.job_file, self._node.settings.umask) as job_file:
             job_file.write(to_yaml(mask_spec(spec.to_data())).encode())
+        self._kept.write(self._paths.record, self._node.settings.umask)
         number, umask = self._attempt.number, self._node.settings.umask
         self._log = LogPump(
             self._paths.output_log, self._store.streams, record.id, number, umask, limit=spec.output_limit
@@ -240,6 +245,8 @@ class _Supervisor(Watching):
         """Points and notes to the store; during an outage they wait here."""
         if not (self._points or self._warning) or time.monotonic() < self._retry_at:
             return
+        if self._node.is_holding:
+            return
         try:
             self._pass_on_all()
         except StoreUnavailableError:
@@ -261,13 +268,32 @@ class _Supervisor(Watching):
 
     def _finish_log(self) -> None:
         """The last words come before the last state: who follows the log must see them."""
-        if self._is_lost:
-            return  # another attempt may speak there by now
+        if self._is_lost or self._node.is_holding:
+            return  # another attempt may speak there by now, or nobody knows the job
         self._insist(self._log.finish)
         self._insist(self._pass_on_all)
 
+    def _keep_ending(self, ending: Ending) -> None:
+        """First on disk: what Redis may never hear, or lose, can be put back from there."""
+        outcome = ending.outcome or (Outcome.CANCELLED if self._attempt.stop_reason == CANCEL else None)
+        fields: dict[str, str | int] = {"status": Status.QUEUED}
+        if outcome:
+            fields = {
+                "status": Status.FINISHED,
+                "outcome": outcome,
+                "result": json.dumps(ending.result),
+                "failure": ending.failure,
+                "finished_at": round(time.time() * 1000),
+            }
+        try:
+            kept = self._kept.with_fields(**fields, reason=ending.reason)
+            kept.write(self._paths.record, self._node.settings.umask)
+        except OSError as error:
+            log.warning("job %s: %s", self._attempt.job_id, error)
+
     def _conclude(self, ending: Ending) -> None:
         job_id, number = self._attempt.job_id, self._attempt.number
+        self._keep_ending(ending)
         if ending.outcome is None and self._attempt.stop_reason != CANCEL:
             if self._node.is_stopping:
                 self._insist(self._node.register)  # or the next pass sends the job to us again

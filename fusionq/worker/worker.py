@@ -59,6 +59,7 @@ class Node:
         self.is_hurrying = False
         self._has_ended = False
         self.is_accepting = False
+        self.is_holding = False  # Redis has lost the jobs that run here; see `fusionq.worker.data_loss`
         self.token = secrets.token_hex(8)
         self.name = self._take_name()
         # A job that was taken from us may still be dying when the next one comes.
@@ -103,6 +104,7 @@ class Node:
             "slots": self.slots,
             "accepting": int(self.takes_jobs),
             "problem": self.disk_room.problem,
+            "holding": int(self.is_holding),
             "gpus": json.dumps(self.gpu_watch.to_json()),
             "readings": json.dumps(self.gpu_watch.readings_json()),
             "driver": self.gpu_watch.driver,
@@ -127,7 +129,7 @@ class Node:
 
     @property
     def takes_jobs(self) -> bool:
-        is_fit = not self.health.is_resting and not self.disk_room.problem
+        is_fit = not self.health.is_resting and not self.disk_room.problem and not self.is_holding
         return self.is_accepting and not self.is_leaving and is_fit
 
     def check_disk_room(self, *, is_suspect: bool = False) -> None:

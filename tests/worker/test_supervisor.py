@@ -15,8 +15,9 @@ import pytest
 from fusionq.errors import StoreUnavailableError
 from fusionq.queue.tree import File, digest_of, pack
 from fusionq.spec.load import from_yaml
-from fusionq.spec.paths import code_cache
+from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.record import JobRecord
+from fusionq.spec.run_record import RunRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
@@ -71,6 +72,48 @@ def run(node: Node, script: Script, results: FakeResults | None = None, **spec) 
     node.launcher.script = script
     supervise(node, results or FakeResults(), "job", attempt)
     return node.store.jobs.get("job")
+
+
+def kept_by(node: Node) -> RunRecord:
+    kept = RunRecord.read(RunPaths.of_job(node.settings.runs, "job").record)
+    assert kept is not None
+    return kept
+
+
+def test_its_record_is_kept_in_the_run_folder_from_its_start_to_its_end(node: Node):
+    states = []
+
+    def watched(process: FakeProcess) -> Iterator[Messages]:
+        states.append(kept_by(node).fields["status"])
+        yield [STARTED, RESULT]
+        return 0
+
+    run(node, watched)
+    assert states == ["running"]
+    kept = kept_by(node)
+    assert (kept.fields["status"], kept.fields["outcome"], kept.fields["attempt"]) == (
+        "finished",
+        "succeeded",
+        "1",
+    )
+    assert kept.place == node.store.place
+    assert kept.lease_s == node.settings.lease_s
+
+
+def test_what_redis_has_lost_is_kept_all_the_same_and_nothing_is_written_there(node: Node):
+    def cut_off(process: FakeProcess) -> Iterator[Messages]:
+        yield [STARTED]
+        node.store.redis.flushall()
+        node.is_holding = True
+        process.say("the end\n")
+        yield [EPOCH, RESULT]
+        return 0
+
+    attempt = give(node)
+    node.launcher.script = cut_off
+    supervise(node, FakeResults(), "job", attempt)
+    assert kept_by(node).fields["outcome"] == "succeeded"
+    assert not node.store.redis.exists(keys.job("job"), keys.metrics("job"))
 
 
 def log_of(store: Store) -> str:
@@ -447,7 +490,7 @@ def test_a_job_that_was_taken_from_us_is_killed_and_we_write_nothing(node: Node,
 
 
 def test_an_outage_before_the_job_is_read_is_waited_out(node: Node, monkeypatch: pytest.MonkeyPatch):
-    for method in ("get", "spec"):
+    for method in ("fields", "spec"):
         Outage(monkeypatch, node.store.jobs, method, 2)
     assert run(node, train).outcome is Outcome.SUCCEEDED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import fusionq
-from fusionq.client.doctor.finding import Finding, ok, warning
+from fusionq.client.doctor.finding import Finding, ok, problem, warning
 from fusionq.client.doctor.redis_server import LARGEST_CLOCK_DIFFERENCE_S, clock_finding
 from fusionq.queue.reasons import START_A_WORKER
 from fusionq.spec.units import format_duration
@@ -38,6 +38,12 @@ def _of_one(worker: WorkerRecord, now: float) -> Iterator[Finding]:
             "see whether it runs there; a day after its last word it goes off the list",
         )
         return
+    if worker.is_holding:
+        yield problem(
+            CHECK,
+            f"{worker.name} runs jobs that this Redis has lost, and holds them still",
+            "bring its data back, or: fusionq recover",
+        )
     if worker.quarantine:
         yield warning(
             CHECK,

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionq.cli.session import Session, verb
+from fusionq.cli.words import coloured, say
+
+if TYPE_CHECKING:
+    from fusionq.queue.recovery import LostJob
+
+SHOWN = 50
+
+
+@click.command()
+@click.option("-y", "--yes", is_flag=True, help="Put them back.")
+@click.option("--any-redis", is_flag=True, help="Also jobs that ran under another Redis, which is gone.")
+@verb
+def recover(session: Session, yes: bool, any_redis: bool) -> None:
+    """Show the jobs that Redis has lost and whose run folders are on this machine, or put them back.
+
+    Jobs that had ended come back as they ended; jobs that ran go on from their last checkpoint, once no
+    worker can still run them. What is in Redis stays as it is, so it may be said again. Jobs that had not
+    begun left nothing on disk, and trials come back as jobs of their own.
+
+    \b
+    fusionq recover
+    fusionq recover -y
+    """
+    from fusionq.queue.recovery import find_lost, put_back
+
+    store, settings = session.store, session.settings
+    found = find_lost(store, settings)
+    lost = [job for job in found if any_redis or job.place == store.place]
+    others = sorted({job.place for job in found if job not in lost})
+    if others:
+        say(f"{_jobs(len(found) - len(lost))} ran under another Redis ({', '.join(others)})")
+        say("where that is gone for good, --any-redis takes them, too")
+    if not yes:
+        _show(lost)
+        return
+    count = sum(put_back(store, settings, job) for job in lost)
+    store.identity.note_recovery()
+    session.ask_for_pass()
+    say(f"{_jobs(count)} put back; a worker that holds such a job still lets it go within seconds")
+
+
+def _show(lost: list[LostJob]) -> None:
+    from fusionq.cli.tables import print_table
+
+    if not lost:
+        say("Redis has lost no job whose run folder is here")
+        return
+    rows = [[job.id, job.name, coloured(job.state_word), job.reason] for job in lost[:SHOWN]]
+    print_table(["ID", "NAME", "BECOMES", "REASON"], rows)
+    if len(lost) > SHOWN:
+        say(f"… and {len(lost) - SHOWN:,} more")
+    say(f"{_jobs(len(lost))} would be put back; the same with -y does it")
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"
