@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from fusionq.errors import UsageError
 
+PREFIX = "FUSIONQ_WORKER_"
 ENV_NAME = "FUSIONQ_WORKER_NAME"
 ENV_SLOTS = "FUSIONQ_WORKER_SLOTS"
 ENV_GPUS = "FUSIONQ_WORKER_GPUS"
@@ -56,13 +57,13 @@ class WorkerOptions:
         slots, per_gpu = _slots(environ.get(ENV_SLOTS) or "")
         gpus = environ.get(ENV_GPUS) or ALL_GPUS
         if gpus not in (ALL_GPUS, NO_GPUS) and not all(part.strip().isdecimal() for part in gpus.split(",")):
-            raise UsageError(f"{ENV_GPUS}: {gpus!r} is not all, none, or numbers such as 0,2")
+            raise UsageError(f"{option(ENV_GPUS)} {gpus!r} is not all, none, or numbers such as 0,2")
         queues = tuple(
             queue.strip() for queue in environ.get(ENV_QUEUES, "default").split(",") if queue.strip()
         )
         foreign = environ.get(ENV_FOREIGN) or SKIP_FOREIGN
         if foreign not in FOREIGN_WORDS:
-            raise UsageError(f"{ENV_FOREIGN}: {foreign!r} is none of {', '.join(FOREIGN_WORDS)}")
+            raise UsageError(f"{option(ENV_FOREIGN)} {foreign!r} is none of {', '.join(FOREIGN_WORDS)}")
         return cls(
             foreign=foreign,
             address=environ.get(ENV_ADDRESS, ""),
@@ -80,10 +81,15 @@ class WorkerOptions:
         return self.name or socket.gethostname().split(".")[0]
 
 
+def option(variable: str) -> str:
+    """Returns the option of `fusionq worker` that sets a variable, with both names: people type either."""
+    return f"--{variable.removeprefix(PREFIX).lower().replace('_', '-')} ({variable}):"
+
+
 def _name(text: str) -> str:
     """Raises UsageError for what cannot be told from other words, or would harm a terminal."""
     if not text.isprintable() or set(text) & set(" ,=/"):
-        raise UsageError(f"{ENV_NAME}: {text!r} has blanks, control characters, or one of , = /")
+        raise UsageError(f"{option(ENV_NAME)} {text!r} has blanks, control characters, or one of , = /")
     return text
 
 
@@ -93,7 +99,7 @@ def _slots(text: str) -> tuple[int | None, int]:
     number = text.removeprefix(PER_GPU)
     if text and not (number.isdecimal() and 0 < int(number) <= 1000):
         raise UsageError(
-            f"{ENV_SLOTS}: {text!r} is not a number of slots from 1 to 1000",
+            f"{option(ENV_SLOTS)} {text!r} is not a number of slots from 1 to 1000",
             hint=f"or {PER_GPU}2 for two on each GPU",
         )
     if is_per_gpu or not text:
@@ -106,7 +112,8 @@ def _metrics_port(text: str) -> str:
     host, _, port = text.rpartition(":")
     if text and not (port.isdecimal() and 0 <= int(port) < 65536):
         raise UsageError(
-            f"{ENV_METRICS_PORT}: {text!r} is not a port from 0 to 65535", hint="or such as 0.0.0.0:9400"
+            f"{option(ENV_METRICS_PORT)} {text!r} is not a port from 0 to 65535",
+            hint="or such as 0.0.0.0:9400",
         )
     return f"{host or LOOPBACK}:{port}" if text else ""
 
@@ -115,5 +122,5 @@ def _parse_labels(text: str) -> tuple[str, ...]:
     labels = [part.strip() for part in text.split(",") if part.strip()]
     for label in labels:
         if not all(label.partition("=")[::2]):
-            raise UsageError(f"{ENV_LABELS}: {label!r} is not a label such as site=berlin")
+            raise UsageError(f"{option(ENV_LABELS)} {label!r} is not a label such as site=berlin")
     return tuple(labels)

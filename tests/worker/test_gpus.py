@@ -49,9 +49,11 @@ def test_gpus_are_chosen_by_number(chosen: str, expected: list[int]):
 
 
 def test_a_gpu_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(UsageError, match=r"there is no GPU 7 on this machine; it has: 0, 1, 2"):
+    with pytest.raises(
+        UsageError, match=r"--gpus \(FUSIONQ_WORKER_GPUS\): this machine has no GPU 7; it has: 0, 1, 2"
+    ):
         find_gpus("0,7", FakeNvml(*THREE))
-    with pytest.raises(UsageError, match=r"there is no GPU 0 on this machine; it has: none"):
+    with pytest.raises(UsageError, match=r"this machine has no GPU 0; it has: none"):
         find_gpus("0", FakeNvml())
 
 

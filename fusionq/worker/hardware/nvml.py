@@ -11,7 +11,7 @@ from typing import Any
 from fusionq.errors import UsageError
 from fusionq.worker.hardware.amd import AmdAsNvml
 from fusionq.worker.hardware.apple import AppleAsNvml, has_apple_gpu
-from fusionq.worker.options import ALL_GPUS, ENV_GPUS, NO_GPUS
+from fusionq.worker.options import ALL_GPUS, ENV_GPUS, NO_GPUS, option
 
 log = logging.getLogger("fusionq.worker")
 
@@ -59,7 +59,7 @@ def find_gpus(chosen: str, nvml: Any = None) -> list[Gpu]:
     if missing:
         numbers = ", ".join(str(gpu.index) for gpu in present) or "none"
         raise UsageError(
-            f"{ENV_GPUS}: there is no GPU {missing[0]} on this machine", hint=f"it has: {numbers}"
+            f"{option(ENV_GPUS)} this machine has no GPU {missing[0]}", hint=f"it has: {numbers}"
         )
     return [gpu for gpu in present if gpu.index in wanted]
 
