@@ -9,6 +9,7 @@ from datetime import datetime
 
 import click
 
+from fusionq.spec.metric_keys import measured
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.printable import printable
 from fusionq.spec.record import JobRecord, SweepRecord
@@ -67,7 +68,7 @@ def run_seconds(record: JobRecord | SweepRecord) -> float:
 
 def key_value_text(values: dict[str, float]) -> str:
     """The one value that says most: of a test before one of training, a metric before a loss."""
-    names = [name for name in values if name != "epoch"]
+    names = list(measured(values))
     names.sort(key=lambda name: (not name.startswith("test"), name.endswith("loss")))
     return f"{names[0]} {values[names[0]]:.4g}" if names else ""
 
@@ -78,7 +79,7 @@ def values_text(values: dict[str, float]) -> str:
 
 def value_texts(values: Mapping[str, float]) -> list[str]:
     """Returns each value behind its name, to four digits."""
-    return [f"{key} {value:.4g}" for key, value in values.items() if key != "epoch"]
+    return [f"{key} {value:.4g}" for key, value in measured(values).items()]
 
 
 def say_end(record: JobRecord | SweepRecord) -> None:

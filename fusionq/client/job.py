@@ -14,6 +14,7 @@ from fusionq.client.metrics import Metrics, read_metrics
 from fusionq.client.missed_output import log_path, read_missed
 from fusionq.errors import NotFoundError, StateError
 from fusionq.queue.reasons import why_each
+from fusionq.spec.metric_keys import measured
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.run_files import BEST
@@ -190,6 +191,6 @@ class Job:
         record, share = self.record, self.progress
         values = {**record.progress.get("values", {}), **record.result.get("values", {})}
         cells = [self.id, record.name, record.state_word.replace("_", " ")]
-        cells += [f"{key} {value:.4g}" for key, value in values.items() if key != "epoch"]
+        cells += [f"{key} {value:.4g}" for key, value in measured(values).items()]
         row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         return f'<table><tr>{row}<td><progress value="{share:.3f}"></progress> {share:.0%}</td></tr></table>'

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fusionq.errors import HookError
+
 
 class Accumulator:
     """A weighted sum of scalars that stay on their device until somebody reads it.
@@ -61,18 +63,49 @@ class Accumulator:
 
 
 class RunningLoss(Accumulator):
-    """What a trainer's hook adds its loss to, as `running_loss.add_(loss * batch_size)`.
+    """What a trainer's hook adds its loss to: `running_loss.add_(loss, weight=number_of_samples)`.
 
     The graph behind the loss is let go at once, so code that does not detach does not grow memory.
     """
 
-    def add_(self, value: Tensor, weight: float = 1.0) -> RunningLoss:
-        """Add the loss of a batch, summed over its samples: a tensor with one element.
+    def reset(self) -> None:
+        super().reset()
+        self.samples = 0.0  # over which the sum is
+        self._told = 0.0  # in the batch that is not counted yet
+        self._was_added = False
 
-        `add_(loss, weight=batch_size)` does the same as `add_(loss * batch_size)` without the product.
+    def add_(self, value: Tensor, weight: float | None = None) -> RunningLoss:
+        """Add the loss of a batch: a tensor with one element.
+
+        With `weight` it is a mean over so many samples. Without, as in `add_(loss * len(inputs))`, it is the
+        sum over the samples of the batch, whose number is then taken from the batch.
         """
-        self.add(value, weight)
+        self._was_added = True
+        self._told += weight or 0.0
+        self.add(value, 1.0 if weight is None else weight)
         return self
+
+    def count_batch(self, samples: int | None) -> float:
+        """A batch is over, of so many samples as far as it shows; how many, if the trainer did not say else.
+
+        Raises HookError where neither the trainer nor the batch says it.
+        """
+        if samples is None and self._was_added and not self._told:
+            raise HookError(
+                "how many samples a batch holds cannot be told from it; say it: "
+                "running_loss.add_(loss, weight=number_of_samples)"
+            )
+        counted = self._told or samples or 0
+        self.samples += counted if self._was_added else 0
+        self._told, self._was_added = 0.0, False
+        return counted
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "samples": self.samples}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.samples = state["samples"]
 
 
 def _is_finite(value: float) -> bool:

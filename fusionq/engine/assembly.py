@@ -17,8 +17,8 @@ from fusionq.engine.data.batches import Batches
 from fusionq.engine.data.loading import BatchMaker
 from fusionq.engine.data.sources import Datasets, open_datasets
 from fusionq.engine.environment import describe_environment
+from fusionq.engine.eval_hook import no_loss
 from fusionq.engine.files import write_json
-from fusionq.engine.history import TEST, VAL
 from fusionq.engine.metrics import Metric
 from fusionq.engine.randomness import derive_seed
 from fusionq.engine.ranks import ALONE, Ranks, synced_batch_norm
@@ -26,8 +26,9 @@ from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.torchmetrics_adapter import TorchMetric, is_torchmetric
 from fusionq.engine.training import Testing
 from fusionq.engine.weights import load_weights
-from fusionq.errors import DataError, HookError, TargetError
+from fusionq.errors import DataError, TargetError
 from fusionq.spec.job import JobSpec
+from fusionq.spec.metric_keys import TEST, VAL
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.targets import FROM, TARGET, without_loading
 from fusionq.spec.units import Interval
@@ -178,11 +179,6 @@ class Assembly:
 
     def _metrics(self, blocks: list[dict[str, Any]], place: str) -> list[Metric]:
         return [build_metric(block, f"{place}.{i}") for i, block in enumerate(blocks)]
-
-
-def no_loss(*_: Any) -> torch.Tensor:
-    """Stands for the loss of a job that has none. Raises HookError."""
-    raise HookError("this job has no loss; give the key `loss`, or compute one in __train_func__")
 
 
 def build_metric(block: dict[str, Any], place: str) -> Metric:

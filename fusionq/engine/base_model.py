@@ -23,8 +23,9 @@ from fusionq.engine.callbacks.schedule import LrSchedule
 from fusionq.engine.data.batches import Batches, HookedBatches, as_batches, to_device
 from fusionq.engine.data.seen_through import see_through
 from fusionq.engine.devices import pick_device
+from fusionq.engine.evaluation import Evaluation
 from fusionq.engine.files import write_tensors
-from fusionq.engine.history import TEST, VAL, History
+from fusionq.engine.history import History
 from fusionq.engine.metrics import Metric
 from fusionq.engine.state.kinds import keeps_nothing
 from fusionq.engine.stepping import StepOptions, Stepper
@@ -32,6 +33,7 @@ from fusionq.engine.stopping import StopToken
 from fusionq.engine.summary import Summary, summarize
 from fusionq.engine.training import Testing, Training
 from fusionq.errors import CheckpointError, DataError, HookError
+from fusionq.spec.metric_keys import LOSS, TEST, VAL
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.printable import one_line, text_of
 
@@ -79,12 +81,18 @@ class BaseModel:
     ) -> None:
         """Train on one batch: step the optimizer, add the loss over its samples, update the metrics.
 
+        `running_loss.add_(loss, weight=n)` takes a mean over n samples, `add_(loss * n)` their sum.
+
         `epoch` counts from 1, `batch_num` from 0.
         """
         raise HookError(f"{type(self).__name__} must define __train_func__")
 
     def __eval_function__(self, data: Any, metrics: Sequence[Metric]) -> None:
-        """Update the metrics with one batch."""
+        """Update the metrics with one batch.
+
+        A hook that takes `loss_fn` and `running_loss` as well measures the loss of the data that it sees:
+        `running_loss.add_(loss_fn(outputs, targets), weight=len(inputs))`.
+        """
         raise HookError(f"{type(self).__name__} must define __eval_function__ to be tested")
 
     def __predict_func__(self, inputs: Any) -> Any:
@@ -142,9 +150,13 @@ class BaseModel:
         """The context for computing outputs and loss, in the precision that the job asks for."""
         return self.stepper.autocast()
 
-    def optimize(self, loss: Tensor, optimizer: Optimizer) -> None:
-        """Instead of backward, step and zero_grad: with scaling and accumulation as the job asks for."""
-        self.stepper.optimize(loss, optimizer)
+    def optimize(self, loss: Tensor, optimizer: Optimizer, samples: float | None = None) -> None:
+        """Instead of backward, step and zero_grad: with scaling and accumulation as the job asks for.
+
+        `loss` is a mean. Batches that make a step together count by their samples; `samples` says what the
+        loss is a mean over where that is something else, such as tokens.
+        """
+        self.stepper.optimize(loss, optimizer, samples)
 
     # --- what you call -----------------------------------------------------------------------------
 
@@ -229,15 +241,22 @@ class BaseModel:
         training.run()
         return training.history
 
-    def evaluate(self, test_loader: Iterable[Any], metrics: Sequence[Metric]) -> dict[str, float]:
-        """The value of each metric over all batches, by the metric's name. The model is left in eval mode."""
-        for metric in metrics:
-            metric.reset()
-        self.model.eval()
-        with torch.no_grad():
-            for batch in as_batches(test_loader).epoch(0):
-                self.__eval_function__(batch, metrics)
-        return {metric.name: float(metric.result()) for metric in metrics}
+    def evaluate(
+        self,
+        test_loader: Iterable[Any],
+        metrics: Sequence[Metric],
+        loss_fn: Callable[..., Tensor] | None = None,
+    ) -> dict[str, float]:
+        """The value of each metric over all batches, by the metric's name; with `loss_fn` "loss" too.
+
+        The model is left in eval mode.
+        """
+        evaluation = Evaluation(self, metrics, loss_fn)
+        for number, batch in enumerate(evaluation.begin(as_batches(test_loader))):
+            evaluation.add(batch, number)
+        loss = evaluation.loss()
+        values = {metric.name: float(metric.result()) for metric in metrics}
+        return values if loss is None else {LOSS: loss, **values}
 
     def predict(self, inputs: Any, apply_softmax: bool = False) -> Any:
         """Outputs for a tensor of inputs, or, joined on the CPU, for a loader of (inputs, …).

@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fusionq.engine.metrics import Metric
 from fusionq.errors import MetricError
-
-TRAIN = "train"
-VAL = "val"
-TEST = "test"
-
-_LAST_SIGNS = {"+": "plus", "-": "minus"}
-
-
-def key_of(phase: str, name: str) -> str:
-    """Returns the key of a metric in the history: `test` and `Top 1 Acc ` give `test_top_1_acc`.
-
-    Letters of any script stay. A sign at the end tells `acc+` from `acc-`, so it becomes a word.
-    """
-    name = unicodedata.normalize("NFC", name).strip().lower()
-    for sign, word in _LAST_SIGNS.items():
-        name = f"{name.removesuffix(sign)} {word}" if name.endswith(sign) else name
-    word = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in name)
-    return "_".join([phase, *(word.split() or _named(name))])
-
-
-def _named(signs: str) -> list[str]:
-    """Returns words for a name that is made of signs alone."""
-    return " ".join(unicodedata.name(sign, "sign").lower().replace("-", " ") for sign in signs).split()
+from fusionq.spec.metric_keys import TEST, TRAIN, VAL, key_of, loss_key, name_mistake
 
 
 def keys_of(phase: str, metrics: Sequence[Metric]) -> list[str]:
-    """Returns a key for each metric. Raises MetricError where two would share one."""
-    names: dict[str, str] = {}
-    for metric in metrics:
-        key = key_of(phase, metric.name)
-        if key in names:
-            raise MetricError(_clash(key, names[key], metric.name))
-        names[key] = metric.name
-    return list(names)
-
-
-def _clash(key: str, first: str, second: str) -> str:
-    if first == second:
-        return f"two metrics are both called {first!r}; give one of them another name"
-    return f"the metrics {first!r} and {second!r} would both be {key!r}; give one of them another name"
+    """A key for each metric. Raises MetricError where two would share one, or one has that of the loss."""
+    names = [metric.name for metric in metrics]
+    if mistake := name_mistake(phase, names):
+        raise MetricError(mistake)
+    return [key_of(phase, name) for name in names]
 
 
 @dataclass
@@ -68,7 +36,7 @@ class History:
 
 
 class Best:
-    """Which epoch has the best monitored value. A value that is not a number is never the best."""
+    """Which epoch has the best monitored value. One that is infinite or not a number is never the best."""
 
     def __init__(self, monitor: str, mode: str) -> None:
         self.monitor = monitor
@@ -78,14 +46,19 @@ class Best:
 
     def offer(self, epoch: int, value: float) -> bool:
         """Whether this epoch is better than all before; the first of equals stays."""
-        if math.isnan(value):
+        if not math.isfinite(value):
             return False
-        if not math.isnan(self.value):
+        if self.is_known:
             is_better = value > self.value if self.mode == "max" else value < self.value
             if not is_better:
                 return False
         self.epoch, self.value = epoch, value
         return True
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any epoch had a number."""
+        return math.isfinite(self.value)
 
     def state_dict(self) -> dict[str, Any]:
         return {"monitor": self.monitor, "mode": self.mode, "epoch": self.epoch, "value": self.value}
@@ -96,19 +69,36 @@ class Best:
             self.epoch, self.value = state["epoch"], state["value"]
 
 
-def choose_best(
-    monitor: str | None, mode: str | None, train: dict[str, Metric], tests: Sequence[dict[str, Metric]]
-) -> Best:
-    """What decides the best epoch: by default the first metric of `tests`, else of `train`, else the loss.
+@dataclass(frozen=True)
+class Measured:
+    """What is measured on the data of a phase: the loss, or not, and metrics by their history keys."""
 
-    All are metrics by their history keys. Raises MetricError for an unknown
-    `monitor`.
+    phase: str
+    metrics: Mapping[str, Metric]
+    has_loss: bool = True
+
+    def monitorable(self) -> list[str]:
+        """The keys that may be monitored, those of metrics first: what is there decides in this order."""
+        return [*self.metrics, *([loss_key(self.phase)] if self.has_loss else [])]
+
+
+def choose_best(monitor: str | None, mode: str | None, measured: Sequence[Measured]) -> Best:
+    """What decides the best epoch. Raises MetricError for an unknown `monitor`.
+
+    By default it is what is measured on validation data, else on test data, else in training: the first
+    metric there, or the loss.
     """
-    metrics = {key: metric for group in [*tests, train] for key, metric in group.items()}
-    loss_key = f"{TRAIN}_loss"
-    monitor = monitor or next(iter(metrics), loss_key)
-    if monitor != loss_key and monitor not in metrics:
-        known = ", ".join([loss_key, *metrics])
-        raise MetricError(f"checkpoint.monitor: there is no value {monitor!r}; this job has {known}")
-    higher = monitor != loss_key and getattr(metrics[monitor], "higher_is_better", True)
+    by_phase = {one.phase: one for one in measured}
+    known = [
+        key for phase in (VAL, TEST, TRAIN) if phase in by_phase for key in by_phase[phase].monitorable()
+    ]
+    monitor = monitor or known[0]
+    if monitor not in known:
+        lacks = any(monitor == loss_key(one.phase) for one in measured)
+        why = "; __eval_function__ measures it where it takes `running_loss`" if lacks else ""
+        raise MetricError(
+            f"checkpoint.monitor: there is no value {monitor!r}; this job has {', '.join(known)}{why}"
+        )
+    metrics = {key: metric for one in measured for key, metric in one.metrics.items()}
+    higher = monitor in metrics and getattr(metrics[monitor], "higher_is_better", True)
     return Best(monitor, mode or ("max" if higher else "min"))

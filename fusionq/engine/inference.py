@@ -13,22 +13,25 @@ from torch import Tensor
 
 from fusionq.engine.assembly import Assembly
 from fusionq.engine.data.batches import to_device
+from fusionq.engine.evaluation import Evaluation
 from fusionq.engine.files import write_whole
-from fusionq.engine.history import TEST, keys_of
+from fusionq.engine.history import keys_of
 from fusionq.engine.stopping import StopToken
+from fusionq.spec.metric_keys import TEST, loss_key
 
 
 def evaluate_job(assembly: Assembly, stop: StopToken) -> dict[str, Any] | None:
     """Measure the model on data.test. None where it was stopped."""
     metrics = assembly.test_metrics()
-    trainer = assembly.trainer
-    trainer.model.eval()
-    with torch.no_grad():
-        for batch in assembly.test_batches().epoch(0):
-            trainer.__eval_function__(batch, metrics)
-            if stop.requested:
-                return None
-    values = {key: float(m.result()) for key, m in zip(keys_of(TEST, metrics), metrics, strict=True)}
+    loss_fn = assembly.loss() if assembly.spec.loss else None
+    evaluation = Evaluation(assembly.trainer, metrics, loss_fn)
+    for number, batch in enumerate(evaluation.begin(assembly.test_batches())):
+        evaluation.add(batch, number)
+        if stop.requested:
+            return None
+    loss = evaluation.loss()
+    values = {} if loss is None else {loss_key(TEST): loss}
+    values |= {key: float(m.result()) for key, m in zip(keys_of(TEST, metrics), metrics, strict=True)}
     print("  ".join(f"{key} {value:.4f}" for key, value in values.items()), flush=True)
     return {"values": values}
 

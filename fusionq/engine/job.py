@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,12 +22,14 @@ from fusionq.engine.callbacks.reporting import Report, Reporting
 from fusionq.engine.checkpoint import Checkpoints
 from fusionq.engine.exporting import check_formats, export_model
 from fusionq.engine.files import write_json
+from fusionq.engine.history import choose_best
 from fusionq.engine.inference import evaluate_job, predict_job
 from fusionq.engine.optimizers import build_lr_scheduler, build_optimizer
 from fusionq.engine.randomness import derive_seed, seed_everything, use_deterministic_kernels
 from fusionq.engine.stopping import StopToken
-from fusionq.engine.training import COMPLETED, Training
+from fusionq.engine.training import COMPLETED, Testing, Training, measured
 from fusionq.spec.events import Warned
+from fusionq.spec.metric_keys import VAL
 from fusionq.spec.units import Interval
 
 __all__ = ["Job", "run_job"]
@@ -92,23 +94,37 @@ def _build_training(assembly: Assembly, report: Report, stop: StopToken) -> Trai
     train_batches = assembly.train_batches()
     assembly.set_up_steps(train_batches)
     optimizer = build_optimizer(spec.optimizer, assembly.trainer.model.parameters())
+    loss, train_metrics, tests = assembly.loss(), assembly.train_metrics(), assembly.tests()
+    best = choose_best(
+        spec.checkpoint.monitor, spec.checkpoint.mode, measured(assembly.trainer, loss, train_metrics, tests)
+    )
+    if spec.checkpoint.monitor is None and not best.monitor.startswith(f"{VAL}_"):
+        _warn_of_unused(tests, best.monitor, assembly.trainer)
     return Training(
         assembly.trainer,
         train_batches,
-        assembly.loss(),
+        loss,
         optimizer,
-        assembly.train_metrics(),
-        assembly.tests(),
+        train_metrics,
+        tests,
         num_epochs=spec.train.epochs,
-        lr_scheduler=build_lr_scheduler(spec.lr_scheduler, optimizer),
+        lr_scheduler=build_lr_scheduler(spec.lr_scheduler, optimizer, best.mode),
         steps_lr_per_batch=spec.train.lr_interval == "step",
-        monitor=spec.checkpoint.monitor,
-        mode=spec.checkpoint.mode,
+        monitor=best.monitor,
+        mode=best.mode,
         callbacks=_callbacks(assembly, report),
         stop=stop,
         paths=assembly.job.paths,
         ranks=assembly.job.ranks,
     )
+
+
+def _warn_of_unused(tests: Sequence[Testing], monitor: str, trainer: BaseModel) -> None:
+    if any(test.phase == VAL for test in tests):
+        trainer.stepper.warn(
+            f"nothing is measured on data.val, so {monitor} decides which epoch is the best: add metrics.val "
+            f"or `loss_fn` and `running_loss` to {type(trainer).__name__}.__eval_function__"
+        )
 
 
 def _callbacks(assembly: Assembly, report: Report) -> list[Callback]:

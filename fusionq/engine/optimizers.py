@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from fusionq.engine.build import Supplied, build, find_target, takes
 from fusionq.errors import HookError, TargetError
-from fusionq.spec.targets import TARGET
+from fusionq.spec.combinations import PLATEAU_PER_STEP
+from fusionq.spec.targets import ARGS, TARGET
 
 
 def build_optimizer(block: Mapping[str, Any] | None, parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -46,9 +47,45 @@ class NoOptimizer(Optimizer):
         )
 
 
-def build_lr_scheduler(block: Mapping[str, Any] | None, optimizer: Optimizer) -> LRScheduler | None:
-    """The scheduler of a block; those among its arguments are of the same optimizer. Raises TargetError."""
-    return build(block, "lr_scheduler", supplied=Supplied("optimizer", optimizer)) if block else None
+def build_lr_scheduler(
+    block: Mapping[str, Any] | None, optimizer: Optimizer, mode: str = "min"
+) -> LRScheduler | None:
+    """The scheduler of a block; one that watches the monitored value follows its `mode`, min or max.
+
+    Those among its arguments are of the same optimizer. Raises TargetError.
+    """
+    if not block:
+        return None
+    if _watches_a_value(find_target(block[TARGET], "lr_scheduler")) and not _says_mode(block):
+        block = {**block, "mode": mode}
+    return build(block, "lr_scheduler", supplied=Supplied("optimizer", optimizer))
+
+
+def _watches_a_value(scheduler_class: Any) -> bool:
+    return isinstance(scheduler_class, type) and issubclass(scheduler_class, ReduceLROnPlateau)
+
+
+def _says_mode(block: Mapping[str, Any]) -> bool:
+    return "mode" in block or bool(block.get(ARGS))
+
+
+def check_lr_scheduler(
+    scheduler: LRScheduler | None, monitor: str, mode: str, *, per_batch: bool, warn: Callable[[str], None]
+) -> None:
+    """Whether a scheduler that watches a value can, and does so in the right direction.
+
+    Raises TargetError where it steps per batch: there is no new value then.
+    """
+    if not isinstance(scheduler, ReduceLROnPlateau):
+        return
+    if per_batch:
+        raise TargetError(PLATEAU_PER_STEP)
+    if scheduler.mode != mode:
+        warn(
+            f"lr_scheduler: ReduceLROnPlateau has mode {scheduler.mode!r}, but of {monitor} the "
+            f"{'largest' if mode == 'max' else 'smallest'} value is the best; leave lr_scheduler.mode out "
+            "and it follows"
+        )
 
 
 def step_lr_scheduler(scheduler: LRScheduler, monitored: float) -> None:

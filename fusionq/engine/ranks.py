@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from fusionq.engine.data.batches import Batches, batch_length, to_device
+from fusionq.engine.data.batches import Batches, to_device
 from fusionq.engine.data.part import WHOLE, Part
+from fusionq.engine.data.sample_count import batch_length
 from fusionq.engine.metrics import Metric
-from fusionq.errors import HookError
+from fusionq.errors import DataError, HookError
 
 
 class Agreement:
@@ -54,10 +55,21 @@ class Ranks:
         """While it lasts, every backward through the model joins the gradients of all."""
         yield
 
-    def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int, int]:
-        """How many samples of this batch are ours, and how many it has in all."""
-        length = batch_length(batch)
+    def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int | None, int | None]:
+        """How many samples of this batch are ours, and how many it has in all; None if unknown."""
+        length = self.samples_in(batches, number, batch)
         return length, length
+
+    def samples_in(self, batches: Batches, number: int, batch: Any) -> int | None:
+        """How many samples of this batch are ours; None where nothing tells it."""
+        try:
+            loaded = batches.whole_length(number)  # type: ignore[attr-defined]
+        except AttributeError:
+            loaded = None  # a loader of the user's own
+        try:
+            return batch_length(batch, loaded)
+        except DataError:
+            return None
 
     def has_part_in(self, batches: Batches, number: int) -> bool:
         """Whether samples of this batch are ours."""
@@ -119,6 +131,9 @@ class Group(Ranks):
         self._weight = ours / whole
         self._was_joined = False
         return ours, whole
+
+    def samples_in(self, batches: Batches, number: int, batch: Any) -> int:
+        return self.part.length(batches.whole_length(number))  # type: ignore[attr-defined]
 
     def has_part_in(self, batches: Batches, number: int) -> bool:
         return self.part.length(batches.whole_length(number)) > 0  # type: ignore[attr-defined]

@@ -11,12 +11,15 @@ from torch.optim import Optimizer
 
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.base_model import BaseModel
-from fusionq.engine.data.batches import batch_length, to_device
+from fusionq.engine.data.batches import to_device
+from fusionq.engine.data.sample_count import batch_length
 from fusionq.engine.metrics import Metric
 
 
 class StandardModel(BaseModel):
     """One network, batches of (inputs, targets), and a loss that is a mean over the batch."""
+
+    _cannot_measure_loss = False
 
     def __train_func__(
         self,
@@ -35,12 +38,35 @@ class StandardModel(BaseModel):
         for metric in train_metrics:
             metric.update(outputs, targets)
 
-    def __eval_function__(self, data: Any, metrics: Sequence[Metric]) -> None:
+    def __eval_function__(
+        self,
+        data: Any,
+        metrics: Sequence[Metric],
+        loss_fn: Callable[..., Tensor] | None = None,
+        running_loss: RunningLoss | None = None,
+    ) -> None:
         inputs, targets = to_device(data, self.device)
         with self.autocast():
             outputs = self.model(inputs)
+            if loss_fn is not None and running_loss is not None:
+                self._add_loss(loss_fn, outputs, targets, batch_length(inputs), running_loss)
         for metric in metrics:
             metric.update(outputs, targets)
+
+    def _add_loss(
+        self, loss_fn: Callable[..., Tensor], outputs: Any, targets: Any, size: int, running_loss: RunningLoss
+    ) -> None:
+        """The loss of data that is only measured; targets that it cannot take do not end the job."""
+        if self._cannot_measure_loss:
+            return
+        try:
+            running_loss.add_(loss_fn(outputs, targets), weight=size)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            self._cannot_measure_loss = True
+            reason = " ".join(str(error).split())[:200]
+            self.stepper.warn(f"the loss cannot be measured on the data to test on ({reason})")
 
     def __predict_func__(self, inputs: Any) -> Any:
         with self.autocast():

@@ -41,10 +41,13 @@ class Stepper:
         self.steps = 0
         self.parts = 1  # micro-batches that a batch is cut into, after memory ran out
         self.can_halve = True  # several processes would have to do it at once
+        self.batch_samples = 1  # of the batch that is trained on, of all ranks; the training sets it
         self.was_used = False
         self.after_step: list[Callable[[], None]] = []
         self.warn: Callable[[str], None] = _print_warning
         self._pending = 0  # batches whose gradients wait for a step
+        self._first_samples = 0  # of the first of them
+        self._samples = 0  # of all of them
         self._scaler = torch.amp.GradScaler(device.type) if self.options.precision == "fp16" else None
         self._dtype = _DTYPES.get(self.options.precision)
         self.average: AveragedModel | None = None
@@ -87,34 +90,61 @@ class Stepper:
             return _NOTHING
         return torch.autocast(self.device.type, dtype=self._dtype)
 
-    def optimize(self, loss: Tensor, optimizer: Optimizer) -> None:
-        """Backward, and a step once enough batches were accumulated. `loss` is a mean over its batch."""
+    def optimize(self, loss: Tensor, optimizer: Optimizer, samples: float | None = None) -> None:
+        """Backward, and a step once enough batches were accumulated.
+
+        `loss` is a mean over `samples`; without them, over those of the batch.
+        """
+        if samples is not None:
+            self.batch_samples = samples
         self.backward(loss)
         self.end_batch(optimizer)
 
     def backward(self, loss: Tensor, share: float = 1.0) -> None:
         """Add the gradients of a loss over `share` of a batch."""
-        share /= self.options.accumulation
+        share *= self._weight()
         if share != 1.0:
             loss = loss * share
         (self._scaler.scale(loss) if self._scaler else loss).backward()
 
+    def _weight(self) -> float:
+        """What the mean over this batch counts for: a group of batches as large as its first gives a mean."""
+        if self.options.accumulation == 1:
+            return 1.0
+        first = self._first_samples or self.batch_samples
+        return self.batch_samples / first / self.options.accumulation
+
     def end_batch(self, optimizer: Optimizer) -> None:
         """The gradients of a whole batch are in: step once there are enough of them."""
         self.was_used = True
+        self._first_samples = self._first_samples or self.batch_samples
+        self._samples += self.batch_samples
         self._pending += 1
         if self._pending >= self.options.accumulation:
             self.step(optimizer)
 
     def step(self, optimizer: Optimizer) -> None:
+        """Step with the gradients of the batches since the last one, the mean over their samples."""
+        if self._scaler is not None:
+            self._scaler.unscale_(optimizer)  # clipping needs the true gradients
+        self._make_mean(optimizer)
         if self._scaler is None:
             optimizer.step()
         else:
-            self._scaler.unscale_(optimizer)  # clipping needs the true gradients
             self._scaler.step(optimizer)
             self._scaler.update()
         optimizer.zero_grad()
-        self._pending = 0
+        self._pending = self._first_samples = self._samples = 0
+
+    def _make_mean(self, optimizer: Optimizer) -> None:
+        """For a group that was cut short, or whose batches were not all as large as its first."""
+        meant = self._first_samples * self.options.accumulation
+        if self._samples in (0, meant):
+            return
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(meant / self._samples)
 
     def halve_parts(self, batch_size: int) -> None:
         """Memory ran out: cut every batch into twice as many parts, with the same effective batch."""
@@ -155,6 +185,10 @@ class Stepper:
             self._base_rates = [group["lr"] for group in optimizer.param_groups]
             for group in optimizer.param_groups:
                 group["lr"] *= factor
+
+    def warmup_factor(self) -> float:
+        """What the warm-up multiplied the rates of the last step by."""
+        return min(1.0, self.steps / self.options.warmup_steps) if self.options.warmup_steps else 1.0
 
     def _restore_rates(self, optimizer: Optimizer, *_: Any) -> None:
         """The scheduler goes on from the rate that it set, not from the warmed one."""

@@ -7,6 +7,7 @@ Everything else is a callback.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -22,9 +23,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.callbacks.base import Callback, CallbackList
 from fusionq.engine.data.batches import Batches
-from fusionq.engine.history import TRAIN, History, choose_best, keys_of
+from fusionq.engine.eval_hook import call_eval_hook, measures_loss, no_loss
+from fusionq.engine.history import History, Measured, choose_best, keys_of
 from fusionq.engine.metrics import Metric
-from fusionq.engine.optimizers import step_lr_scheduler
+from fusionq.engine.optimizers import NoOptimizer, check_lr_scheduler, step_lr_scheduler
 from fusionq.engine.randomness import random_state, restore_random_state
 from fusionq.engine.ranks import ALONE, Ranks
 from fusionq.engine.state.kinds import has_state_dict
@@ -32,6 +34,7 @@ from fusionq.engine.state.own_state import TRAINER, OwnState
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import CheckpointError, DataError, HookError, MetricError, NonFiniteLossError
 from fusionq.spec.events import EpochEnd, Progress
+from fusionq.spec.metric_keys import TRAIN, loss_key, rate_keys
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.printable import one_line, text_of
 
@@ -57,6 +60,19 @@ class Testing:
         self.batches = batches
         self.metric_list = list(metrics)
         self.metrics = dict(zip(keys_of(phase, metrics), metrics, strict=True))
+        self.running_loss = RunningLoss()
+
+
+def measured(
+    trainer: BaseModel,
+    loss_fn: Callable[..., torch.Tensor],
+    train_metrics: Sequence[Metric],
+    tests: Sequence[Testing],
+) -> list[Measured]:
+    """What is measured in training and on the data of each test."""
+    has_loss = measures_loss(type(trainer), loss_fn is not no_loss)
+    by_key = dict(zip(keys_of(TRAIN, train_metrics), train_metrics, strict=True))
+    return [*(Measured(test.phase, test.metrics, has_loss) for test in tests), Measured(TRAIN, by_key)]
 
 
 class Training:
@@ -94,7 +110,14 @@ class Training:
         self.train_metrics = dict(zip(keys_of(TRAIN, train_metrics), train_metrics, strict=True))
         self.tests = list(tests)
         self.num_epochs = num_epochs
-        self.best = choose_best(monitor, mode, self.train_metrics, [test.metrics for test in tests])
+        self.best = choose_best(monitor, mode, measured(trainer, loss_fn, train_metrics, tests))
+        check_lr_scheduler(
+            lr_scheduler,
+            self.best.monitor,
+            self.best.mode,
+            per_batch=steps_lr_per_batch,
+            warn=self.stepper.warn,
+        )
         self.ranks = ranks
         self.callbacks = CallbackList([c for c in callbacks if ranks.is_first or not c.only_first])
         self.stop = stop or StopToken()
@@ -155,7 +178,7 @@ class Training:
         self.check_loss()
         if self.samples == 0:
             raise DataError("the training data yields no batch")
-        self.values = {f"{TRAIN}_loss": self.mean_loss(), **self._results(self.train_metrics)}
+        self.values = {loss_key(TRAIN): self.mean_loss(), **self._results(self.train_metrics)}
         self._train_ended = time.monotonic()
 
     def _test_epoch(self) -> None:
@@ -164,16 +187,21 @@ class Training:
         for test in self.tests:
             for metric in test.metric_list:
                 metric.reset()
+            test.running_loss.reset()
             with self._averaged_model(), torch.no_grad():
                 self.trainer.model.eval()
                 self._pass(test.phase, test.batches, self._step_of(test))
-            self.values |= self._results(test.metrics)
+            self.values |= self._test_values(test)
         self._random_state = None
 
     def _step_of(self, test: Testing) -> Callable[[Any, int], None]:
+        has_loss = measures_loss(type(self.trainer), self.loss_fn is not no_loss)
+
         def step(batch: Any, number: int) -> None:
             if self.ranks.has_part_in(test.batches, number):
-                self.trainer.__eval_function__(batch, test.metric_list)
+                call_eval_hook(self.trainer, batch, test.metric_list, self.loss_fn, test.running_loss)
+                if has_loss:
+                    test.running_loss.count_batch(self.ranks.samples_in(test.batches, number, batch))
 
         return step
 
@@ -196,7 +224,9 @@ class Training:
             on_batch_start(self)
         ours, whole = self.ranks.begin_batch(self.train_batches, number, batch)
         metrics, running_loss = self.train_metric_list, self.running_loss
-        if not ours:  # gone through for the others' sake
+        if whole is not None:
+            self.stepper.batch_samples = whole
+        if ours == 0:  # gone through for the others' sake
             metrics, running_loss = deepcopy(metrics), RunningLoss()
         self.trainer.__train_func__(
             batch,
@@ -207,7 +237,8 @@ class Training:
             self.epoch + 1,
             number,
         )
-        self.samples += whole
+        counted = running_loss.count_batch(ours)
+        self.samples += counted if self.ranks.is_alone else whole
         self.batch = number + 1
         if self.stepper.needs_optimize and not self.stepper.was_used:
             raise HookError(
@@ -220,6 +251,7 @@ class Training:
     def _end_epoch(self) -> None:
         self.epoch += 1
         self.batch = 0
+        self.values |= self._learning_rates()
         self.history.add(self.epoch, self.values)
         self.is_best = self.best.offer(self.epoch, self.values[self.best.monitor])
         if self._steps_lr_per_epoch:
@@ -229,16 +261,42 @@ class Training:
     # --- looking: the only places that wait for the device ------------------------------------------
 
     def mean_loss(self) -> float:
-        """The loss over the samples of this epoch so far. Waits for the device; all ranks must call it."""
-        (total,) = self.ranks.sums([self.running_loss.total()])
-        return total / max(self.samples, 1)
+        """The loss over the samples of this epoch so far; not a number where the trainer told none.
+
+        Waits for the device; all ranks must call it.
+        """
+        return self._mean(self.running_loss)
+
+    def _mean(self, running_loss: RunningLoss) -> float:
+        total, samples = self.ranks.sums([running_loss.total(), running_loss.samples])
+        return total / samples if samples else math.nan
+
+    def values_so_far(self, phase: str = TRAIN) -> dict[str, float]:
+        """The losses and metrics of this epoch so far. Waits for the device; all ranks must call it."""
+        values = {loss_key(TRAIN): self.mean_loss(), **self._results(self.train_metrics)}
+        for test in self.tests:
+            if test.phase == phase:
+                values |= self._test_values(test)
+        return values
+
+    def _test_values(self, test: Testing) -> dict[str, float]:
+        has_loss = measures_loss(type(self.trainer), self.loss_fn is not no_loss)
+        loss = {loss_key(test.phase): self._mean(test.running_loss)} if has_loss else {}
+        return {**loss, **self._results(test.metrics)}
+
+    def _learning_rates(self) -> dict[str, float]:
+        """Of each group of parameters, as the last step of this epoch took it."""
+        if isinstance(self.optimizer, NoOptimizer):
+            return {}  # the trainer has its own ones
+        groups = self.optimizer.param_groups
+        factor = self.stepper.warmup_factor()
+        return {
+            key: float(group["lr"]) * factor
+            for key, group in zip(rate_keys(len(groups)), groups, strict=True)
+        }
 
     def _look(self, phase: str, batch: int, num_batches: int) -> None:
         self.check_loss()
-        values = {f"{TRAIN}_loss": self.mean_loss(), **self._results(self.train_metrics)}
-        for test in self.tests:
-            if test.phase == phase:
-                values |= self._results(test.metrics)
         left = self.num_epochs - self._epochs_done()
         done = self._epochs_done() - self._began_at
         elapsed = time.monotonic() - self._began
@@ -250,7 +308,7 @@ class Training:
             num_batches=num_batches,
             samples_per_s=self._samples_per_s(time.monotonic()),
             eta_s=elapsed * left / done if done > 0 else 0.0,
-            values=values,
+            values=self.values_so_far(phase),
         )
         self.callbacks.on_progress(self, event)
 
@@ -398,7 +456,9 @@ class Training:
         self.epoch, self.batch, self.samples = state["epoch"], state["batch"], state["samples"]
         self.early_end = state["early_end"]
         self._samples_at_start = self.samples
-        self.running_loss.load_state_dict(own["running_loss"])
+        # A state of fusionq 0.1 counted the samples of all ranks in one number.
+        known = {"samples": self.samples if self.ranks.is_first else 0.0}
+        self.running_loss.load_state_dict({**known, **own["running_loss"]})
         self.history = History(list(state["history"]))
         self.best.load_state_dict(state["best"])
         restore_random_state(own["random"])

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fusionq.spec.job import NEEDED, NEEDED_BY_STANDARD_MODEL
+from fusionq.spec.metric_keys import TEST, TRAIN, VAL, name_mistake
 from fusionq.spec.reader import Path_, dotted
 from fusionq.spec.secrets import masked_places
-from fusionq.spec.targets import FROM, IGNORE, PREFIX, STRICT, TARGET
+from fusionq.spec.targets import ARGS, FROM, IGNORE, PREFIX, STRICT, TARGET
 from fusionq.spec.units import Interval
 
 Mistake = tuple[Path_, str]
@@ -137,6 +138,45 @@ def _steps_of_the_optimizer(data: Mapping[str, Any]) -> Iterator[Mistake]:
             )
 
 
+PLATEAU_PER_STEP = (
+    "lr_scheduler: ReduceLROnPlateau watches the monitored value, which there is once an epoch; "
+    "train.lr_interval: step needs another scheduler"
+)
+
+
+def _plateau_per_step(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    target = _at(data, "lr_scheduler", TARGET)
+    is_plateau = isinstance(target, str) and target.rpartition(".")[2] == "ReduceLROnPlateau"
+    if is_plateau and _at(data, "train", "lr_interval") == "step":
+        yield ("train", "lr_interval"), PLATEAU_PER_STEP
+
+
+def _metric_names(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    for phase in (TRAIN, VAL, TEST):
+        blocks = _at(data, "metrics", phase)
+        names = [_metric_name(block) for block in blocks] if isinstance(blocks, list) else []
+        if mistake := name_mistake(phase, [name for name in names if name]):
+            yield ("metrics", phase), mistake
+
+
+def _metric_name(block: Any) -> str:
+    """The name of a metric where the block says it, or fusionq knows it; else ''."""
+    if not isinstance(block, dict) or not isinstance(block.get(TARGET), str):
+        return ""
+    args = block.get(ARGS)
+    target, first = block[TARGET], args[0] if isinstance(args, list) and args else None
+    is_ours = target.startswith("fusionq.")
+    name = block.get("name", first if is_ours else None)
+    if isinstance(name, str):
+        return name
+    if name is not None or not is_ours:
+        return ""
+    top = block.get("topK", 1)
+    return {"fusionq.MSE": "MSE", "fusionq.Accuracy": "Accuracy" if top == 1 else f"Top {top} Accuracy"}.get(
+        target, ""
+    )
+
+
 RULES = (
     _steps_of_the_optimizer,
     _test_data,
@@ -146,4 +186,6 @@ RULES = (
     _warmup,
     _weights_of_another,
     _masked_secrets,
+    _plateau_per_step,
+    _metric_names,
 )

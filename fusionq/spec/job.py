@@ -133,7 +133,8 @@ class CheckpointSection(Section):
     )
     monitor: str | None = Field(
         None,
-        description="What decides which epoch is best, such as test_accuracy; default: the first metric.",
+        description="What decides which epoch is best, such as test_accuracy; default: the first metric "
+        "on validation data, else on test data, else of training; without metrics the loss.",
     )
     mode: Literal["min", "max"] | None = Field(
         None,

@@ -45,7 +45,7 @@ def test_a_run_folder_holds_the_whole_run(tmp_path: Path) -> None:
         "all_models/model_1.pth", "all_models/model_2.pth", "all_models/model_3.pth",
         "checkpoints/attempt-0001-epoch-000002-batch-00000000.pt",
         "checkpoints/attempt-0001-epoch-000003-batch-00000000.pt",
-        "plots/loss.png", "plots/accuracy.png",
+        "plots/loss.png", "plots/accuracy.png", "plots/lr.png",
     }  # fmt: skip
     history = json.loads((tmp_path / "history.json").read_text())
     assert [row["epoch"] for row in history] == [1, 2, 3]
@@ -135,7 +135,7 @@ def test_plots_are_overwritten_and_do_not_pile_up(tmp_path: Path) -> None:
     train(
         Looking(network()), tmp_path, num_epochs=4, save_metrics=True, train_metrics=[tf.Accuracy()], **more
     )
-    assert sizes == [["accuracy.png", "loss.png"]] * 4
+    assert sizes == [["accuracy.png", "loss.png", "lr.png"]] * 4
     assert pyplot.get_fignums() == []
     assert (tmp_path / "plots" / "loss.png").read_bytes().startswith(b"\x89PNG")
 
@@ -157,7 +157,7 @@ def test_shown_plots_use_one_figure_for_each_value(tmp_path: Path) -> None:
         train_metrics=[tf.Accuracy()],
         callbacks=[Looking()],
     )
-    assert seen == [[1, 1]] * 3
+    assert seen == [[1, 1, 1]] * 3
     assert pyplot.get_fignums() == []
 
 

@@ -95,8 +95,7 @@ def test_every_job_that_we_ship_passes(file: Path):
         (f"callbacks=[{{{RELU}}}]", ("callbacks", 0), "does not extend fusionq.Callback"),
         (f"metrics.test=[{{{RELU}}}]", ("metrics", "test", 0), "neither a fusionq.Metric nor"),
         ("metrics.test=[{_target_: Accuracy, topK: 0}]", ("metrics", "test", 0), "classes from 1, not 0"),
-        ("metrics.test=[{_target_: MSE}, {_target_: MSE}]", ("metrics", "test"), "both called 'MSE'"),
-        ("checkpoint.monitor=test_top1", ("checkpoint", "monitor"), "this job has train_loss, test_accuracy"),
+        ("checkpoint.monitor=test_top1", ("checkpoint", "monitor"), "this job has test_accuracy, test_loss"),
         ("data.collate_fn=torch.nn", ("data", "collate_fn"), "torch.nn is not a function"),
         ("data.train={_target_: tests.engine.checked.Stream}", ("data", "train"), "only map-style data sets"),
         (

@@ -18,7 +18,6 @@ from fusionq.engine.data.batches import (
     LoaderBatches,
     ResidentBatches,
     as_batches,
-    batch_length,
     to_device,
 )
 from fusionq.engine.data.collate import collate
@@ -235,14 +234,6 @@ def test_a_batch_keeps_its_form_on_its_way_to_the_device() -> None:
     assert moved["y"].b[0].device == meta
 
 
-def test_the_length_of_a_batch_is_that_of_its_first_tensor() -> None:
-    assert batch_length(torch.ones(5, 2)) == 5
-    assert batch_length(([torch.ones(4)], torch.ones(9))) == 4
-    assert batch_length({"inputs": torch.ones(3)}) == 3
-    with pytest.raises(DataError, match="a batch must be a tensor, or hold tensors; this one is str"):
-        batch_length("text")
-
-
 # --- the data of a job -------------------------------------------------------------------------------------
 
 
@@ -283,7 +274,7 @@ def test_validation_data_go_the_way_of_the_training_data(transform: str, tmp_pat
     val, test = assembly.tests()
     assert (val.phase, test.phase) == ("val", "test")
     assert list(val.metrics) == ["val_accuracy"]
-    sizes = [sum(map(batch_length, some.epoch(0))) for some in (batches, val.batches, test.batches)]
+    sizes = [sum(len(batch[0]) for batch in some.epoch(0)) for some in (batches, val.batches, test.batches)]
     assert sizes == [1078, 359, 360]
 
 

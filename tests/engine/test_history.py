@@ -7,8 +7,9 @@ import math
 import pytest
 
 import fusionq as tf
-from fusionq.engine.history import Best, History, choose_best, key_of, keys_of
+from fusionq.engine.history import Best, History, Measured, choose_best, keys_of
 from fusionq.errors import MetricError
+from fusionq.spec.metric_keys import key_of, measured
 
 NAN = math.nan
 
@@ -27,6 +28,8 @@ NAN = math.nan
         ("max", [0.0, 0.0], 1),
         ("max", [NAN, NAN], 0),
         ("max", [-math.inf, -1.0], 2),
+        ("max", [math.inf, 0.5, 0.7], 3),
+        ("min", [-math.inf, math.inf], 0),
     ],
 )
 def test_the_best_epoch(mode: str, values: list[float], best: int) -> None:
@@ -53,25 +56,39 @@ def test_the_best_of_another_measure_says_nothing() -> None:
         assert other.offer(2, 0.9)
 
 
-def test_the_first_metric_of_the_tests_decides_by_default() -> None:
+def test_the_first_metric_on_validation_data_decides_by_default_then_its_loss() -> None:
     accuracy, mse = tf.Accuracy(), tf.MSE()
-    best = choose_best(
-        None, None, {"train_accuracy": accuracy}, [{"val_mse": mse}, {"test_accuracy": accuracy}]
-    )
-    assert (best.monitor, best.mode) == ("val_mse", "min")
-    best = choose_best(None, None, {"train_accuracy": accuracy}, [{}])
-    assert (best.monitor, best.mode) == ("train_accuracy", "max")
-    best = choose_best(None, None, {}, [])
-    assert (best.monitor, best.mode) == ("train_loss", "min")
-    assert choose_best("train_loss", None, {"train_accuracy": accuracy}, []).mode == "min"
-    assert choose_best("train_accuracy", "min", {"train_accuracy": accuracy}, []).mode == "min"
+    train, plain = Measured("train", {"train_accuracy": accuracy}), Measured("train", {})
+    test = Measured("test", {"test_accuracy": accuracy})
+
+    def choice(*measured: Measured, monitor: str | None = None, mode: str | None = None) -> tuple[str, str]:
+        best = choose_best(monitor, mode, measured)
+        return best.monitor, best.mode
+
+    assert choice(Measured("val", {"val_mse": mse}), test, train) == ("val_mse", "min")
+    assert choice(Measured("val", {}), test, train) == ("val_loss", "min")
+    assert choice(Measured("val", {}, has_loss=False), test, train) == ("test_accuracy", "max")
+    assert choice(Measured("test", {}), train) == ("test_loss", "min")
+    assert choice(train) == ("train_accuracy", "max")
+    assert choice(plain) == ("train_loss", "min")
+    assert choice(train, monitor="train_loss") == ("train_loss", "min")
+    assert choice(test, train, monitor="test_loss") == ("test_loss", "min")
+    assert choice(train, monitor="train_accuracy", mode="min") == ("train_accuracy", "min")
 
 
 def test_an_unknown_monitor_is_refused_with_what_there_is() -> None:
+    test, train = (Measured(phase, {f"{phase}_accuracy": tf.Accuracy()}) for phase in ("test", "train"))
     with pytest.raises(
-        MetricError, match="no value 'test_top1'; this job has train_loss, test_accuracy, train_accuracy"
+        MetricError,
+        match=r"no value 'test_top1'; this job has test_accuracy, test_loss, train_accuracy, train_loss$",
     ):
-        choose_best("test_top1", None, {"train_accuracy": tf.Accuracy()}, [{"test_accuracy": tf.Accuracy()}])
+        choose_best("test_top1", None, [test, train])
+
+
+def test_a_loss_that_the_trainer_does_not_measure_is_refused_with_how_it_would() -> None:
+    test = Measured("test", {}, has_loss=False)
+    with pytest.raises(MetricError, match=r"no value 'test_loss'.*; __eval_function__ measures it where"):
+        choose_best("test_loss", None, [test, Measured("train", {})])
 
 
 def test_keys_are_words() -> None:
@@ -104,6 +121,16 @@ def test_two_metrics_of_one_name_are_refused() -> None:
 )
 def test_letters_of_any_script_and_a_last_sign_stay(name: str, key: str) -> None:
     assert key_of("test", name) == key
+
+
+def test_a_metric_with_the_name_of_the_loss_is_refused() -> None:
+    with pytest.raises(MetricError, match="'train_loss' is the loss itself, so no metric can be called"):
+        keys_of("train", [tf.Accuracy(name="Loss ")])
+
+
+def test_the_learning_rate_says_nothing_of_how_good_an_epoch_is() -> None:
+    values = {"epoch": 3, "train_loss": 0.5, "lr": 0.1, "lr/0": 0.1, "test_lr": 0.2}
+    assert measured(values) == {"train_loss": 0.5, "test_lr": 0.2}
 
 
 def test_rows_become_columns() -> None:

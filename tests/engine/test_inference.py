@@ -45,7 +45,8 @@ def test_an_evaluation_measures_the_best_model_of_another_job(runs: Path) -> Non
     result = run(inference_spec("evaluate", "trained"), runs / "evaluated")
     outputs, targets = expected(runs)
     share = outputs.argmax(1).eq(targets).double().mean().item()
-    assert result["values"] == {"test_accuracy": pytest.approx(share)}
+    loss = nn.functional.cross_entropy(outputs, targets).item()
+    assert result["values"] == {"test_loss": pytest.approx(loss), "test_accuracy": pytest.approx(share)}
     trained = json.loads((runs / "trained" / "result.json").read_text())
     assert result["values"]["test_accuracy"] == trained["best_value"]
     assert json.loads((runs / "evaluated" / "result.json").read_text()) == result

@@ -7,11 +7,23 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+import fusionq as tf
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.optimizers import build_lr_scheduler, build_optimizer, step_lr_scheduler
-from fusionq.errors import TargetError
+from fusionq.errors import SpecError, TargetError
+from fusionq.spec.events import Warned
 from fusionq.spec.targets import TARGET
-from tests.engine.jobs import BATCHES, assert_same_run, job_spec, last_state, run, run_with_stops, same
+from tests.engine.jobs import (
+    BATCHES,
+    assert_same_run,
+    job_spec,
+    last_state,
+    network,
+    run,
+    run_with_stops,
+    same,
+    train,
+)
 
 
 def parameters(dtype: torch.dtype = torch.float32) -> list[nn.Parameter]:
@@ -91,6 +103,36 @@ def test_a_scheduler_steps_after_every_epoch(scheduler: str, rates: list[float],
         tmp_path,
     )
     assert [(epoch, pytest.approx(rate)) for epoch, rate in enumerate(rates, 1)] == RATES
+
+
+PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"
+
+
+def test_a_scheduler_that_watches_follows_the_mode_of_the_monitored_value() -> None:
+    optimizer = build_optimizer({TARGET: "torch.optim.SGD", "lr": 0.1}, parameters())
+    assert build_lr_scheduler({TARGET: PLATEAU}, optimizer, "max").mode == "max"
+    assert build_lr_scheduler({TARGET: PLATEAU, "mode": "min"}, optimizer, "max").mode == "min"
+    assert build_lr_scheduler({TARGET: PLATEAU, "_args_": ["min"]}, optimizer, "max").mode == "min"
+
+
+def test_a_mode_that_contradicts_the_monitored_value_is_told(tmp_path) -> None:
+    events = []
+    spec = job_spec("lr_scheduler={_target_: ReduceLROnPlateau, mode: min}", "train.epochs=1")
+    run(spec, tmp_path, report=events.append)
+    (warning,) = (event.text for event in events if isinstance(event, Warned))
+    assert (
+        "mode 'min', but of test_accuracy the largest value is the best; leave lr_scheduler.mode" in warning
+    )
+
+
+def test_a_scheduler_that_watches_cannot_step_per_batch(tmp_path) -> None:
+    with pytest.raises(SpecError, match=r"train\.lr_interval: step needs another scheduler"):
+        job_spec("lr_scheduler=ReduceLROnPlateau", "train.lr_interval=step")
+    model = tf.StandardModel(network())
+    optimizer = torch.optim.SGD(model.model.parameters(), lr=0.1)
+    plateau = ReduceLROnPlateau(optimizer)
+    with pytest.raises(TargetError, match=r"train\.lr_interval: step needs another scheduler"):
+        train(model, tmp_path, optimizer=optimizer, lr_scheduler=plateau, steps_lr_per_batch=True)
 
 
 def test_a_scheduler_that_watches_gets_the_monitored_value(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,60 @@ def test_batches_that_are_left_over_make_a_step_of_their_own(tmp_path: Path) -> 
     assert trainer.stepper.is_between_steps
 
 
+class Norms(tf.Callback):
+    """Notes the gradients' norm at every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_start(self, training):
+        training.optimizer.register_step_pre_hook(self._note)
+
+    def _note(self, optimizer, *_):
+        gradients = [p.grad.flatten() for group in optimizer.param_groups for p in group["params"]]
+        self.seen.append(torch.cat(gradients).norm().item())
+
+
+@pytest.mark.parametrize("trainer", [tf.StandardModel, "Optimizes"])
+def test_any_batches_make_the_step_of_the_one_batch_that_they_are_together(
+    trainer: Any, tmp_path: Path
+) -> None:
+    """80 samples in steps of 64: the last group is cut short, and is a mean over what is in it."""
+    trainer = Optimizes if trainer == "Optimizes" else trainer
+
+    def steps(batch_size: int, accumulation: int) -> tuple[tf.BaseModel, list[float]]:
+        norms, options = Norms(), tf.StepOptions(accumulation=accumulation)
+        more = {"trainer": trainer, "options": options, "callbacks": [norms]}
+        return trained(tmp_path, most=80, batch_size=batch_size, **more), norms.seen
+
+    for whole, parts in {
+        (64, 1): [(16, 4), (32, 2), (8, 8), (1, 64)],
+        (80, 1): [(16, 100), (30, 3)],  # 30, 30 and 20
+    }.items():
+        expected, norms = steps(*whole)
+        for part in parts:
+            trainer_in_parts, norms_in_parts = steps(*part)
+            assert norms_in_parts == pytest.approx(norms, rel=1e-4)
+            assert close(trainer_in_parts, expected)
+
+
+def test_a_loss_over_something_else_than_samples_says_over_how_much(tmp_path: Path) -> None:
+    """As a language model's, whose loss is a mean over the tokens that are no padding."""
+
+    class Counts(tf.BaseModel):
+        def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+            inputs, targets = data
+            targets = targets.masked_fill(targets < 5, -100)
+            loss = loss_fn(self.model(inputs), targets)
+            counted = int((targets != -100).sum())
+            self.optimize(loss, optimizer, samples=counted)
+            running_loss.add_(loss, weight=counted)
+
+    whole = trained(tmp_path, trainer=Counts, most=80, batch_size=80)
+    parts = trained(tmp_path, trainer=Counts, most=80, batch_size=30, options=tf.StepOptions(accumulation=3))
+    assert close(whole, parts)
+
+
 def test_training_never_stops_within_a_group_of_batches(tmp_path: Path) -> None:
     token, seen = StopToken(), []
 

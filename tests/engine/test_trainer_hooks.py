@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import fusionq as tf
 from fusionq.engine.checking import check_deeply
@@ -206,3 +208,99 @@ def test_what_the_job_does_not_have_is_told_when_it_is_asked_for(key: str, tmp_p
         run(job_spec(block, *NEITHER), tmp_path)
     problems = check_deeply(job_spec("trainer=tests.engine.checked.Quiet", *NEITHER), tmp_path, None).problems
     assert ((key,), f"{key}: the key {key!r} is missing; Quiet trains as StandardModel") in problems
+
+
+# --- the loss over its samples ---------------------------------------------------------------------------
+
+
+class Ones(tf.BaseModel):
+    """Its loss is 1 for every sample, and it says so in one of two ways."""
+
+    def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+        loss = self.model.weight.sum() * 0 + 1
+        self.optimize(loss, optimizer)
+        if isinstance(data, tuple | list | dict):
+            running_loss.add_(loss * 4)
+        else:
+            running_loss.add_(loss, weight=4)
+
+
+IMAGES = (tuple(torch.ones(3, 5) for _ in range(4)), tuple({"boxes": torch.ones(2, 4)} for _ in range(4)))
+
+
+@pytest.mark.parametrize("batch", [IMAGES, (7, torch.ones(4, 2)), {"text": ["a"] * 4}, "says nothing"])
+def test_the_loss_is_a_mean_over_the_samples_of_any_batch(batch: Any, tmp_path: Path) -> None:
+    history = train(Ones(nn.Linear(2, 1)), tmp_path, train_loader=[batch] * 3)
+    assert history.rows[0]["train_loss"] == 1.0
+
+
+def test_a_batch_whose_samples_nobody_counts_is_told_how(tmp_path: Path) -> None:
+    class Silent(Ones):
+        def __train_func__(self, data, *rest):
+            super().__train_func__([data], *rest)
+
+    with pytest.raises(HookError, match=r"say it: running_loss\.add_\(loss, weight=number_of_samples\)"):
+        train(Silent(nn.Linear(2, 1)), tmp_path, train_loader=["says nothing"])
+
+
+# --- the loss on data to test on --------------------------------------------------------------------------
+
+
+class Measures(tf.StandardModel):
+    """An eval hook of its own that measures the loss."""
+
+    def __eval_function__(self, data, metrics, loss_fn, running_loss):
+        inputs, targets = data
+        running_loss.add_(loss_fn(self.model(inputs), targets) * len(inputs))
+
+
+class AsInTheGuide(tf.StandardModel):
+    def __eval_function__(self, data, metrics):
+        for metric in metrics:
+            metric.update(self.model(data[0]), data[1])
+
+
+@pytest.mark.parametrize("trainer", [tf.StandardModel, Measures])
+def test_the_loss_is_measured_on_validation_and_test_data(trainer: Any, tmp_path: Path) -> None:
+    model = trainer(network())
+    loaders = {"val_loader": loader(train=False, most=100), "test_loader": loader(train=False)}
+    history = train(model, tmp_path, num_epochs=2, **loaders)
+    assert set(history.rows[0]) == {"epoch", "train_loss", "val_loss", "test_loss", "lr"}
+    loss = nn.functional.cross_entropy(
+        model.predict(loader(train=False)), torch.cat([targets for _, targets in loader(train=False)])
+    )
+    assert history.rows[-1]["test_loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert model.evaluate(loader(train=False), [], nn.CrossEntropyLoss())["loss"] == pytest.approx(
+        loss.item(), rel=1e-5
+    )
+
+
+def test_an_eval_hook_as_in_the_guide_measures_no_loss(tmp_path: Path) -> None:
+    more = {"test_loader": loader(train=False), "test_metrics": [tf.Accuracy()]}
+    history = train(AsInTheGuide(network()), tmp_path, **more)
+    assert set(history.rows[0]) == {"epoch", "train_loss", "test_accuracy", "lr"}
+
+
+def test_targets_that_the_loss_cannot_take_end_no_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown = [(inputs, targets - 20) for inputs, targets in loader(train=False, most=300)]
+    history = train(tf.StandardModel(network()), tmp_path, num_epochs=2, test_loader=unknown)
+    assert math.isnan(history.rows[-1]["test_loss"])
+    assert capsys.readouterr().out.count("WARNING: the loss cannot be measured on the data to test on") == 1
+
+
+def test_the_learning_rate_of_each_epoch_is_kept(tmp_path: Path) -> None:
+    model = tf.StandardModel(network())
+    layers = [{"params": model.model[1].parameters(), "lr": 0.2}, {"params": model.model[3].parameters()}]
+    optimizer = torch.optim.SGD(layers, lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    history = train(model, tmp_path, optimizer=optimizer, lr_scheduler=scheduler, num_epochs=2)
+    assert [(row["lr/0"], row["lr/1"]) for row in history.rows] == [(0.2, 0.1), (0.1, 0.05)]
+
+
+def test_the_learning_rate_is_the_warmed_one(tmp_path: Path) -> None:
+    model = tf.StandardModel(network())
+    options = tf.StepOptions(warmup_steps=20)
+    history = train(model, tmp_path, num_epochs=3, options=options)
+    assert [row["lr"] for row in history.rows] == pytest.approx([0.05, 0.1, 0.1])

@@ -73,6 +73,20 @@ def test_a_spec_cannot_be_changed():
         ("env: [A]", "env: expected a block of keys, but this is a list"),
         ("task: fly", "task: it should be 'train', 'evaluate' or 'predict', but this is 'fly'"),
         ("metrics: {test: [Accuracy]}", "metrics.test needs data.test"),
+        (
+            "metrics: {train: [{_target_: Accuracy, name: Loss}]}",
+            "'train_loss' is the loss itself, so no metric can be called 'Loss'; give it another name",
+        ),
+        (
+            "metrics: {train: [Accuracy, {_target_: MSE, name: accuracy}]}",
+            "the metrics 'Accuracy' and 'accuracy' would both be 'train_accuracy'; "
+            "give one of them another name",
+        ),
+        (
+            "lr_scheduler: ReduceLROnPlateau\ntrain: {lr_interval: step}",
+            "lr_scheduler: ReduceLROnPlateau watches the monitored value, which there is once an epoch; "
+            "train.lr_interval: step needs another scheduler",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_in_one_sentence(line, message):

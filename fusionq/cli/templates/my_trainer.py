@@ -16,25 +16,32 @@ class MyTrainer(fusionq.BaseModel):
         optimizer: torch.optim.Optimizer,
         loss_fn: Any,
         train_metrics: list[Any],
-        running_loss: torch.Tensor,
+        running_loss: Any,
         epoch: int,
         batch_num: int,
     ) -> None:
-        """One step on a batch; the loss is summed over the samples, and nothing waits for the device."""
+        """One step on a batch; the loss counts by its samples, and nothing waits for the device."""
         inputs, targets = data
         with self.autocast():  # computes in train.precision
             outputs = self.model(inputs)
             loss = loss_fn(outputs, targets)
         self.optimize(loss, optimizer)  # backward, step and zero_grad
-        running_loss.add_(loss.detach() * len(inputs))
+        running_loss.add_(loss, weight=len(inputs))
         for metric in train_metrics:
             metric.update(outputs.detach(), targets)
 
-    def __eval_function__(self, data: tuple[torch.Tensor, torch.Tensor], metrics: list[Any]) -> None:
+    def __eval_function__(
+        self,
+        data: tuple[torch.Tensor, torch.Tensor],
+        metrics: list[Any],
+        loss_fn: Any,
+        running_loss: Any,
+    ) -> None:
         """Measures a batch; gradients are off and the model is in eval mode."""
         inputs, targets = data
         with self.autocast():
             outputs = self.model(inputs)
+            running_loss.add_(loss_fn(outputs, targets), weight=len(inputs))
         for metric in metrics:
             metric.update(outputs, targets)
 

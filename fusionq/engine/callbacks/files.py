@@ -10,12 +10,13 @@ from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.files import finite, write_json, write_whole
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd, Event, Progress
+from fusionq.spec.metric_keys import measured
 from fusionq.spec.units import format_duration
 
 
 def epoch_line(event: EpochEnd) -> str:
     """An epoch in one line for people."""
-    values = "  ".join(f"{key} {_short(value)}" for key, value in event.values.items())
+    values = "  ".join(f"{key} {_short(value)}" for key, value in measured(event.values).items())
     width = len(str(event.num_epochs))
     star = "  best" if event.is_best else ""
     return (

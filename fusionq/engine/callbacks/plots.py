@@ -12,6 +12,7 @@ from fusionq.engine.files import write_whole
 from fusionq.engine.history import History
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd
+from fusionq.spec.metric_keys import RATE, is_rate
 from fusionq.spec.paths import RunPaths
 
 Lines = dict[str, Sequence[float]]
@@ -98,7 +99,7 @@ def _curves(history: History) -> Iterator[tuple[str, Sequence[float], Lines]]:
     epochs = series.pop("epoch", [])
     found: dict[str, Lines] = {}
     for key, values in series.items():
-        phase, _, name = key.partition("_")
+        phase, _, name = (key, "", RATE) if is_rate(key) else key.partition("_")
         found.setdefault(name, {})[phase] = values
     for name, lines in found.items():
         yield name, epochs, lines

@@ -25,6 +25,7 @@ from fusionq.engine.checking.targets import Targets, check_targets
 from fusionq.engine.checking.trainers import sends_batches
 from fusionq.engine.checking.unchanged import unchanged
 from fusionq.engine.checking.weights import check_weights
+from fusionq.engine.eval_hook import measures_loss
 from fusionq.spec.job import JobSpec
 from fusionq.spec.units import format_bytes
 from fusionq.spec.verdict import Verdict
@@ -74,7 +75,11 @@ class _Checking:
         check_kinds(self._spec, self._targets, self.findings)
         steps = StepCheck(self._spec, self._targets, self.findings)
         steps.check_closure()
-        self._measures = Measures(self._spec, self.findings)
+        trainer = self._targets.get(("trainer",))
+        has_loss = hasattr(trainer, "__eval_function__") and measures_loss(
+            trainer, self._spec.loss is not None
+        )
+        self._measures = Measures(self._spec, self.findings, has_loss=has_loss)
         batches = self._batches()
         done = Rehearsal()
         if self._can_build():

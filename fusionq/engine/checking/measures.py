@@ -12,11 +12,12 @@ from fusionq.engine.assembly import build_metric
 from fusionq.engine.checking.batch import Batch, shape_text
 from fusionq.engine.checking.building import one_line
 from fusionq.engine.checking.findings import Findings
-from fusionq.engine.history import TEST, TRAIN, VAL, choose_best, keys_of
+from fusionq.engine.history import Measured, choose_best, keys_of
 from fusionq.engine.metrics import MSE, Accuracy, Metric
 from fusionq.engine.torchmetrics_adapter import TorchMetric
 from fusionq.errors import EngineError, MetricError
 from fusionq.spec.job import JobSpec, Target
+from fusionq.spec.metric_keys import TEST, TRAIN, VAL
 from fusionq.spec.reader import Path_, dotted
 
 MOST_SAMPLES = 16
@@ -24,10 +25,14 @@ MOST_ELEMENTS = 2**20
 
 
 class Measures:
-    """Makes the metrics, as a training does. Problems go to the findings."""
+    """Makes the metrics, as a training does. Problems go to the findings.
 
-    def __init__(self, spec: JobSpec, findings: Findings) -> None:
+    `has_loss`: whether the trainer measures the loss of the data that it is tested on.
+    """
+
+    def __init__(self, spec: JobSpec, findings: Findings, *, has_loss: bool = True) -> None:
         self._spec = spec
+        self._has_loss = has_loss
         self._findings = findings
         self._made = {phase: self._make(phase) for phase in (TRAIN, VAL, TEST)}
         if findings.is_wrong("metrics") or spec.task == "predict":
@@ -100,12 +105,18 @@ class Measures:
         return made
 
     def _blocks(self, phase: str) -> list[Target]:
-        metrics, data = self._spec.metrics, self._spec.data
+        metrics = self._spec.metrics
         if phase == TRAIN:
             return metrics.train
         if phase == VAL:
-            return self._of_val(metrics) if data.val is not None or data.val_fraction is not None else []
-        return metrics.test if data.test is not None else []
+            return self._of_val(metrics) if self._has_data(VAL) else []
+        return metrics.test if self._has_data(TEST) else []
+
+    def _has_data(self, phase: str) -> bool:
+        data = self._spec.data
+        if phase == VAL:
+            return data.val is not None or data.val_fraction is not None
+        return data.test is not None
 
     @staticmethod
     def _of_val(metrics: Any) -> list[Target]:
@@ -125,8 +136,12 @@ class Measures:
     def _check_monitor(self, named: dict[str, dict[str, Metric]]) -> None:
         checkpoint = self._spec.checkpoint
         try:
-            tests = [named[phase] for phase in (VAL, TEST)]
-            choose_best(checkpoint.monitor, checkpoint.mode, named[TRAIN], tests)
+            measured = [
+                Measured(phase, named[phase], self._has_loss)
+                for phase in (VAL, TEST)
+                if self._has_data(phase)
+            ]
+            choose_best(checkpoint.monitor, checkpoint.mode, [*measured, Measured(TRAIN, named[TRAIN])])
         except MetricError as error:
             self._findings.problem(("checkpoint", "monitor"), error.message)
 

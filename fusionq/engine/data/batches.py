@@ -241,13 +241,3 @@ def to_device(batch: Any, device: torch.device, is_pinned: bool = False) -> Any:
         moved = [to_device(item, device, is_pinned) for item in batch]
         return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
     return batch
-
-
-def batch_length(batch: Any) -> int:
-    """How many samples a batch holds: the first dimension of the first tensor in it. Raises DataError."""
-    if isinstance(batch, Tensor):
-        return batch.shape[0] if batch.dim() else 1
-    items = batch.values() if isinstance(batch, dict) else batch if isinstance(batch, tuple | list) else ()
-    for item in items:
-        return batch_length(item)
-    raise DataError(f"a batch must be a tensor, or hold tensors; this one is {type(batch).__name__}")
