@@ -136,6 +136,10 @@ class MetricError(EngineError):
     """A metric returned something that is not a number."""
 
 
+class LossError(EngineError):
+    """The loss of these outputs and targets would be another than is meant."""
+
+
 class NonFiniteLossError(EngineError):
     """The loss became infinite or not a number."""
 

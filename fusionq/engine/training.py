@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from fusionq.engine.callbacks.base import Callback, CallbackList
 from fusionq.engine.data.batches import Batches
 from fusionq.engine.eval_hook import call_eval_hook, measures_loss, no_loss
 from fusionq.engine.history import History, Measured, choose_best, keys_of
+from fusionq.engine.loss_shapes import checked_shapes
 from fusionq.engine.metrics import Metric
 from fusionq.engine.optimizers import NoOptimizer, check_lr_scheduler, step_lr_scheduler
 from fusionq.engine.randomness import random_state, restore_random_state
@@ -131,6 +132,7 @@ class Training:
         self.is_best = False
         self.early_end = ""  # why there are no more epochs
         self._steps_lr_per_epoch = lr_scheduler is not None and not steps_lr_per_batch
+        self._has_trained = False  # on a batch, in this process
         self._random_state: dict[str, Any] | None = None  # as testing found it, while testing
         self._samples_at_start = 0
         self._began = self._epoch_began = self._train_ended = 0.0
@@ -228,15 +230,17 @@ class Training:
             self.stepper.batch_samples = whole
         if ours == 0:  # gone through for the others' sake
             metrics, running_loss = deepcopy(metrics), RunningLoss()
-        self.trainer.__train_func__(
-            batch,
-            self.optimizer,
-            self.loss_fn,
-            metrics,
-            running_loss,
-            self.epoch + 1,
-            number,
-        )
+        with nullcontext(self.loss_fn) if self._has_trained else checked_shapes(self.loss_fn) as loss_fn:
+            self.trainer.__train_func__(
+                batch,
+                self.optimizer,
+                loss_fn,
+                metrics,
+                running_loss,
+                self.epoch + 1,
+                number,
+            )
+        self._has_trained = True
         counted = running_loss.count_batch(ours)
         self.samples += counted if self.ranks.is_alone else whole
         self.batch = number + 1

@@ -109,15 +109,17 @@ def test_class_numbers_in_bytes_are_right():
     assert check(*vectors("uint8")).problems == []
 
 
-def test_a_loss_that_stretches_its_targets_gets_a_note():
-    verdict = check(
-        "loss={_target_: MSELoss}",
+@pytest.mark.parametrize("loss", ["MSELoss", "L1Loss", "HuberLoss", "SmoothL1Loss", "PoissonNLLLoss"])
+def test_a_loss_that_stretches_its_targets_is_a_problem(loss: str):
+    place, message = problem(
+        f"loss={{_target_: {loss}}}",
         *vectors("number", "{_target_: Linear, in_features: 64, out_features: 1}"),
         "metrics.train=[]",
     )
-    assert verdict.problems == []
-    assert len(verdict.notes) == 1
-    assert "Using a target size (torch.Size([100])) that is different to the input size" in verdict.notes[0]
+    assert place == ("loss",)
+    assert (
+        f"{loss} would stretch outputs of shape (100, 1) and targets of shape (100,) to (100, 100)" in message
+    )
 
 
 def test_a_loss_of_the_users_own_is_computed_too():

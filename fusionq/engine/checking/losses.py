@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fusionq.engine.checking.batch import shape_text
 from fusionq.engine.checking.building import Builder, PlacedError, one_line
 from fusionq.engine.checking.findings import Findings
+from fusionq.engine.loss_shapes import shape_mistake
 from fusionq.spec.job import Target
 
 MOST_ELEMENTS = 2**20
@@ -35,6 +36,9 @@ def small_loss(
     if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
         return
     if _has_too_few_classes(loss_fn, outputs, targets, num_classes, findings):
+        return
+    if mistake := shape_mistake(loss_fn, outputs, targets):
+        findings.problem(("loss",), mistake)
         return
     if outputs.numel() + targets.numel() > MOST_ELEMENTS:
         return
