@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import psutil
+
 from fusionq.errors import WorkerError
 from fusionq.worker import protocol as wire
 from fusionq.worker.fork_server_handle import (
@@ -22,7 +24,7 @@ from fusionq.worker.fork_server_handle import (
     NotStartedError,
 )
 from fusionq.worker.lease_guard import UNTIL, Leash
-from fusionq.worker.processes.tree import family, kill_family
+from fusionq.worker.processes.tree import family, kill_family, process_of
 from fusionq.worker.processes.zombie import exit_code_of_zombie
 
 log = logging.getLogger("fusionq.worker")
@@ -47,6 +49,7 @@ class JobProcess:
         server.add_job()
         self._receiver = wire.Receiver(channel)
         self._early: list[dict[str, Any]] = []
+        self._guardian: psutil.Process | None = None
         self.pid = 0
         self.exit_code: int | None = None
         self._look_at = 0.0
@@ -103,6 +106,7 @@ class JobProcess:
         for message in self._receiver.receive(timeout_s):
             if "pid" in message:
                 self.pid = message["pid"]
+                self._guardian = process_of(message.get("guardian", 0))
             elif "exit" in message:
                 self.exit_code = message["exit"]
             else:
@@ -132,11 +136,11 @@ class JobProcess:
                 os.kill(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        kill_family(self.pid, self._marks)
+        kill_family(self.pid, self._marks, guardian=self._guardian)
 
     def survivors(self) -> list[int]:
         """Processes of the job that still live."""
-        return family(self.pid, self._marks)
+        return family(self.pid, self._marks, self._guardian)
 
     def close(self) -> None:
         if not self._is_closed:

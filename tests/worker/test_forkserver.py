@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -610,6 +611,49 @@ def test_killing_the_tree_takes_along_a_daemon_of_the_job(start):
     assert not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE
 
 
+# A daemon that shares neither session nor environment with its job, and one that forks itself anew for ever.
+DAEMONS = (
+    "import os, subprocess, sys, time\n"
+    "        subprocess.run(['sh', '-c', 'env -i setsid sleep 600 & echo daemon $!'])\n"
+    "        again = 'import os, time; os.setsid()\\nwhile 1: os.fork() and os._exit(0); time.sleep(0.003)'\n"
+    "        subprocess.run([sys.executable, '-SE', '-c', again, 'of-' + os.getcwd()], env={})\n"
+    "        self.do = lambda: None; print('ready', flush=True)"
+)
+
+
+def left_by(attempt: Attempt) -> list[psutil.Process]:
+    """The daemon of the job, and what forks itself anew."""
+    pid = int(attempt.output.split("daemon ")[1].split()[0])
+    mark = f"of-{attempt.workdir}"
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            is_alive = process.status() != psutil.STATUS_ZOMBIE
+            if is_alive and (process.pid == pid or mark in process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_nothing_outlives_a_job_that_ends(start):
+    attempt = start(DAEMONS)
+    assert attempt.await_end() == EXIT_DONE, attempt.output
+    assert "daemon " in attempt.output
+    assert left_by(attempt) == []
+
+
+def test_nothing_outlives_a_job_whose_guardian_or_leader_is_killed(start):
+    attempts = [start(f"{DAEMONS}; time.sleep(600)") for _ in range(2)]
+    for attempt in attempts:
+        attempt.await_text("ready")
+        assert left_by(attempt)
+    assert len(attempts[0].process.survivors()) >= 2
+    os.kill(attempts[0].process.pid, signal.SIGKILL)
+    guardian_of(attempts[1]).kill()
+    for attempt in attempts:
+        assert attempt.await_end() == -signal.SIGKILL
+        wait_until(lambda attempt=attempt: not left_by(attempt), what="the daemons gone")
+
+
 def test_a_job_without_a_supervisor_ends_though_it_has_nothing_to_say(start):
     attempt = start("print('silence', flush=True); import time; time.sleep(600)")
     attempt.await_text("silence")
@@ -621,8 +665,12 @@ def test_a_job_without_a_supervisor_ends_though_it_has_nothing_to_say(start):
 # --- the end of the fork server (last: the next test would warm up another) ------------------------
 
 
-def server_of(attempt: Attempt) -> psutil.Process:
+def guardian_of(attempt: Attempt) -> psutil.Process:
     return psutil.Process(attempt.process.pid).parent()
+
+
+def server_of(attempt: Attempt) -> psutil.Process:
+    return guardian_of(attempt).parent()
 
 
 def test_the_fork_server_takes_no_orders_from_a_terminal(start):

@@ -8,8 +8,9 @@ to stop the server, so it outlives a killed worker as long as a job runs; a chil
 module; and a child's exit is reported as 255 when the server dies first.
 
 Started as `python -P -m fusionq.worker.job_process.fork_server FD`. On the socket FD it is sent one byte and
-one descriptor for each job; the descriptor is the job's own channel, on which the child finds its orders and
-the server reports `{"exit": code}`. It ends when the socket closes, and its children end with it.
+one descriptor for each job; the descriptor is the job's own channel, on which the job process finds its
+orders and its parent, a guardian, reports `{"pid": …}` and `{"exit": code}`. It ends when the socket closes,
+and its jobs end with it.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import Any, NoReturn
 
 from fusionq.worker import protocol as wire
+from fusionq.worker.job_process.guardian import adopt_orphans, guard, kill_children
 from fusionq.worker.job_process.process_exit import note_what_is_there
 
 NEEDED = (
@@ -34,6 +37,10 @@ NEEDED = (
 )
 # Imported once the server is ready and has nothing else to do.
 LATER = ("matplotlib.figure", "matplotlib.backends.backend_agg", "sklearn.datasets")
+
+
+END_S = 3.0  # for the guardians to end their jobs when the worker has ended
+POLL_S = 0.005
 
 
 def main() -> None:
@@ -77,7 +84,7 @@ def _refuse_cuda() -> None:
 
 
 def _serve(control: socket.socket) -> None:
-    channels: dict[int, socket.socket] = {}
+    adopt_orphans()
     wake_r, wake_w = os.pipe()
     os.set_blocking(wake_w, False)
     signal.set_wakeup_fd(wake_w)
@@ -85,50 +92,106 @@ def _serve(control: socket.socket) -> None:
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(wake_r, select.POLLIN)
+    guardians = _Guardians(control, (wake_r, wake_w))
     later = list(LATER)
     while True:
-        ready = {descriptor for descriptor, _ in poll.poll(0 if later else None)}
-        if not ready:
+        has_time = later or not guardians.has_spare
+        ready = {descriptor for descriptor, _ in poll.poll(0 if has_time else None)}
+        if not ready and later:
             _preload_later(later.pop(0))
             gc.collect()
             note_what_is_there()  # what is imported is never collected, so its pages stay shared
+        elif not ready:
+            guardians.fork_spare()
         if wake_r in ready:
             os.read(wake_r, 4096)
-            _report_exits(channels)
+            guardians.reap()
         if control.fileno() in ready:
             request, descriptors, _, _ = socket.recv_fds(control, 1, 1)
             if not request:
+                guardians.end()
                 return
-            channel = socket.socket(fileno=descriptors[0])
-            pid = os.fork()
-            if pid == 0:
-                inherited = [control, *channels.values()]
-                _become_job(channel, inherited, (wake_r, wake_w))
-            channels[pid] = channel
-            _try_send(channel, {"pid": pid})
+            guardians.start_job(socket.socket(fileno=descriptors[0]))
 
 
-def _become_job(channel: socket.socket, inherited: list[socket.socket], pipes: tuple[int, int]) -> NoReturn:
-    """In the child: let go of everything that is the server's, then run the job."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for other in inherited:
-        other.close()
-    for pipe in pipes:
-        os.close(pipe)
-    from fusionq.worker.job_process.main import run
+class _Guardians:
+    """One for each job that runs, and one that waits for the next."""
 
-    run(channel)
+    def __init__(self, requests: socket.socket, pipes: tuple[int, int]) -> None:
+        self._requests = requests  # these are the server's alone
+        self._pipes = pipes
+        self._channels: dict[int, socket.socket] = {}
+        self._spare = 0
+        self._control: socket.socket | None = None
+        self._has_orphans = False
 
+    @property
+    def has_spare(self) -> bool:
+        return self._spare != 0
 
-def _report_exits(channels: dict[int, socket.socket]) -> None:
-    while channels:
-        pid, status = os.waitpid(-1, os.WNOHANG)
+    def fork_spare(self) -> None:
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
         if pid == 0:
-            return
-        channel = channels.pop(pid)
-        _try_send(channel, {"exit": os.waitstatus_to_exitcode(status)})
-        channel.close()
+            self._become_guardian(theirs, ours)
+        theirs.close()
+        self._spare, self._control = pid, ours
+
+    def start_job(self, channel: socket.socket) -> None:
+        """Give the job to a guardian, which tells its process on the channel, and how it ends."""
+        while True:
+            if not self.has_spare:
+                self.fork_spare()
+            pid, control = self._spare, self._control
+            self._spare, self._control = 0, None
+            try:
+                socket.send_fds(control, [wire.REQUEST], [channel.fileno()])
+                break
+            except OSError:  # somebody killed it meanwhile
+                continue
+            finally:
+                control.close()
+        self._channels[pid] = channel
+
+    def reap(self) -> None:
+        """Tell how a job ended whose guardian did not, and end what it left: it was given to this process."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if pid == self._spare:
+                self._control.close()
+                self._spare, self._control = 0, None
+            if channel := self._channels.pop(pid, None):
+                if status != 0:
+                    self._has_orphans = True
+                    _try_send(channel, {"exit": os.waitstatus_to_exitcode(status)})
+                channel.close()
+        if self._has_orphans:
+            # Guardians that live keep what is theirs, so that all else is of a job that is over.
+            self._has_orphans = not kill_children(frozenset({*self._channels, self._spare}))
+
+    def end(self) -> None:
+        """Let each guardian end its job, and wait for that."""
+        for pid in self._channels:
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + END_S
+        while self._channels and time.monotonic() < deadline:
+            self.reap()
+            time.sleep(POLL_S)
+
+    def _become_guardian(self, control: socket.socket, other_end: socket.socket) -> NoReturn:
+        """In the child: let go of everything that is the server's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for other in (self._requests, other_end, *self._channels.values()):
+            other.close()
+        for pipe in self._pipes:
+            os.close(pipe)
+        guard(control)
 
 
 def _try_send(channel: socket.socket, message: dict[str, Any]) -> None:

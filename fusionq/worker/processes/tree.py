@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import psutil
 
@@ -23,8 +23,11 @@ ENV_SUPERVISOR = "FUSIONQ_SUPERVISOR"  # which worker, in which life of it, star
 _GONE = (ProcessLookupError, PermissionError, psutil.Error)
 
 
-def family(session: int, marks: Mapping[str, str]) -> list[int]:
-    """Living processes of a session, or with all these `marks`, and what they started. Zombies are dead."""
+def family(session: int, marks: Mapping[str, str], guardian: psutil.Process | None = None) -> list[int]:
+    """Living processes of a session, or with all these `marks`, and what they started. Zombies are dead.
+
+    What comes from their guardian is theirs as well, while that lives; it is none of them itself.
+    """
     members: set[int] = set()
     children: dict[int, list[int]] = {}
     for process in _living():
@@ -35,6 +38,8 @@ def family(session: int, marks: Mapping[str, str]) -> list[int]:
         except _GONE:
             continue
     heirs = list(members)
+    if guardian is not None and guardian.is_running():
+        heirs.append(guardian.pid)
     while heirs:
         for child in children.get(heirs.pop(), ()):
             if child not in members:
@@ -43,7 +48,12 @@ def family(session: int, marks: Mapping[str, str]) -> list[int]:
     return sorted(members)
 
 
-def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) -> list[int]:
+def kill_family(
+    session: int,
+    marks: Mapping[str, str],
+    timeout_s: float = 5.0,
+    guardian: psutil.Process | None = None,
+) -> list[int]:
     """SIGKILL every process of a job until none is left. Returns those that survived the time limit.
 
     A process may fork between the look and the kill, so we look again until there is nothing to see. One that
@@ -53,7 +63,7 @@ def kill_family(session: int, marks: Mapping[str, str], timeout_s: float = 5.0) 
         return []
     deadline = time.monotonic() + timeout_s
     dying: set[psutil.Process] = set()
-    while members := {*map(_process, family(session, marks)), *filter(_is_living, dying)} - {None}:
+    while members := {*_processes(family(session, marks, guardian)), *filter(_is_living, dying)}:
         for process in members - dying:
             _kill(process.pid)
         dying |= members
@@ -78,7 +88,12 @@ def kill_orphans() -> list[int]:
     return found
 
 
-def _process(pid: int) -> psutil.Process | None:
+def _processes(pids: Iterable[int]) -> Iterator[psutil.Process]:
+    return filter(None, map(process_of, pids))
+
+
+def process_of(pid: int) -> psutil.Process | None:
+    """Returns the process that has this number now, if any."""
     try:
         return psutil.Process(pid)
     except psutil.NoSuchProcess:
