@@ -39,6 +39,19 @@ def stop_worker(session: Session, name: str, word: str, *, is_waiting: bool) -> 
     say(f"{name} is gone")
 
 
+def await_slots(store: Store, name: str, slots: int) -> None:
+    """Wait until a worker says that it has so many slots. Raises NotFoundError where it is gone."""
+    patience = Patience()
+    while True:
+        try:
+            if store.workers.find(name).slots == slots:
+                return
+            patience.note_word()
+        except StoreUnavailableError as error:
+            patience.bear(error)
+        time.sleep(LOOK_S)
+
+
 def _await_leave(store: Store, worker: WorkerRecord) -> None:
     patience = Patience()
     while True:

@@ -11,7 +11,7 @@ from fusionq.cli.completing import complete_worker
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import WorkerError
-from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
+from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW, MOST_SLOTS
 
 MODULE = "fusionq.worker"
 
@@ -140,6 +140,23 @@ def stop(session: Session, name: str, word: str, no_wait: bool) -> None:
     from fusionq.cli.leaving import stop_worker
 
     stop_worker(session, name, word, is_waiting=not no_wait)
+
+
+@worker.command("set")
+@click.argument("name", shell_complete=complete_worker)
+@click.option("--slots", type=click.IntRange(1, MOST_SLOTS), required=True, metavar="N", help="Jobs at once.")
+@verb
+def set_(session: Session, name: str, slots: int) -> None:
+    """Change the worker NAME while it runs. Running jobs go on; it forgets the change when it ends.
+
+    \b
+    fusionq worker set gpu-box --slots 3
+    """
+    from fusionq.cli.leaving import await_slots
+
+    session.store.workers.set_slots(name, slots)
+    await_slots(session.store, name, slots)
+    say(f"{name} has {slots} slot{'s' if slots > 1 else ''} now")
 
 
 @worker.command()

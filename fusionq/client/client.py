@@ -19,6 +19,7 @@ from fusionq.queue.work_folder import work_folder
 from fusionq.spec.load import Loaded, load_data, load_file
 from fusionq.spec.record import JobRecord
 from fusionq.spec.settings import Settings
+from fusionq.spec.stops import MOST_SLOTS
 from fusionq.store.store import Store
 from fusionq.store.workers import WorkerRecord
 
@@ -111,6 +112,12 @@ class Client:
     def workers(self) -> list[WorkerRecord]:
         """The living workers, by name: what they have, what runs there, what their GPUs do."""
         return self._store.workers.alive()
+
+    def set_slots(self, worker: str, number: int) -> None:
+        """Let a worker run so many jobs at once from now on. Raises NotFoundError, and UsageError."""
+        if not 0 < number <= MOST_SLOTS:
+            raise UsageError(f"{number} is not a number of slots from 1 to {MOST_SLOTS}")
+        self._store.workers.set_slots(worker, number)
 
     @property
     def store(self) -> Store:

@@ -16,3 +16,8 @@ WORKER_STOPS = (DRAIN, LEAVE, LEAVE_NOW)
 
 TO_WORKER = "worker"
 """Begins a message on a worker's channel that is for the worker itself: `worker <word> <token>`."""
+
+SLOTS = "slots="
+"""Begins the word that asks a worker for another number of slots: `slots=3`."""
+
+MOST_SLOTS = 1000

@@ -101,6 +101,16 @@ class Workers:
         stop, owner = self._redis.hmget(keys.worker(name), "stop", "token")
         return stop or "" if owner == token else ""
 
+    def set_slots(self, name: str, number: int) -> None:
+        """Ask a worker for another number of slots, for this life of it. Raises NotFoundError."""
+        if not self._scripts.run("set_slots", name, number, keys.stop_channel("")):
+            self.find(name)
+
+    def slots_wanted(self, name: str, token: str) -> int | None:
+        """How many slots a worker in this life of it was asked for; None where nobody did."""
+        wanted, owner = self._redis.hmget(keys.worker(name), "slots_wanted", "token")
+        return int(wanted) if wanted and owner == token else None
+
     def quarantine(self, name: str, token: str, reason: str, victims: Iterable[tuple[str, int, str]]) -> int:
         """A worker out of order takes nothing more, and what failed there goes back, no retry used up.
 

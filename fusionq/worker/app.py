@@ -19,6 +19,7 @@ from fusionq.queue.celery_app import control_channels, make_app
 from fusionq.queue.names import RUN_TASK, SCHEDULE_TASK, SEND_TASK
 from fusionq.queue.scheduling import schedule
 from fusionq.spec.settings import Settings
+from fusionq.spec.stops import MOST_SLOTS
 from fusionq.store.store import Store, redis_url
 from fusionq.worker.celery_results import ResultView
 from fusionq.worker.file_transfer import send_files
@@ -112,7 +113,8 @@ def _make_node(conf: Any = None, instance: Any = None, options: Any = None, **_:
     if orphans := kill_orphans():
         log.warning("killed what jobs of a dead worker left behind: processes %s", orphans)
     _Life.node.launcher.begin()
-    conf.worker_concurrency = _Life.node.slots + EXTRA_THREADS
+    # The most that it may be asked for; the pool starts a thread when it needs one.
+    conf.worker_concurrency = MOST_SLOTS + EXTRA_THREADS
 
 
 @signals.celeryd_after_setup.connect
@@ -130,6 +132,15 @@ class _Control(StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def start(self, parent: Any) -> None:
+        def resize(slots: int) -> None:
+            """Celery takes no more messages than that at once."""
+            parent.pool.limit = slots + EXTRA_THREADS
+
+        resize(_Life.node.slots)
+        _Life.node.on_resize = resize
+        self._catch_signals()
+
+    def _catch_signals(self) -> None:
         """Celery's handlers end tasks in ways that a pool of threads does not know, and may fail to print."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, _stop)

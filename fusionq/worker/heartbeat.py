@@ -111,6 +111,8 @@ class Beat:
             log.error("another worker took the name %s; this one takes nothing more", node.name)
             node.is_accepting = False
         node.obey(node.store.workers.asked_to(node.name, node.token))
+        if wanted := node.store.workers.slots_wanted(node.name, node.token):
+            node.set_slots(wanted)
         if node.is_holding:
             if node.is_stopping:
                 self._let_jobs_save()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fusionq.errors import UsageError
+from fusionq.spec.stops import MOST_SLOTS
 
 PREFIX = "FUSIONQ_WORKER_"
 ENV_NAME = "FUSIONQ_WORKER_NAME"
@@ -97,9 +98,9 @@ def _slots(text: str) -> tuple[int | None, int]:
     """A number of slots, or None and how many there are for each GPU."""
     is_per_gpu = text.startswith(PER_GPU)
     number = text.removeprefix(PER_GPU)
-    if text and not (number.isdecimal() and 0 < int(number) <= 1000):
+    if text and not (number.isdecimal() and 0 < int(number) <= MOST_SLOTS):
         raise UsageError(
-            f"{option(ENV_SLOTS)} {text!r} is not a number of slots from 1 to 1000",
+            f"{option(ENV_SLOTS)} {text!r} is not a number of slots from 1 to {MOST_SLOTS}",
             hint=f"or {PER_GPU}2 for two on each GPU",
         )
     if is_per_gpu or not text:

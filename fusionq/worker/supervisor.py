@@ -48,7 +48,7 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
     if node.is_leaving:
         return  # the job is given back when the worker leaves, or was when it was told to
     # A doubled message must not sit in a thread for as long as the job runs; by then it is stale anyway.
-    if not node.free_slot.acquire(timeout=START_WITHIN_S):
+    if not node.free_slot.acquire(timeout_s=START_WITHIN_S):
         return
     try:
         run_dir = RunPaths.of_job(node.settings.runs, job_id).root

@@ -7,8 +7,8 @@ import logging
 import os
 import secrets
 import signal
-import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from celery import Celery
@@ -18,7 +18,7 @@ from fusionq.errors import FusionqError, UsageError
 from fusionq.queue.names import node_queue
 from fusionq.queue.sender import Sender
 from fusionq.spec.settings import Settings
-from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
+from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW, SLOTS
 from fusionq.store.store import Store
 from fusionq.store.view import share_of_slot
 from fusionq.worker.disk_room import DiskRoom
@@ -32,6 +32,7 @@ from fusionq.worker.notifications import Notifier
 from fusionq.worker.options import WorkerOptions
 from fusionq.worker.processes.identity import is_known_dead, this_life, this_machine
 from fusionq.worker.running_attempts import SHUTDOWN, Running
+from fusionq.worker.slots import Slots
 
 log = logging.getLogger("fusionq.worker")
 
@@ -47,7 +48,9 @@ class Node:
         self.store = store
         self.sender = Sender(app, store)
         self.gpus: list[Gpu] = find_gpus(options.gpus)
-        self.slots = options.slots or max(1, len(self.gpus) * options.slots_per_gpu)
+        # A job that was taken from us may still be dying when the next one comes: it waits for a free slot.
+        self.free_slot = Slots(options.slots or max(1, len(self.gpus) * options.slots_per_gpu))
+        self.on_resize: Callable[[int], None] = lambda number: None  # told of another number of slots
         self.gpu_watch = GpuWatch(self.gpus, foreign=options.foreign)
         self.launcher = Launcher()
         self.running = Running()
@@ -62,8 +65,6 @@ class Node:
         self.is_holding = False  # Redis has lost the jobs that run here; see `fusionq.worker.data_loss`
         self.token = secrets.token_hex(8)
         self.name = self._take_name()
-        # A job that was taken from us may still be dying when the next one comes.
-        self._slots = threading.BoundedSemaphore(self.slots)
 
     @property
     def queue(self) -> str:
@@ -75,6 +76,20 @@ class Node:
         return self.options.address or address_towards(self.store.redis)
 
     @property
+    def slots(self) -> int:
+        return self.free_slot.number
+
+    def set_slots(self, number: int) -> None:
+        """Run so many jobs at once from now on; those that run go on. Raises StoreUnavailableError."""
+        if number == self.slots:
+            return
+        log.info("%d slots instead of %d, as asked", number, self.slots)
+        self.free_slot.resize(number)
+        self.on_resize(number)
+        self.register()
+        self.sender.ask_for_pass(self.name)
+
+    @property
     def cpus_per_slot(self) -> int:
         return share_of_slot(self.cpus, self.slots)
 
@@ -84,10 +99,6 @@ class Node:
         if hasattr(os, "sched_getaffinity"):  # Linux
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
-
-    @property
-    def free_slot(self) -> threading.BoundedSemaphore:
-        return self._slots
 
     def gpus_of(self, indices: tuple[int, ...]) -> list[Gpu]:
         return [gpu for gpu in self.gpus if gpu.index in indices]
@@ -155,7 +166,9 @@ class Node:
         self.running.ask_all_to_stop(SHUTDOWN, hurry=self.is_hurrying)
 
     def obey(self, word: str) -> None:
-        """What `fusionq worker stop` asks for; '' asks for nothing. A word may be heard again."""
+        """What `fusionq worker stop` or `set` asks for; '' asks for nothing. A word may be heard again."""
+        if word.startswith(SLOTS):
+            self.set_slots(int(word.removeprefix(SLOTS)))
         if word == DRAIN and not self.is_leaving:
             log.info("told to drain: no new jobs, and an end once %d are over", len(self.running.all()))
             self.is_draining = True

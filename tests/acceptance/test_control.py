@@ -106,7 +106,7 @@ def test_a_worker_whose_log_nobody_reads_survives_garbage_and_a_hung_fork_server
     assert not server.is_running()
 
 
-def test_a_worker_that_celery_lets_down_gives_its_jobs_back_and_ends_with_a_code(
+def test_a_worker_gets_another_slot_and_that_celery_lets_down_gives_its_jobs_back_and_ends_with_a_code(
     installation: Installation,
 ) -> None:
     installation.cli("up")
@@ -114,9 +114,15 @@ def test_a_worker_that_celery_lets_down_gives_its_jobs_back_and_ends_with_a_code
     worker = installation.start_worker("one", ("crash.py",))
     job_id = installation.submit("train.epochs=500", *SLOWLY)
     installation.await_epochs(job_id, 1)
+    done = installation.cli("worker", "set", "one", "--slots", "2")
+    assert (done.returncode, done.stderr) == (0, "one has 2 slots now\n")
+    beside = installation.submit("name=beside", "train.epochs=500", *SLOWLY)
+    installation.await_epochs(beside, 1)
+    assert installation.store.jobs.get(job_id).attempt == 1
     (installation.workdir / "now").touch()
     installation.store.redis.lpush(f"{CELERY_PREFIX}{node_queue('one')}", "anything")
     assert worker.wait(timeout=60) == 1
-    record = installation.store.jobs.get(job_id)
-    assert (record.status, record.losses) == ("queued", 0)
-    assert record.reason == "its worker was shut down; its state is saved"
+    for each in (job_id, beside):
+        record = installation.store.jobs.get(each)
+        assert (record.status, record.losses) == ("queued", 0)
+        assert record.reason == "its worker was shut down; its state is saved"

@@ -129,6 +129,23 @@ def test_a_worker_that_is_not_there_cannot_be_stopped(cli: Cli, store):
     assert (done.code, done.err.startswith("fusionq: no worker 'bax' lives")) == (3, True)
 
 
+def test_the_slots_of_a_worker_are_changed_from_afar(cli: Cli, store):
+    serving(store, "box")
+    store.redis.hset("fusionq:worker:box", "slots", 3)  # it has heard
+    assert cli("worker", "set", "box", "--slots", "3").err == "box has 3 slots now\n"
+    assert store.redis.hget("fusionq:worker:box", "slots_wanted") == "3"
+    assert cli("worker", "set", "bax", "--slots", "3").code == 3
+    assert cli("worker", "set", "box", "--slots", "0").code == 2
+
+
+def test_a_worker_without_room_says_why(cli: Cli, store):
+    serving(store, "box")
+    store.redis.hset("fusionq:worker:box", mapping={"problem": "/runs is full", "accepting": 0})
+    done = cli("workers")
+    assert "no room" in done.out
+    assert "box takes no jobs: /runs is full\n" in done.err
+
+
 def test_a_worker_in_quarantine_says_why_and_is_let_go_on(cli: Cli, store):
     serving(store, "box")
     store.workers.quarantine("box", "t", "three jobs in a row failed here", ())

@@ -10,6 +10,8 @@ import pytest
 from fusionq.queue.celery_app import make_app
 from fusionq.spec.settings import Settings
 from fusionq.store.store import Store
+from fusionq.worker import heartbeat as beat_module
+from fusionq.worker.heartbeat import Beat
 from fusionq.worker.options import WorkerOptions
 from fusionq.worker.worker import Node
 from tests.worker.fakes import FakeLauncher
@@ -44,3 +46,21 @@ def node(make_node: Callable[..., Node]) -> Node:
     node.is_accepting = True
     node.register()
     return node
+
+
+@pytest.fixture
+def make_beat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Node], Beat]]:
+    """Starts beats, and ends them with their threads."""
+    monkeypatch.setattr(beat_module, "LISTEN_S", 0.05)
+    beats: list[Beat] = []
+
+    def make(node: Node) -> Beat:
+        beats.append(Beat(node))
+        beats[-1].start()
+        return beats[-1]
+
+    yield make
+    for beat in beats:
+        beat.stop()
+        for thread in beat._threads:
+            thread.join(timeout=5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -15,29 +14,11 @@ from fusionq.store import keys
 from fusionq.store.store import Store
 from fusionq.worker import heartbeat as beat_module
 from fusionq.worker import lease_guard as leash
-from fusionq.worker.heartbeat import Beat, say
+from fusionq.worker.heartbeat import say
 from fusionq.worker.running_attempts import CANCEL, LOST, SHUTDOWN, Attempt
 from fusionq.worker.worker import Node
 from tests.support import register, wait_until
 from tests.worker.fakes import give, put
-
-
-@pytest.fixture
-def make_beat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Node], Beat]]:
-    """Starts beats, and ends them with their threads."""
-    monkeypatch.setattr(beat_module, "LISTEN_S", 0.05)
-    beats: list[Beat] = []
-
-    def make(node: Node) -> Beat:
-        beats.append(Beat(node))
-        beats[-1].start()
-        return beats[-1]
-
-    yield make
-    for beat in beats:
-        beat.stop()
-        for thread in beat._threads:
-            thread.join(timeout=5)
 
 
 def runs(node: Node, job_id: str = "job", *, lease_s: float = 60.0) -> Attempt:

@@ -156,7 +156,7 @@ def test_when_it_is_over_everything_is_given_back(node: Node):
     assert process.is_closed
     assert node.running.all() == []
     assert node.store.workers.alive()[0].free_slots == 1
-    assert node.free_slot.acquire(blocking=False)
+    assert node.free_slot.acquire()
 
 
 def test_a_free_slot_is_offered_at_once(node: Node):
