@@ -90,6 +90,8 @@ class Assembly:
             raise TargetError(f"trainer: {name} is not a class that extends fusionq.BaseModel")
         args, kwargs = build_arguments(spec.trainer, "trainer")
         trainer = call(trainer_class, "trainer", (model, *args), kwargs)
+        if trainer._run_dir is None:
+            trainer.run_dir = self.job.paths.root
         if spec.train.channels_last:
             trainer.model.to(memory_format=torch.channels_last)
         if spec.train.compile:

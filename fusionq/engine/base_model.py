@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -34,7 +35,7 @@ from fusionq.engine.summary import Summary, summarize
 from fusionq.engine.training import Testing, Training
 from fusionq.errors import CheckpointError, DataError, HookError
 from fusionq.spec.metric_keys import LOSS, TEST, VAL
-from fusionq.spec.paths import RunPaths
+from fusionq.spec.paths import ENV_RUN_DIR, RunPaths
 from fusionq.spec.printable import one_line, text_of
 
 _HOOK_ALIASES = {"__eval_func__": "__eval_function__", "__predict_function__": "__predict_func__"}
@@ -47,6 +48,8 @@ class BaseModel:
     Override `__train_func__`, `__eval_function__` (also spelled `__eval_func__`) and `__predict_func__`
     (also spelled `__predict_function__`). The model is moved to the GPU where there is one.
     """
+
+    _run_dir: Path | None = None
 
     def __init__(self, model: nn.Module, use_cuda_if_available: bool = True) -> None:
         self.device = pick_device(use_cuda_if_available)
@@ -146,6 +149,19 @@ class BaseModel:
 
     # --- what a trainer's hooks may call ---------------------------------------------------------------
 
+    @property
+    def run_dir(self) -> Path:
+        """The folder for files of the trainer's own, such as samples: what lies there is kept and downloaded.
+
+        In a job it is the run folder, in `__init__` already. In a script it is the `model_dir` of the last
+        call of `train`, and the current folder before.
+        """
+        return self._run_dir or Path(os.environ.get(ENV_RUN_DIR) or ".")
+
+    @run_dir.setter
+    def run_dir(self, folder: Path) -> None:
+        self._run_dir = Path(folder)
+
     def autocast(self) -> AbstractContextManager[Any]:
         """The context for computing outputs and loss, in the precision that the job asks for."""
         return self.stepper.autocast()
@@ -204,6 +220,8 @@ class BaseModel:
         if save_models not in SAVE_MODELS:
             raise HookError(f"save_models must be 'all' or 'best', not {save_models!r}")
         paths = RunPaths(Path(model_dir))
+        paths.root.mkdir(parents=True, exist_ok=True)
+        self.run_dir = paths.root
         if options is not None:
             self.stepper = Stepper(self.model, self.device, options)
         tests = [

@@ -1,15 +1,17 @@
 """One training in several processes: what a process does with the others, and what it does alone.
 
-Every process (a rank, counted from 0) has the whole model and its part of every batch. Gradients are joined
-by torch's DistributedDataParallel, weighted by the samples of each part; sums of losses and metrics, and what
-is decided by a clock or a signal, are agreed on, so that all take the same steps. Rank 0 speaks and writes.
+Every process (a rank, counted from 0) has the whole model and its part of every batch. Gradients are joined,
+weighted by the samples of each part, by torch's DistributedDataParallel, or by `gradients` where that cannot;
+sums of losses and metrics, and what is decided by a clock or a signal, are agreed on, so that all take the
+same steps. Rank 0 speaks and writes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,8 +23,9 @@ from torch.optim import Optimizer
 from fusionq.engine.data.batches import Batches, to_device
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.sample_count import batch_length
+from fusionq.engine.gradients import SharedGradients, broadcast, check_same, tensors_of
 from fusionq.engine.metrics import Metric
-from fusionq.errors import DataError, HookError
+from fusionq.errors import DataError
 
 
 class Agreement:
@@ -34,6 +37,17 @@ class Agreement:
         In several processes the answer is to what was asked the time before, so that nobody waits for it.
         """
         return asked
+
+
+@dataclass(frozen=True)
+class Owned:
+    """Modules and optimizers that a trainer made itself, by their names in it."""
+
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
+    optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
+
+
+NOTHING_OWNED = Owned()
 
 
 class Ranks:
@@ -51,9 +65,15 @@ class Ranks:
         return self.part.count == 1
 
     @contextmanager
-    def sharing(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """While it lasts, every backward through the model joins the gradients of all."""
+    def sharing(self, model: nn.Module, optimizer: Optimizer, own: Owned = NOTHING_OWNED) -> Iterator[None]:
+        """While it lasts, all have the same gradients after every backward pass; and the same weights.
+
+        `own` is what the trainer has beside the model and its optimizer.
+        """
         yield
+
+    def check_same(self, weights: Mapping[str, Sequence[Tensor]]) -> None:
+        """Raises HookError where the weights are not the same in all. All must call it."""
 
     def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int | None, int | None]:
         """How many samples of this batch are ours, and how many it has in all; None if unknown."""
@@ -70,6 +90,9 @@ class Ranks:
             return batch_length(batch, loaded)
         except DataError:
             return None
+
+    def end_batch(self) -> None:
+        """The trainer is done with a batch."""
 
     def has_part_in(self, batches: Batches, number: int) -> bool:
         """Whether samples of this batch are ours."""
@@ -110,30 +133,56 @@ class Group(Ranks):
         self.part = Part(dist.get_rank(), dist.get_world_size())
         # What is agreed on lies on the host, and must not wait for what the GPUs exchange.
         self._host = dist.new_group(backend="gloo")
-        self._weight = 1.0
-        self._was_joined = False
+        # Where processes differ in what they do, a message of one kind must not be taken for another.
+        self._for_gradients = dist.new_group(backend="gloo")
+        self._gradients = SharedGradients((), self._for_gradients)
+        self._has_own_steps = False  # and may so step differently often than others
+        self._buffers: list[Tensor] = []  # that nobody else keeps the same
 
     @contextmanager
-    def sharing(self, model: nn.Module, optimizer: Optimizer) -> Iterator[None]:
-        """Raises HookError at a step whose gradients were not joined: each process would go its own way."""
+    def sharing(self, model: nn.Module, optimizer: Optimizer, own: Owned = NOTHING_OWNED) -> Iterator[None]:
+        optimizers = (optimizer, *own.optimizers.values())
+        stepped = [p for one in optimizers for group in one.param_groups for p in group["params"]]
+        modules = (model, *own.modules.values())
+        parameters = _each_once([*tensors_of(modules, buffers=False), *stepped])
+        broadcast([*parameters, *tensors_of(modules, buffers=True)], self._host)
+        self._gradients = SharedGradients(parameters, self._for_gradients)
+        self._has_own_steps = bool(own.optimizers)
+        with self._gradients.attached(), self._reduced_early(model, own):
+            yield
+
+    @contextmanager
+    def _reduced_early(self, model: nn.Module, own: Owned) -> Iterator[None]:
+        """Join gradients while the backward pass goes on, where all parameters take part in every one.
+
+        A trainer with optimizers of its own steps parts of the model, each after a pass of its own.
+        """
+        if own.optimizers or not any(parameter.requires_grad for parameter in model.parameters()):
+            self._buffers = tensors_of((model, *own.modules.values()), buffers=True)
+            yield
+            return
+        self._buffers = tensors_of(own.modules.values(), buffers=True)
         shared = DistributedDataParallel(model)
         shared.register_comm_hook(None, self._join)
-        hook = optimizer.register_step_pre_hook(self._check_joined)
-        try:
-            with _called_through(shared, model):
-                yield
-        finally:
-            hook.remove()
+        with _called_through(shared, model):
+            yield
+
+    def check_same(self, weights: Mapping[str, Sequence[Tensor]]) -> None:
+        check_same(weights, self._host)
 
     def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int, int]:
         whole = batches.whole_length(number)  # type: ignore[attr-defined]
         ours = self.part.length(whole)
-        self._weight = ours / whole
-        self._was_joined = False
+        self._gradients.begin_batch(ours / whole)
+        broadcast(self._buffers, self._host)
         return ours, whole
 
     def samples_in(self, batches: Batches, number: int, batch: Any) -> int:
         return self.part.length(batches.whole_length(number))  # type: ignore[attr-defined]
+
+    def end_batch(self) -> None:
+        if self._has_own_steps:
+            self._gradients.end_batch()
 
     def has_part_in(self, batches: Batches, number: int) -> bool:
         return self.part.length(batches.whole_length(number)) > 0  # type: ignore[attr-defined]
@@ -175,18 +224,13 @@ class Group(Ranks):
     # Without annotations, for torch compares them, and ours are texts.
     def _join(self, state, bucket):
         """Instead of their plain mean: by samples, for the parts of a batch may differ by one."""
-        self._was_joined = True
-        gradients = bucket.buffer().mul_(self._weight)
+        self._gradients.mark_joined(bucket.parameters())
+        gradients = bucket.buffer().mul_(self._gradients.weight)
         return dist.all_reduce(gradients, async_op=True).get_future().then(lambda done: done.value()[0])
 
-    def _check_joined(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        has_closure = len(args) > 1 or "closure" in kwargs  # it computes the gradients after us
-        if not self._was_joined and not has_closure:
-            raise HookError(
-                "the gradients of a batch were not joined with those of the other processes: "
-                "__train_func__ must compute its outputs by self.model(...), not by parts of the model"
-            )
-        self._was_joined = False
+
+def _each_once(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return list({id(tensor): tensor for tensor in tensors}.values())
 
 
 class _Delayed(Agreement):

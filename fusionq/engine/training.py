@@ -29,9 +29,9 @@ from fusionq.engine.loss_shapes import checked_shapes
 from fusionq.engine.metrics import Metric
 from fusionq.engine.optimizers import NoOptimizer, check_lr_scheduler, step_lr_scheduler
 from fusionq.engine.randomness import random_state, restore_random_state
-from fusionq.engine.ranks import ALONE, Ranks
+from fusionq.engine.ranks import ALONE, NOTHING_OWNED, Owned, Ranks
 from fusionq.engine.state.kinds import has_state_dict
-from fusionq.engine.state.own_state import TRAINER, OwnState
+from fusionq.engine.state.own_state import MODEL, TRAINER, OwnState
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import CheckpointError, DataError, HookError, MetricError, NonFiniteLossError
 from fusionq.spec.events import EpochEnd, Progress
@@ -139,6 +139,7 @@ class Training:
         self._began_at = 0.0
         self._agreement = ranks.agreement()
         self.own_state = self._find_own_state(callbacks)
+        self._owned = NOTHING_OWNED
         self.stepper.can_halve = ranks.is_alone
         if lr_scheduler is not None and steps_lr_per_batch:
             self.stepper.after_step.append(lr_scheduler.step)
@@ -152,7 +153,8 @@ class Training:
         self.callbacks.on_train_start(self)
         self.stepper.attach(self.optimizer)
         try:
-            with self.ranks.sharing(self.trainer.model, self.optimizer):
+            self._owned = Owned(self.own_state.modules(), self.own_state.optimizers())
+            with self.ranks.sharing(self.trainer.model, self.optimizer, self._owned):
                 while self.epoch < self.num_epochs and not self.early_end:
                     self._train_epoch()
                     self._test_epoch()
@@ -241,6 +243,7 @@ class Training:
                 number,
             )
         self._has_trained = True
+        self.ranks.end_batch()
         counted = running_loss.count_batch(ours)
         self.samples += counted if self.ranks.is_alone else whole
         self.batch = number + 1
@@ -411,6 +414,8 @@ class Training:
 
         All ranks must call it; that of rank 0 holds what is of the others alone.
         """
+        if not self.ranks.is_alone:
+            self._check_same_weights()
         found, shared = self.own_state.state_dict(is_first=self.ranks.is_first)
         own = {
             "own_state": found,
@@ -426,6 +431,7 @@ class Training:
             "batch": self.batch,
             "samples": self.samples,
             "early_end": self.early_end,
+            "num_epochs": self.num_epochs,
             "model": self.trainer.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
@@ -433,6 +439,14 @@ class Training:
             "history": self.history.rows,
             "best": self.best.state_dict(),
         }
+
+    def _check_same_weights(self) -> None:
+        """Raises HookError where the processes train different models: such a state is not worth saving."""
+        modules = {MODEL: self.trainer.model, **self._owned.modules}
+        weights = {name: list(module.parameters()) for name, module in modules.items()}
+        for name, optimizer in self._owned.optimizers.items():
+            weights[f"what {name} steps"] = [p for group in optimizer.param_groups for p in group["params"]]
+        self.ranks.check_same(weights)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the run where `state` left it. Raises CheckpointError where it is another model's."""
@@ -458,7 +472,9 @@ class Training:
             cause = one_line(text_of(error), 300)
             raise CheckpointError(f"the checkpoint belongs to another job: {cause}") from error
         self.epoch, self.batch, self.samples = state["epoch"], state["batch"], state["samples"]
-        self.early_end = state["early_end"]
+        # Who asks for more epochs than it ended with wants it to go on.
+        has_more = self.num_epochs > state.get("num_epochs", self.num_epochs)
+        self.early_end = "" if has_more else state["early_end"]
         self._samples_at_start = self.samples
         # A state of fusionq 0.1 counted the samples of all ranks in one number.
         known = {"samples": self.samples if self.ranks.is_first else 0.0}

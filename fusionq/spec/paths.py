@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+ENV_RUN_DIR = "FUSIONQ_RUN_DIR"
+"""Tells the processes of a job where its run folder is."""
 MOST_NAME_BYTES = 200
 
 

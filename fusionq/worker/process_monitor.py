@@ -20,7 +20,7 @@ from fusionq.queue import code_archives
 from fusionq.spec.failures import MEMORY_LIMIT
 from fusionq.spec.job import JobSpec
 from fusionq.spec.output_log import shorten
-from fusionq.spec.paths import RunPaths, code_cache
+from fusionq.spec.paths import ENV_RUN_DIR, RunPaths, code_cache
 from fusionq.spec.record import JobRecord
 from fusionq.spec.variables import is_reference, resolve_environment, variable_of
 from fusionq.worker import lease_guard as leash
@@ -177,6 +177,7 @@ class Watching:
                 **dict.fromkeys(THREAD_VARIABLES, str(threads)),
                 **resolve_environment(spec.env, os.environ),
                 **visible_devices(node.gpus_of(self._attempt.gpus)),
+                ENV_RUN_DIR: str(self._paths.root),
             },
             # The addresses that the worker writes to are not the job's business.
             "withheld": [variable_of(one.url) for one in spec.notify if is_reference(one.url)],

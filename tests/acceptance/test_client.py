@@ -13,6 +13,20 @@ from fusionq import Client
 from fusionq.spec.settings import ENV_HOME
 from tests.acceptance.installation import Installation
 
+SAMPLED = """
+import os
+import fusionq as tf
+
+class Trainer(tf.StandardModel):
+    def __init__(self, model):
+        super().__init__(model)
+        self.samples = self.run_dir / "samples"
+        self.samples.mkdir(exist_ok=True)
+
+    def on_training_completed(self, *told):
+        names = "FUSIONQ_RUN_DIR", "FUSIONQ_JOB", "FUSIONQ_ATTEMPT"
+        (self.samples / "0.txt").write_text(" ".join(os.environ[name] for name in names))
+"""
 DOCS = Path(__file__).parents[2] / "docs"
 
 pytestmark = pytest.mark.acceptance
@@ -41,10 +55,14 @@ def test_a_job_is_queued_followed_and_used(client: Client, shared: Installation)
 def test_where_the_run_folder_is_elsewhere_its_worker_sends_the_files(
     client: Client, shared: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    job = client.submit(shared.job_file, {"train.epochs": 1}, workdir=shared.workdir).wait(timeout=60)
+    (shared.workdir / "sampled.py").write_text(SAMPLED)
+    overrides = {"train.epochs": 1, "trainer": "sampled.Trainer"}
+    job = client.submit(shared.job_file, overrides, workdir=shared.workdir).wait(timeout=60)
     monkeypatch.setattr("fusionq.client.download._is_here", lambda root: False)
     found = [file.relative_to(tmp_path) for file in job.download(tmp_path)]
-    assert {"job.yaml", "output.log", "metrics.jsonl"} <= {str(file) for file in found}
+    assert {"job.yaml", "output.log", "samples/0.txt"} <= {str(file) for file in found}
+    told = (tmp_path / "samples" / "0.txt").read_text()
+    assert told == f"{job.run_dir} {job.id} 1"
     for file in found:
         assert (tmp_path / file).read_bytes() == (job.run_dir / file).read_bytes()
     assert job.model()(torch.zeros(3, 1, 8, 8)).shape == (3, 10)

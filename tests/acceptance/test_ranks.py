@@ -36,6 +36,9 @@ class InParts(tf.StandardModel):
             inputs = part(inputs)
         loss = loss_fn(inputs, targets)
         self.optimize(loss, optimizer)
+        running_loss.add_(loss * len(targets))
+        for metric in metrics:
+            metric.update(inputs, targets)
 
 class Own(tf.BaseModel):
     'As one would write it for one device.'
@@ -55,6 +58,64 @@ class Own(tf.BaseModel):
         inputs, targets = data
         for metric in metrics:
             metric.update(self.model(inputs), targets)
+
+class OwnSteps(tf.BaseModel):
+    'Steps parts of its model and more, each in its own way.'
+    def __init__(self, model, seconds=0):
+        super().__init__(model)
+        self.seconds = seconds
+        self.body = torch.optim.SGD(model[1].parameters(), 0.05, momentum=0.9)
+        self.head = torch.optim.Adam(model[4].parameters(), 1e-2)
+        self.critic = torch.nn.Sequential(torch.nn.BatchNorm1d(64), torch.nn.Linear(64, 10))
+        self.free = torch.zeros(10, requires_grad=True)
+        self.steppers = [torch.optim.LBFGS(self.critic.parameters(), lr=0.1, max_iter=2)]
+        self.by_hand = torch.optim.SGD([self.free], 0.1)
+        self.batches = 0
+
+    def __train_func__(self, data, optimizer, loss_fn, metrics, running_loss, epoch, batch_num):
+        inputs, targets = data
+        outputs = inputs
+        for part in self.model.children():
+            outputs = part(outputs)
+        loss = loss_fn(outputs + self.free.detach(), targets)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 0.5)
+        self.head.step()
+        self.head.zero_grad()
+        self.batches += 1
+        if self.batches % 3 == 0:
+            self.body.step()
+            self.body.zero_grad()
+        self.steppers[0].step(lambda: self.criticize(inputs, targets, loss_fn))
+        (gradient,) = torch.autograd.grad(loss_fn(outputs.detach() + self.free, targets), [self.free])
+        self.free.grad = gradient
+        self.by_hand.step()
+        running_loss.add_(loss * len(inputs))
+        for metric in metrics:
+            metric.update(outputs, targets)
+        time.sleep(self.seconds)
+
+    def criticize(self, inputs, targets, loss_fn):
+        self.steppers[0].zero_grad()
+        loss = loss_fn(self.critic(inputs.flatten(1)), targets)
+        loss.backward()
+        return loss
+
+    def __eval_function__(self, data, metrics):
+        for metric in metrics:
+            metric.update(self.model(data[0]) + self.free, data[1])
+
+class Apart(tf.StandardModel):
+    'Changes its weights in another way than the others.'
+    def on_batch_end(self, epoch, batch_num, train_metrics, train_loss):
+        with torch.no_grad():
+            self.model[1].weight.add_(int(os.environ['RANK']) * 0.1)
+
+class Uneven(OwnSteps):
+    def __train_func__(self, *arguments):
+        super().__train_func__(*arguments)
+        if os.environ['RANK'] == '1' and arguments[-1] == 2:
+            super().__train_func__(*arguments)
 
 class FailsIn1(tf.StandardModel):
     def __train_func__(self, *arguments):
@@ -113,6 +174,8 @@ def rank_of(record: JobRecord, rank: int) -> psutil.Process:
         pytest.param((), id="plain"),
         pytest.param(("data.batch_size=359",), id="a last batch with fewer samples than processes"),
         pytest.param(("trainer=ranked.Own",), id="a trainer written for one device"),
+        pytest.param(("trainer=ranked.InParts",), id="a trainer that calls parts of its model"),
+        pytest.param(("trainer=ranked.OwnSteps", "data.batch_size=358"), id="optimizers of its own"),
         pytest.param(("data.collate_fn=torch.utils.data.default_collate",), id="through a DataLoader"),
         pytest.param(
             (
@@ -152,9 +215,22 @@ def test_metrics_without_sums_and_those_of_torchmetrics_are_of_all_processes(poo
 # --- going on --------------------------------------------------------------------------------------
 
 
-def test_it_goes_on_where_it_was_after_a_stop_and_after_a_kill(pool: Installation) -> None:
-    undisturbed = succeeded(pool, "name=undisturbed", "train.epochs=8", IN_TWO)
-    job_id = pool.submit("train.epochs=8", IN_TWO, *SLOWLY)
+@pytest.mark.parametrize(
+    ("quickly", "slowly"),
+    [
+        pytest.param((), SLOWLY, id="standard"),
+        pytest.param(
+            ("trainer=ranked.OwnSteps",),
+            ("trainer={_target_: ranked.OwnSteps, seconds: 0.02}",),
+            id="optimizers of its own",
+        ),
+    ],
+)
+def test_it_goes_on_where_it_was_after_a_stop_and_after_a_kill(
+    pool: Installation, quickly: tuple[str, ...], slowly: tuple[str, ...]
+) -> None:
+    undisturbed = succeeded(pool, "name=undisturbed", "train.epochs=8", IN_TWO, *quickly)
+    job_id = pool.submit("train.epochs=8", IN_TWO, *slowly)
     pool.await_epochs(job_id, 1)
     done = pool.cli("cancel", job_id)
     assert "its state is saved" in done.stderr + done.stdout, done.stderr
@@ -190,9 +266,16 @@ def test_an_error_of_a_rank_is_told_as_that_ranks(pool: Installation) -> None:
     assert no_rank_is_left(record.id)
 
 
-def test_a_trainer_whose_gradients_cannot_be_joined_is_told_so(pool: Installation) -> None:
-    record = pool.await_end(pool.submit("trainer=ranked.InParts", IN_TWO))
-    assert "the gradients of a batch were not joined" in record.reason
+def test_processes_that_train_different_models_are_told_so(pool: Installation) -> None:
+    record = pool.await_end(pool.submit("trainer=ranked.Apart", IN_TWO))
+    assert record.outcome is Outcome.FAILED
+    assert "the processes have different weights in model, by " in record.reason
+    assert not list((Path(record.run_dir) / "checkpoints").glob("*.pt"))
+
+
+def test_processes_that_step_differently_often_are_told_so(pool: Installation) -> None:
+    record = pool.await_end(pool.submit("trainer=ranked.Uneven", IN_TWO))
+    assert "computed gradients differently often in batch 3" in record.reason
 
 
 def test_a_rank_that_hangs_is_killed_after_the_grace(pool: Installation) -> None:

@@ -304,3 +304,27 @@ def test_the_learning_rate_is_the_warmed_one(tmp_path: Path) -> None:
     options = tf.StepOptions(warmup_steps=20)
     history = train(model, tmp_path, num_epochs=3, options=options)
     assert [row["lr"] for row in history.rows] == pytest.approx([0.05, 0.1, 0.1])
+
+
+class Samples(tf.StandardModel):
+    """Writes something to look at after each epoch."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.at_first = self.run_dir
+
+    def on_epoch_end(self, epoch, train_metrics, test_metrics, train_loss, duration):
+        (self.run_dir / f"sample-{epoch}.txt").write_text(f"{train_loss}")
+
+
+def test_a_trainer_knows_the_folder_of_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUSIONQ_RUN_DIR", str(tmp_path))
+    assert Samples(network()).at_first == tmp_path
+    monkeypatch.delenv("FUSIONQ_RUN_DIR")
+    trainer = Samples(network())
+    assert trainer.run_dir == Path()
+    train(trainer, tmp_path / "new" / "script")
+    assert trainer.run_dir == tmp_path / "new" / "script"
+    run(job_spec(f"trainer={__name__}.Samples"), tmp_path / "job")
+    for folder in ("new/script", "job"):
+        assert (tmp_path / folder / "sample-1.txt").exists(), folder
