@@ -17,19 +17,22 @@ DID_NOT_SUCCEED = (*FAILED, str(Outcome.CANCELLED))
 
 
 @click.command()
-@click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_ended_job)
+@click.argument("words", nargs=-1, metavar="[JOB]... [KEY.PATH=VALUE]...", shell_complete=complete_ended_job)
 @click.option("--failed", is_flag=True, help="Those that failed or ran out of time.")
 @filter_options(all_help="All that ended and did not succeed.")
 @click.option("--resume/--fresh", "is_resumed", default=True, help="Go on from its state, or begin anew.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, also where options hit many jobs.")
 @verb
 def retry(
-    session: Session, jobs: tuple[str, ...], failed: bool, chosen: Chosen, is_resumed: bool, yes: bool
+    session: Session, words: tuple[str, ...], failed: bool, chosen: Chosen, is_resumed: bool, yes: bool
 ) -> None:
     """Queue each JOB that has ended once more, under its own id; of a sweep the trials that did not succeed.
 
     It runs the job file and the code that were submitted. It goes on from its last state, a cancelled one
     too; --fresh begins anew, also where it had succeeded.
+
+    KEY.PATH=VALUE changes its job file: more epochs, also for a job that has succeeded, another timeout,
+    other resources. What its state depends on, such as model and optimizer, changes with --fresh alone.
 
     Options choose among the jobs that ended and did not succeed. Where they hit several you are asked; a
     script, which nobody can ask, says -y.
@@ -37,13 +40,18 @@ def retry(
     \b
     fusionq retry last
     fusionq retry k3m9x2ab --fresh
+    fusionq retry k3m9x2ab train.epochs=40
     fusionq retry --failed --tag lr-search -y
     """
     if failed:
         chosen = _only_failed(chosen)
+    jobs = tuple(word for word in words if not _is_override(word))
+    changes = tuple(word for word in words if _is_override(word))
     check_reference(jobs, chosen, "retry")
     if jobs:
-        _retry_named(session, jobs, fresh=not is_resumed)
+        _retry_named(session, jobs, changes, fresh=not is_resumed)
+    elif changes:
+        raise UsageError("changes are for named jobs", hint="name them: fusionq retry JOB KEY.PATH=VALUE")
     else:
         among = ENDED if chosen.filters.states and not is_resumed else DID_NOT_SUCCEED
         _retry_selected(
@@ -52,21 +60,30 @@ def retry(
     session.ask_for_pass()
 
 
+def _is_override(word: str) -> bool:
+    return "=" in word or word.startswith("~")
+
+
 def _only_failed(chosen: Chosen) -> Chosen:
     if chosen.filters.states:
         raise UsageError("--failed is a --state of its own", hint="say one of them")
     return replace(chosen, filters=replace(chosen.filters, states=FAILED))
 
 
-def _retry_named(session: Session, jobs: Sequence[str], *, fresh: bool) -> None:
+def _retry_named(session: Session, jobs: Sequence[str], changes: Sequence[str], *, fresh: bool) -> None:
     """Each of them, whatever becomes of the others. Raises FusionqError where one of them cannot be."""
     errors = []
     for found in dict.fromkeys(session.store.jobs.find(job) for job in jobs):
         try:
-            if session.store.sweeps.exists(found):
-                _retry_sweep(session, found, fresh=fresh)
+            if not session.store.sweeps.exists(found):
+                _retry_job(session, found, changes, fresh=fresh)
+            elif changes:
+                raise UsageError(
+                    f"{found} is a sweep; changes are for single jobs",
+                    hint=f"name its trials: fusionq retry {found}-1 {' '.join(changes)}",
+                )
             else:
-                _retry_job(session, found, fresh=fresh)
+                _retry_sweep(session, found, fresh=fresh)
         except StoreUnavailableError:
             raise
         except FusionqError as error:
@@ -75,10 +92,19 @@ def _retry_named(session: Session, jobs: Sequence[str], *, fresh: bool) -> None:
         raise errors[0] if len(errors) == 1 else StateError("; ".join(error.message for error in errors))
 
 
-def _retry_job(session: Session, job_id: str, *, fresh: bool) -> None:
-    answer = session.store.jobs.retry(job_id, fresh=fresh)
+def _retry_job(session: Session, job_id: str, changes: Sequence[str], *, fresh: bool) -> None:
+    if changes:
+        from fusionq.queue.changed_retry import retry_changed
+
+        answer = retry_changed(session.store, job_id, changes, fresh=fresh)
+    else:
+        answer = session.store.jobs.retry(job_id, fresh=fresh)
     if answer == "succeeded":
-        raise StateError(f"{job_id} has succeeded", hint=f"to run it again: fusionq retry {job_id} --fresh")
+        hint = (
+            f"to train it further: fusionq retry {job_id} train.epochs=…; "
+            f"to run it again: fusionq retry {job_id} --fresh"
+        )
+        raise StateError(f"{job_id} has succeeded", hint=hint)
     if answer == "active":
         raise StateError(f"{job_id} has not ended yet", hint=f"look at it: fusionq status {job_id}")
     click.echo(job_id)

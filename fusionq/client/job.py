@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from fusionq.client.follow import Once, Watcher, follow
 from fusionq.client.metrics import Metrics, read_metrics
 from fusionq.client.missed_output import log_path, read_missed
 from fusionq.errors import NotFoundError, StateError
+from fusionq.queue.changed_retry import retry_changed
 from fusionq.queue.reasons import why_each
 from fusionq.spec.metric_keys import measured
 from fusionq.spec.progress import share_done
@@ -161,9 +163,17 @@ class Job:
         self._client.ask_for_pass()
         return self.wait() if wait and answer == "asked" else self
 
-    def retry(self, *, fresh: bool = False) -> Self:
-        """Queue it once more; it goes on from its last state, or begins anew. Raises FusionqError."""
-        answer = self._client.store.jobs.retry(self.id, fresh=fresh)
+    def retry(self, overrides: Mapping[str, Any] | None = None, *, fresh: bool = False) -> Self:
+        """Queue it once more; it goes on from its last state, or begins anew. Raises FusionqError.
+
+        overrides: changes of its job file, as in `Client.submit`, such as {"train.epochs": 40}: one that has
+        succeeded goes on with them. What its state depends on changes only with `fresh`.
+        """
+        if overrides:
+            words = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+            answer = retry_changed(self._client.store, self.id, words, fresh=fresh)
+        else:
+            answer = self._client.store.jobs.retry(self.id, fresh=fresh)
         if answer != "retried":
             why = "has not ended" if answer == "active" else "has succeeded; fresh=True begins anew"
             raise StateError(f"{self.id} {why}")

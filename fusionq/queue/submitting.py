@@ -33,6 +33,7 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LENGTH = 8
 
 Fields = dict[str, str | int]
+_CHANGEABLE = ("queue", "priority", "gpus", "gpu_memory", "needs", "tags", "wait_timeout", "notify")
 
 
 class Placed(NamedTuple):
@@ -137,6 +138,13 @@ def need_of_spec(spec: JobSpec) -> Need:
     return need_of(
         json.dumps([fields.get(key, "") for key in ("queue", "user", "gpus", "gpu_memory", "needs")])
     )
+
+
+def changed_fields(spec: JobSpec, workdir: Path, code: str) -> Fields:
+    """Returns what a record says of a spec that replaces the job's first; '' for what it no longer asks."""
+    asked = {"needs": "", "wait_timeout": "", "notify": "", **_fields(spec, workdir)}
+    fields = {name: value for name, value in asked.items() if name in _CHANGEABLE}
+    return {**fields, "digest": _digest(spec.to_data(), {"workdir": str(workdir), "code": code})}
 
 
 def _needs(resources: ResourcesSection) -> Fields:

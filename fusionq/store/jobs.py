@@ -124,14 +124,25 @@ class Jobs:
             raise finding.unknown(job_id)
         return answer
 
-    def retry(self, job_id: str, *, fresh: bool = False) -> str:
+    def retry(
+        self,
+        job_id: str,
+        *,
+        fresh: bool = False,
+        spec: Mapping[str, Any] | None = None,
+        fields: Mapping[str, str | int] | None = None,
+    ) -> str:
         """Queue a job that has ended once more: 'retried', 'active' where it has not ended, or 'succeeded'.
 
         It goes on from its last state; `fresh` begins anew, and does so where it had succeeded, too. Jobs
-        that failed because of it stay failed; retry them after it. Raises NotFoundError, and UsageError
-        where a job before it did not succeed.
+        that failed because of it stay failed; retry them after it. With another `spec`, and the `fields` that
+        it changes in the record, one that had succeeded goes on. Raises NotFoundError, and UsageError where a
+        job before it did not succeed.
         """
-        answer, parent = self._scripts.run("retry", job_id, int(fresh))
+        changed = (
+            [] if spec is None else [pack(spec), *(part for pair in (fields or {}).items() for part in pair)]
+        )
+        answer, parent = self._scripts.run("retry", job_id, int(fresh), *changed)
         if answer == "missing":
             raise finding.unknown(job_id)
         if answer == "after":

@@ -27,7 +27,10 @@ def test_one_that_succeeded_is_done_again_only_anew(cli: Cli, store):
     finished(store, "aaa")
     done = cli("retry", "aaa")
     assert (done.code, done.out) == (7, "")
-    assert done.err == "fusionq: aaa has succeeded; to run it again: fusionq retry aaa --fresh\n"
+    assert done.err == (
+        "fusionq: aaa has succeeded; to train it further: fusionq retry aaa train.epochs=…; "
+        "to run it again: fusionq retry aaa --fresh\n"
+    )
     assert cli("retry", "aaa", "--fresh").code == 0
     assert store.jobs.get("aaa").status is Status.QUEUED
 
@@ -127,3 +130,29 @@ def test_a_chain_is_retried_from_its_head(cli: Cli, store):
 
 def test_failed_is_a_state_of_its_own(cli: Cli):
     assert cli("retry", "--failed", "--state", "cancelled").code == 2
+
+
+def test_changes_of_the_job_file_take_one_that_succeeded_further(cli: Cli, store, job_file: Path):
+    job = cli("submit", job_file, "name=grown").out.strip()
+    register(store, slots=100)
+    running(store, job)
+    store.jobs.finish(job, 1, Outcome.SUCCEEDED, "", {"epochs": 10})
+    done = cli("retry", job)
+    assert f"fusionq retry {job} train.epochs=…" in done.err
+    done = cli("retry", "grown", "train.epochs=40")
+    assert (done.code, done.out) == (0, f"{job}\n")
+    assert "epochs: 40" in cli("status", job, "--spec").out
+    assert cli("retry", "grown", "train.epochs=50").code == 7
+
+
+def test_changes_that_cannot_be_say_what_can(cli: Cli, store, job_file: Path):
+    finished(store, "aaa")
+    done = cli("retry", "aaa", "model.out_features=3")
+    assert (done.code, done.err) == (
+        2,
+        "fusionq: aaa cannot go on with another model.out_features: its state was made with the old one; "
+        "begin anew with it: fusionq retry aaa --fresh model.out_features=…\n",
+    )
+    assert cli("retry", "--all", "train.epochs=40").code == 2
+    sweep = cli("submit", job_file, "optimizer.lr=1,2").out.strip()
+    assert f"fusionq retry {sweep}-1 train.epochs=40" in cli("retry", sweep, "train.epochs=40").err

@@ -206,3 +206,22 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_it_was_not(tmp_path: Pa
     assert _newest(folder) < "attempt-0002-epoch-000011", "little was left to do"
     assert _start(folder, 3).wait(timeout=300) == 0
     assert_same_run(tmp_path / "whole", folder)
+
+
+# --- more of it ------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_goes_on_with_more_epochs_ends_as_one_that_had_them_at_once(tmp_path: Path) -> None:
+    epochs = ["train.epochs=4", *CASES["StepLR"], "checkpoint.save_models=all"]
+    run(job_spec(*epochs), tmp_path / "whole")
+    run(job_spec(*epochs, "train.epochs=2"), tmp_path / "grown")
+    assert run(job_spec(*epochs), tmp_path / "grown", attempt=2)["epochs"] == 4
+    assert_same_run(tmp_path / "whole", tmp_path / "grown")
+
+
+def test_more_epochs_take_a_job_further_that_had_ended_early(tmp_path: Path) -> None:
+    frozen = ["optimizer={_target_: SGD, lr: 0.0}"]
+    first = run(job_spec(*frozen, "train.early_stopping=1", "train.epochs=5"), tmp_path)
+    assert first["epochs"] == 2
+    more = [*frozen, "train.early_stopping=3", "train.epochs=6"]
+    assert run(job_spec(*more), tmp_path, attempt=2)["epochs"] == 4

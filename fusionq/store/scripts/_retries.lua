@@ -1,12 +1,13 @@
 -- A job that has ended, once more: the only way out of `finished`, and only retry scripts may make the move.
 
 -- Why it cannot be: 'missing', 'active', 'succeeded', or 'after' with the parent that did not succeed. nil: it can.
-local function cannot_retry(id, fresh)
+-- One that has succeeded can where there is more to do: it begins anew, or goes on with another spec.
+local function cannot_retry(id, has_more)
   local status = get(id, 'status')
   if status ~= 'finished' then
     return status and 'active' or 'missing'
   end
-  if get(id, 'outcome') == 'succeeded' and not fresh then
+  if get(id, 'outcome') == 'succeeded' and not has_more then
     return 'succeeded'
   end
   local verdict, parent = judge_parents(id)

@@ -1,8 +1,14 @@
--- ARGV: id, 1 to begin anew. Returns {'retried'}, or why not (see cannot_retry).
-local id, fresh = ARGV[1], ARGV[2] == '1'
-local why, parent = cannot_retry(id, fresh)
+-- ARGV: id, 1 to begin anew, and for a job that is to go on with another spec: that, then field, value, … of the
+-- record. Returns {'retried'}, or why not (see cannot_retry).
+local id, fresh, spec = ARGV[1], ARGV[2] == '1', ARGV[3]
+local why, parent = cannot_retry(id, fresh or spec)
 if why then
   return {why, parent or ''}
+end
+if spec then
+  redis.call('SET', K.spec(id), spec)
+  set(id, unpack(ARGV, 4))
+  redis.call('SADD', K.queues, get(id, 'queue'))
 end
 retry(id, fresh)
 return {'retried', ''}

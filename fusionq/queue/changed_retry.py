@@ -1,0 +1,102 @@
+"""A job that has ended goes on with another spec: more epochs, other resources, another timeout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fusionq.errors import UsageError
+from fusionq.queue.submitting import changed_fields
+from fusionq.spec.differences import differences
+from fusionq.spec.job import JobSpec, ResourcesSection
+from fusionq.spec.load import load_data, parse_job
+from fusionq.spec.record import JobRecord
+from fusionq.spec.targets import TARGET
+from fusionq.store.store import Store
+
+WHILE_RESUMING = (
+    "train.epochs",
+    "train.early_stopping",
+    "train.deterministic",
+    "checkpoint.every",
+    "checkpoint.keep",
+    "checkpoint.keep_best",
+    "checkpoint.save_models",
+    "data.num_workers",
+    "resources",
+    "retry",
+    "timeout",
+    "wait_timeout",
+    "grace",
+    "output_limit",
+    "queue",
+    "priority",
+    "export",
+    "notify",
+    "tags",
+    "env",
+)
+"""Keys, or what stands before them, that a job may go on with: they decide nothing of its state."""
+NEVER = ("name", "task", "after", "not_before", "unique", "sweep", "code", "model.from")
+"""Keys that say where a job came from."""
+_OF_FIXED_LENGTH = "OneCycleLR"
+
+
+def retry_changed(store: Store, job_id: str, overrides: Iterable[str], *, fresh: bool = False) -> str:
+    """Queue a job that has ended once more, with overrides of its own job file; answers as `Jobs.retry` does.
+
+    Raises SpecError as submitting does, and UsageError for a key that it cannot go on with.
+    """
+    record = store.jobs.get(job_id)
+    old = store.jobs.spec(job_id)
+    (loaded,) = load_data(old, overrides, name=record.name)
+    if loaded.trials:
+        raise UsageError("retry takes one value for each key", hint="submit the job file again for a sweep")
+    before, spec = parse_job(old), loaded.spec
+    changed, _ = differences([spec.to_data(), old])
+    _check_keys(job_id, [*changed, *(["name"] if spec.name != before.name else [])], fresh)
+    if not fresh:
+        _check_length(record, before, spec)
+    fields = changed_fields(spec, Path(record.workdir), record.code)
+    return store.jobs.retry(job_id, fresh=fresh, spec=spec.to_data(), fields=fields)
+
+
+def _check_keys(job_id: str, keys: Iterable[str], fresh: bool) -> None:
+    for key in keys:
+        if _is_one_of(key, NEVER):
+            raise UsageError(f"{key} of a job cannot change", hint="submit its job file again with that")
+        if not fresh and not _is_one_of(key, WHILE_RESUMING):
+            raise UsageError(
+                f"{job_id} cannot go on with another {key}: its state was made with the old one",
+                hint=f"begin anew with it: fusionq retry {job_id} --fresh {key}=…",
+            )
+
+
+def _is_one_of(key: str, names: Iterable[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _check_length(record: JobRecord, before: JobSpec, spec: JobSpec) -> None:
+    """What changes nothing of the state, and yet cannot be gone on with."""
+    done = int(record.result.get("epochs") or 0)
+    if spec.train.epochs != before.train.epochs:
+        if spec.train.epochs <= done:
+            raise UsageError(
+                f"{record.id} has trained {done} epochs already", hint=f"say more: train.epochs={2 * done}"
+            )
+        scheduler = str((spec.lr_scheduler or {}).get(TARGET, ""))
+        if scheduler.endswith(_OF_FIXED_LENGTH):
+            raise UsageError(
+                f"{_OF_FIXED_LENGTH} of {record.id} was planned for so many steps, and has no rate for more",
+                hint=f"begin anew: fusionq retry {record.id} --fresh train.epochs=…",
+            )
+    if _processes(spec.resources) != _processes(before.resources):
+        raise UsageError(
+            f"{record.id} goes on exactly only in as many processes",
+            hint=f"begin anew: fusionq retry {record.id} --fresh …",
+        )
+
+
+def _processes(resources: ResourcesSection) -> int:
+    num_gpus = resources.gpus if isinstance(resources.gpus, int) else 1
+    return resources.nodes * resources.num_processes(num_gpus)
