@@ -65,10 +65,13 @@ def register(
     gpus: Sequence[int] = (),
     accepting: bool = True,
     holds_s: float = 60.0,
+    queues: str = "[]",
 ) -> str:
     """A living worker."""
     shown = ", ".join(f'{{"index": {gpu}}}' for gpu in gpus)
     fields = {"host": "host", "slots": slots, "accepting": int(accepting), "gpus": f"[{shown}]", "pid": 7}
+    if queues != "[]":
+        fields["queues"] = queues
     assert store.workers.register(name, token, holds_s, fields)
     return name
 

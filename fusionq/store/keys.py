@@ -23,7 +23,7 @@
 | sequence     | string | the number of the last submission                        | always               |
 | tally        | hash   | how many jobs there are by status, or outcome            | always               |
 | lost_attempts | hash  | how many attempts ever failed, by class of the failure   | always               |
-| queues       | set    | queues that ever held a job                              | always               |
+| queue_jobs   | hash   | how many jobs of each queue have not ended               | while it has fields  |
 | pending      | zset   | queued jobs of a lane, in the order in which they go     | while it has members |
 | lanes        | set    | lanes with queued jobs: queue, user, need, as JSON       | while it has members |
 | usage        | hash   | how many jobs each user has assigned or running          | while it has fields  |
@@ -63,7 +63,7 @@ SINGLE = {
         "sequence",
         "tally",
         "lost_attempts",
-        "queues",
+        "queue_jobs",
         "lanes",
         "usage",
         "paused",
@@ -121,7 +121,7 @@ JOB_IDS = SINGLE["job_ids"]
 NAMES = SINGLE["names"]
 TALLY = SINGLE["tally"]
 LOST_ATTEMPTS = SINGLE["lost_attempts"]
-QUEUES = SINGLE["queues"]
+QUEUE_JOBS = SINGLE["queue_jobs"]
 LANES = SINGLE["lanes"]
 USAGE = SINGLE["usage"]
 PAUSED = SINGLE["paused"]

@@ -74,7 +74,7 @@ class Queues:
         self._redis.hset(keys.POLICY, "patience_s", seconds)
 
     def counts(self) -> dict[str, Counts]:
-        """Every queue that ever held a job, by name."""
+        """Every queue with a job that has not ended, a worker or a pause, by name."""
         flat = self._scripts.run("count_queues")
         rows = zip(*(flat[i::4] for i in range(4)), strict=True)
         return {

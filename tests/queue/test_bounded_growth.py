@@ -60,7 +60,7 @@ def test_after_many_jobs_there_is_as_much_in_redis_as_before(store: Store, tmp_p
     settings = Settings(tmp_path, tmp_path / "runs", retention_s=0)
     live_through(store, settings, 0)
     found, size = set(store.redis.keys("*")), memory(store)
-    assert found == {keys.EVENTS, keys.QUEUES, keys.TALLY, keys.SINGLE["sequence"]}
+    assert found == {keys.EVENTS, keys.TALLY, keys.SINGLE["sequence"]}
     for round_ in range(1, ROUNDS):
         live_through(store, settings, round_)
         assert set(store.redis.keys("*")) == found

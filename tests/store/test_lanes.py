@@ -57,43 +57,6 @@ def test_a_job_that_comes_back_stands_in_its_lane_again(any_store: Store):
     assert lanes(any_store) == {("default", "ada", "", ""): ["a"]}
 
 
-# --- jobs that an older version queued ---------------------------------------------------------------
-
-
-def queue_as_before(store: Store, *job_ids: str) -> None:
-    """Redis as an older version left it: one list for each queue, and nobody counted who runs how many."""
-    for job_id in job_ids:
-        lane = store.redis.hget(keys.job(job_id), "lane")
-        score = store.redis.zscore(keys.pending(lane), job_id)
-        store.redis.zrem(keys.pending(lane), job_id)
-        store.redis.hdel(keys.job(job_id), "lane")
-        store.redis.zadd(keys.pending("default"), {job_id: score})
-    store.redis.delete(keys.LANES, keys.USAGE)
-
-
-def test_jobs_that_an_older_version_queued_come_to_their_lanes_in_order(any_store: Store):
-    for job_id in ("a", "b", "c"):
-        submit(any_store, job_id, user="ada" if job_id == "b" else "bob", priority=5 if job_id == "c" else 0)
-    queue_as_before(any_store, "a", "b", "c")
-    any_store.jobs.promote()
-    assert lanes(any_store) == {("default", "bob", "", ""): ["c", "a"], ("default", "ada", "", ""): ["b"]}
-
-
-def test_a_job_that_an_older_version_queued_can_be_cancelled_before_it_is_sorted(any_store: Store):
-    submit(any_store, "a")
-    queue_as_before(any_store, "a")
-    any_store.jobs.cancel("a", "")
-    assert any_store.redis.keys(keys.pending("*")) == []
-
-
-def test_a_job_that_ended_where_an_older_version_had_listed_it_is_not_queued_again(any_store: Store):
-    submit(any_store, "a")
-    any_store.jobs.cancel("a", "")
-    any_store.redis.zadd(keys.pending("default"), {"a": 1})
-    any_store.jobs.promote()
-    assert any_store.redis.keys(keys.pending("*")) == []
-
-
 # --- how many jobs each user has -------------------------------------------------------------------
 
 
@@ -138,7 +101,7 @@ def test_jobs_that_an_older_version_started_are_counted_too(any_store: Store):
         submit(any_store, job_id, user="ada")
     running(any_store, "a")
     assigned(any_store, "b")
-    queue_as_before(any_store, "c")
+    any_store.redis.delete(keys.USAGE)
     for _ in range(2):
         any_store.jobs.promote()
         assert usage(any_store) == {"ada": "2"}

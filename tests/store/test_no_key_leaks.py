@@ -16,7 +16,6 @@ KEPT = {
     "sequence",
     "tally",
     "lost_attempts",
-    "queues",
     "workers",
     "events",
 }

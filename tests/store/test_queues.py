@@ -8,7 +8,7 @@ import pytest
 
 from fusionq.errors import UsageError
 from fusionq.spec.record import JobRecord
-from fusionq.spec.states import Status
+from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
 from tests.store.swept import submit_sweep
@@ -52,6 +52,37 @@ def test_jobs_are_counted_by_queue(any_store: Store):
         "x": (2, 1),
         "y": (0, 1),
     }
+
+
+@pytest.mark.parametrize("way", ["cancelled", "ended", "held and cancelled"])
+def test_a_queue_is_forgotten_with_its_last_job_and_known_again_with_the_next(any_store: Store, way: str):
+    submit(any_store, "a", queue="nite")
+    if way == "held and cancelled":
+        any_store.jobs.hold("a", "")
+        assert set(any_store.queues.counts()) == {"nite"}
+    if way == "ended":
+        register(any_store)
+        assert any_store.jobs.finish("a", running(any_store, "a"), Outcome.FAILED, "")
+    else:
+        any_store.jobs.cancel("a", "")
+    assert set(any_store.queues.counts()) == set()
+    assert not any_store.redis.exists(keys.QUEUE_JOBS)
+    any_store.jobs.retry("a")
+    assert set(any_store.queues.counts()) == {"nite"}
+
+
+def test_a_queue_with_a_worker_or_a_pause_stays(any_store: Store):
+    register(any_store, queues='["served"]')
+    any_store.queues.pause("stopped", "by ada")
+    for queue in ("served", "stopped", "nite"):
+        submit(any_store, queue, queue=queue)
+        any_store.jobs.cancel(queue, "")
+    assert {queue: tuple(it) for queue, it in any_store.queues.counts().items()} == {
+        "served": (0, 0, 0.0),
+        "stopped": (0, 0, 0.0),
+    }
+    any_store.queues.resume("stopped")
+    assert set(any_store.queues.counts()) == {"served"}
 
 
 def test_the_age_of_a_queue_is_that_of_its_oldest_job_whatever_goes_before_it(store: Store):

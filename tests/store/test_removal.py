@@ -36,7 +36,7 @@ def test_nothing_is_left_of_it_but_that_it_was_counted(any_store: Store):
     end(store, "a")
     (answer,) = store.removal.remove(["a"])
     assert (answer.is_removed, answer.blobs) == (True, ("d1",))
-    assert set(store.redis.keys("*")) - empty == {keys.EVENTS, keys.QUEUES, keys.TALLY, "fusionq:sequence"}
+    assert set(store.redis.keys("*")) - empty == {keys.EVENTS, keys.TALLY, "fusionq:sequence"}
     with pytest.raises(NotFoundError):
         store.jobs.find("a")
     assert word(store, "a") == "missing"
@@ -113,7 +113,7 @@ def test_a_trial_stays_until_its_sweep_has_ended_and_takes_it_along_at_last(any_
     (answer,) = store.removal.remove(["abc-2"])
     assert answer.blobs == ("d1",)
     assert not store.sweeps.exists("abc")
-    assert set(store.redis.keys("*")) - empty == {keys.EVENTS, keys.QUEUES, keys.TALLY, "fusionq:sequence"}
+    assert set(store.redis.keys("*")) - empty == {keys.EVENTS, keys.TALLY, "fusionq:sequence"}
     assert store.num_rows() == 0
     assert store.removal.existing(trials) == set()
 

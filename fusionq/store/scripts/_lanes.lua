@@ -28,20 +28,8 @@ local function enqueue(id)
 end
 
 local function dequeue(id)
-  local lane = get(id, 'lane') or get(id, 'queue')
-  if redis.call('ZREM', K.pending(lane), id) == 1 and redis.call('EXISTS', K.pending(lane)) == 0 then
+  local lane = get(id, 'lane')
+  if lane and redis.call('ZREM', K.pending(lane), id) == 1 and redis.call('EXISTS', K.pending(lane)) == 0 then
     redis.call('SREM', K.lanes, lane)
-  end
-end
-
--- Jobs that an older version queued lie in their queue as a whole: the first of them come to their lanes.
-local function sort_into_lanes(most)
-  for _, queue in ipairs(redis.call('SMEMBERS', K.queues)) do
-    for _, id in ipairs(redis.call('ZRANGE', K.pending(queue), 0, most - 1)) do
-      redis.call('ZREM', K.pending(queue), id)
-      if get(id, 'status') == 'queued' then
-        enqueue(id)
-      end
-    end
   end
 end

@@ -38,6 +38,17 @@ local function recount(id, was, is)
   end
 end
 
+-- A queue is there as long as it has a job that has not ended.
+local function recount_queue(id, was, is)
+  local was_open, is_open = was ~= '' and was ~= 'finished', is ~= 'finished'
+  if was_open ~= is_open then
+    local queue = get(id, 'queue') or ''
+    if redis.call('HINCRBY', K.queue_jobs, queue, is_open and 1 or -1) <= 0 then
+      redis.call('HDEL', K.queue_jobs, queue)
+    end
+  end
+end
+
 -- A job whose model another one takes that has not ended must stay.
 local function note_taker(id, to)
   local source = get(id, 'model_from')
@@ -54,6 +65,7 @@ local function move(id, to, reason, outcome)
     return false
   end
   recount(id, from == 'finished' and get(id, 'outcome') or from, outcome or to)
+  recount_queue(id, from, to)
   set(id, 'status', to, 'outcome', outcome or '', 'reason', reason)
   note_taker(id, to)
   redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',

@@ -1,4 +1,4 @@
--- Every queue that ever held a job: its name, how many of its jobs are queued, how many are assigned or running, and
+-- Every queue with a job that has not ended, a worker or a pause: its name, how many of its jobs are queued, how many are assigned or running, and
 -- for how many ms the one has been queued that waits longest, …
 local pending, running, oldest = {}, {}, {}
 
@@ -25,7 +25,23 @@ for _, list in ipairs({K.assigned, K.leases}) do
   end
 end
 local counts = {}
-for _, queue in ipairs(redis.call('SMEMBERS', K.queues)) do
+local names, is_known = {}, {}
+
+local function note(queues)
+  for _, queue in ipairs(queues) do
+    if not is_known[queue] then
+      is_known[queue] = true
+      names[#names + 1] = queue
+    end
+  end
+end
+
+note(redis.call('HKEYS', K.queue_jobs))
+note(redis.call('HKEYS', K.paused))
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', K.workers, now_ms(), '+inf')) do
+  note(cjson.decode(redis.call('HGET', K.worker(worker), 'queues') or '[]'))
+end
+for _, queue in ipairs(names) do
   for _, value in ipairs({queue, pending[queue] or 0, running[queue] or 0, oldest[queue] or 0}) do
     counts[#counts + 1] = value
   end

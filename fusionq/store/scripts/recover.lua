@@ -18,7 +18,6 @@ redis.call('SET', K.spec(id), ARGV[2])
 set(id, 'sequence', sequence, unpack(fields))
 add_row(id, sequence)
 list(id, get(id, 'name'), sequence)
-redis.call('SADD', K.queues, get(id, 'queue'))
 if outcome ~= '' then
   move(id, 'finished', reason, outcome)
 else

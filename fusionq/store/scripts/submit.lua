@@ -21,6 +21,5 @@ redis.call('SET', K.spec(id), ARGV[2])
 set(id, 'attempt', 0, 'losses', 0, 'sequence', sequence, 'submitted_at', now_ms(), 'token', token, unpack(fields))
 add_row(id, sequence)
 list(id, get(id, 'name'), sequence)
-redis.call('SADD', K.queues, get(id, 'queue'))
 enter(id)
 return id

@@ -42,7 +42,6 @@ for k = 1, total do
   redis.call('PERSIST', K.spec(id))
   set(id, 'attempt', 0, 'losses', 0, 'sequence', sequence + k, 'submitted_at', now_ms())
   list(id, get(id, 'name'), sequence + k)
-  redis.call('SADD', K.queues, get(id, 'queue'))
   enter(id)
 end
 -- Last: trials mostly have the name of their sweep, and it means them all.
