@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
+from fusionq.engine.accumulator import RunningLoss
+from fusionq.engine.data.sample_count import batch_length
 from fusionq.errors import TargetError
 from fusionq.spec.paths import RunPaths
+
+if TYPE_CHECKING:
+    from fusionq.engine.training import Training
 
 _NEEDS = {"safetensors": ("safetensors",), "torch_export": (), "onnx": ("onnx", "onnxscript")}
 
@@ -23,19 +32,78 @@ def check_formats(formats: list[str]) -> None:
                 raise TargetError(f"export: {form} needs {package} on this worker; pip install {package}")
 
 
-def export_model(model: nn.Module, example: Tensor, formats: list[str], paths: RunPaths) -> list[str]:
-    """Write the model, in eval mode, in each format; returns the files. `example` is a batch of inputs."""
-    writers: dict[str, Callable[[nn.Module, Tensor, Path], Path]] = {
-        "safetensors": _safetensors,
-        "torch_export": _torch_export,
-        "onnx": _onnx,
-    }
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is called with, for `size` samples."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    size: int
+
+    def as_example(self) -> Inputs:
+        """Two samples: with one, the tracer takes the batch size for a constant."""
+
+        def first_twice(value: Any) -> Any:
+            return value[:1].repeat(2, *[1] * (value.dim() - 1)) if self._has_samples(value) else value
+
+        return Inputs(tree_map(first_twice, self.args), tree_map(first_twice, self.kwargs), 2)
+
+    def dynamic_shapes(self, model: nn.Module) -> Any:
+        """That the number of samples is left open, in the form that torch.export asks for."""
+        batch = torch.export.Dim("batch", min=1)
+
+        def shape(value: Any) -> Any:
+            return {0: batch} if self._has_samples(value) else None
+
+        if not self.kwargs:
+            return tree_map(shape, self.args)
+        bound = inspect.signature(model.forward).bind(*self.args, **self.kwargs)
+        return tree_map(shape, dict(bound.arguments))
+
+    def _has_samples(self, value: Any) -> bool:
+        return isinstance(value, Tensor) and value.dim() > 0 and value.shape[0] == self.size
+
+
+class _Seen(BaseException):
+    """Leaves a trainer's hook once it has called its model; no handler for errors takes it."""
+
+
+def inputs_of(training: Training) -> Inputs:
+    """What the trainer calls its model with for a batch. Raises TargetError where it does not call it.
+
+    The hook for training is asked, since every trainer has it; it comes no further than the model, so nothing
+    is trained.
+    """
+    trainer, seen = training.trainer, []
+
+    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        seen.append((args, kwargs))
+        raise _Seen
+
+    batch = next(iter(training.train_batches.epoch(0)))
+    hook = trainer.model.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        trainer.__train_func__(batch, training.optimizer, training.loss_fn, [], RunningLoss(), 1, 0)
+    except _Seen:
+        pass
+    finally:
+        hook.remove()
+    if not seen:
+        raise TargetError("__train_func__ does not call self.model, so its inputs are not known")
+    return Inputs(*seen[0], batch_length(batch))
+
+
+def export_model(model: nn.Module, form: str, paths: RunPaths, inputs: Callable[[], Inputs]) -> Path:
+    """Write the model, in eval mode; returns the file. `inputs` are asked for where the form needs them."""
     paths.exports.mkdir(parents=True, exist_ok=True)
     model.eval()
-    return [str(writers[form](model, example, paths.exports)) for form in formats]
+    if form == "safetensors":
+        return _safetensors(model, paths.exports)
+    write = _torch_export if form == "torch_export" else _onnx
+    return write(model, inputs().as_example(), paths.exports)
 
 
-def _safetensors(model: nn.Module, example: Tensor, folder: Path) -> Path:
+def _safetensors(model: nn.Module, folder: Path) -> Path:
     from safetensors.torch import save_model
 
     path = folder / "model.safetensors"
@@ -43,21 +111,18 @@ def _safetensors(model: nn.Module, example: Tensor, folder: Path) -> Path:
     return path
 
 
-def _torch_export(model: nn.Module, example: Tensor, folder: Path) -> Path:
+def _torch_export(model: nn.Module, example: Inputs, folder: Path) -> Path:
     path = folder / "model.pt2"
-    batch = torch.export.Dim("batch", min=1)
-    program = torch.export.export(model, (_two(example),), dynamic_shapes=({0: batch},))
+    shapes = example.dynamic_shapes(model)
+    program = torch.export.export(model, example.args, example.kwargs, dynamic_shapes=shapes)
     torch.export.save(program, path)
     return path
 
 
-def _onnx(model: nn.Module, example: Tensor, folder: Path) -> Path:
+def _onnx(model: nn.Module, example: Inputs, folder: Path) -> Path:
     path = folder / "model.onnx"
-    shapes = ({0: torch.export.Dim("batch", min=1)},)
-    torch.onnx.export(model, (_two(example),), str(path), dynamo=True, dynamic_shapes=shapes)
+    shapes = example.dynamic_shapes(model)
+    torch.onnx.export(
+        model, example.args, str(path), kwargs=example.kwargs, dynamo=True, dynamic_shapes=shapes
+    )
     return path
-
-
-def _two(example: Tensor) -> Tensor:
-    """Two samples: with one, the tracer takes the batch size for a constant."""
-    return example[:1].repeat(2, *[1] * (example.dim() - 1))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ from fusionq.engine.callbacks.overridden import overridden_hooks
 from fusionq.engine.callbacks.plots import Plots
 from fusionq.engine.callbacks.reporting import Report, Reporting
 from fusionq.engine.checkpoint import Checkpoints
-from fusionq.engine.exporting import check_formats, export_model
+from fusionq.engine.exporting import check_formats, export_model, inputs_of
 from fusionq.engine.files import write_json
 from fusionq.engine.history import choose_best
 from fusionq.engine.inference import evaluate_job, predict_job
@@ -30,6 +32,7 @@ from fusionq.engine.stopping import StopToken
 from fusionq.engine.training import COMPLETED, Testing, Training, measured
 from fusionq.spec.events import Warned
 from fusionq.spec.metric_keys import VAL
+from fusionq.spec.printable import one_line
 from fusionq.spec.units import Interval
 
 __all__ = ["Job", "run_job"]
@@ -63,7 +66,10 @@ def run_job(
         return None
     result |= {"duration_s": round(time.monotonic() - began, 3), "run_dir": str(job.paths.root)}
     if job.ranks.is_first:
-        write_json(job.paths.result, result)
+        try:
+            write_json(job.paths.result, result)
+        except OSError as error:  # the supervisor is told the result all the same
+            warn(f"result.json was not written ({error})")
     return result
 
 
@@ -154,12 +160,16 @@ def _checkpoints(job: Job) -> Checkpoints:
 
 def _result(assembly: Assembly, training: Training) -> dict[str, Any]:
     best = training.best
-    best_model = assembly.job.paths.best_model(best.epoch) if best.epoch else None
+    best_model = assembly.job.paths.best_model(best.epoch or training.epoch) if training.epoch else None
+    if not best.is_known and training.ranks.is_first:
+        training.stepper.warn(
+            f"{best.monitor} was never a number, so no epoch is the best; the last model is kept"
+        )
     result: dict[str, Any] = {
         "epochs": training.epoch,
         "best_epoch": best.epoch,
         "monitor": best.monitor,
-        "best_value": best.value,
+        "best_value": best.value if best.is_known else None,
         "mode": best.mode,
         "values": training.history.rows[-1] if training.history.rows else {},
         "best_model": str(best_model or ""),
@@ -167,13 +177,20 @@ def _result(assembly: Assembly, training: Training) -> dict[str, Any]:
     if training.early_end:
         result["ended_early"] = training.early_end
     if assembly.spec.export and best_model is not None and training.ranks.is_first:
-        result["exports"] = _export(assembly, training, best_model)
+        result |= _export(assembly, training, best_model)
     return result
 
 
-def _export(assembly: Assembly, training: Training, best_model: Any) -> list[str]:
-    trainer = assembly.trainer
-    trainer.model.load_state_dict(torch.load(best_model, map_location="cpu", weights_only=True))
-    batch = next(iter(training.train_batches.epoch(0)))
-    example = batch[0] if isinstance(batch, tuple | list) else batch
-    return export_model(trainer.model, example.to(trainer.device), assembly.spec.export, assembly.job.paths)
+def _export(assembly: Assembly, training: Training, best_model: Path) -> dict[str, list[str]]:
+    """The files that were written, and why others were not: a finished training does not fail for them."""
+    model, inputs = assembly.trainer.model, cache(lambda: inputs_of(training))
+    files: list[str] = []
+    failed: list[str] = []
+    for form in assembly.spec.export:
+        try:
+            model.load_state_dict(torch.load(best_model, map_location="cpu", weights_only=True))
+            files.append(str(export_model(model, form, assembly.job.paths, inputs)))
+        except Exception as error:
+            failed.append(f"{form}: {one_line(f'{type(error).__name__}: {error}', 300)}")
+            training.stepper.warn(f"export: {failed[-1]}")
+    return {"exports": files, **({"exports_failed": failed} if failed else {})}

@@ -132,6 +132,7 @@ class Training:
         self.is_best = False
         self.early_end = ""  # why there are no more epochs
         self._steps_lr_per_epoch = lr_scheduler is not None and not steps_lr_per_batch
+        self._has_told = False  # of a monitored value that is no number
         self._has_trained = False  # on a batch, in this process
         self._random_state: dict[str, Any] | None = None  # as testing found it, while testing
         self._samples_at_start = 0
@@ -148,6 +149,12 @@ class Training:
 
     def run(self) -> str:
         """Train from the present position to the end. Returns COMPLETED or STOPPED."""
+        try:
+            return self._run()
+        finally:
+            self.callbacks.on_leave(self)
+
+    def _run(self) -> str:
         self._began = time.monotonic()
         self._began_at = self._epochs_done()
         self.callbacks.on_train_start(self)
@@ -261,9 +268,18 @@ class Training:
         self.values |= self._learning_rates()
         self.history.add(self.epoch, self.values)
         self.is_best = self.best.offer(self.epoch, self.values[self.best.monitor])
+        self._tell_of_no_number()
         if self._steps_lr_per_epoch:
             step_lr_scheduler(self.lr_scheduler, self.values[self.best.monitor])
         self.callbacks.on_epoch_end(self, self._epoch_end_event())
+
+    def _tell_of_no_number(self) -> None:
+        value = self.values[self.best.monitor]
+        if not math.isfinite(value) and not self._has_told and self.ranks.is_first:
+            self._has_told = True
+            self.stepper.warn(
+                f"{self.best.monitor} is {value} in epoch {self.epoch}; such an epoch is never the best"
+            )
 
     # --- looking: the only places that wait for the device ------------------------------------------
 
@@ -325,6 +341,8 @@ class Training:
             value = self.ranks.result(metric)
             try:
                 values[key] = float(value)
+            except OverflowError:  # a whole number with more than 300 digits
+                values[key] = math.inf
             except (TypeError, ValueError, RuntimeError):
                 raise MetricError(
                     f"the metric {metric.name!r} gave {value!r}; its result must be one number"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 import fusionq as tf
 from fusionq.engine import training
+from fusionq.engine.callbacks import files, pace, plots
 from fusionq.engine.callbacks.base import Callback, CallbackList
 from fusionq.engine.callbacks.files import epoch_line
 from fusionq.engine.stopping import StopToken
@@ -358,3 +360,111 @@ def test_a_model_summary_is_printed_and_changes_nothing(
     assert "1,040" in line
     plain, told = ((tmp_path / name / "history.json").read_text() for name in ("plain", "told"))
     assert plain == told
+
+
+# --- what ends no training ---------------------------------------------------------------------------------
+
+
+class Never(tf.Metric):
+    """Never a number; with `good` in one epoch."""
+
+    def __init__(self, value: float = math.nan, good: int = 0) -> None:
+        self.value, self.good, self.epoch = value, good, 0
+        super().__init__("odd")
+
+    def reset(self) -> None:
+        self.epoch += 1
+
+    def update(self, outputs: Any, targets: Any) -> None:
+        pass
+
+    def result(self) -> float:
+        return 0.5 if self.epoch - 1 == self.good else self.value
+
+
+def test_the_last_model_is_kept_where_the_monitored_value_is_never_a_number(tmp_path: Path) -> None:
+    events: list[Event] = []
+    block = f"metrics.test=[{{_target_: {__name__}.Never}}]"
+    result = run(job_spec(block, "train.epochs=3"), tmp_path, report=events.append)
+    assert result["best_model"] == str(tmp_path / "best_models" / "model_3.pth")
+    assert [path.name for path in (tmp_path / "best_models").iterdir()] == ["model_3.pth"]
+    assert (result["best_epoch"], result["best_value"]) == (0, None)
+    first, last = (event.text for event in events if isinstance(event, Warned))
+    assert first == "test_odd is nan in epoch 1; such an epoch is never the best"
+    assert last == "test_odd was never a number, so no epoch is the best; the last model is kept"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_epoch_without_a_number_is_not_the_best(value: float, tmp_path: Path) -> None:
+    model = tf.StandardModel(network())
+    more = {"test_loader": loader(train=False, most=50), "test_metrics": [Never(value, good=2)]}
+    train(model, tmp_path, num_epochs=3, save_models="best", train_loader=loader(most=50), **more)
+    assert [path.name for path in (tmp_path / "best_models").iterdir()] == ["model_2.pth"]
+
+
+def test_early_stopping_says_that_there_was_no_number(tmp_path: Path) -> None:
+    block = f"metrics.test=[{{_target_: {__name__}.Never}}]"
+    result = run(job_spec(block, "train.epochs=3", "train.early_stopping=2"), tmp_path)
+    assert result["ended_early"] == "test_odd was not a number in any of 2 epochs"
+
+
+class Huge(Never):
+    """A whole number that no float can hold, with a name that no file can have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = "x" * 5000
+
+    def result(self) -> Any:
+        return 10**400
+
+
+def test_no_number_and_no_name_fails_a_training_by_its_picture(tmp_path: Path) -> None:
+    block = f"metrics.train=[{{_target_: {__name__}.Huge}}]"
+    result = run(job_spec(block, "train.epochs=1", "checkpoint.monitor=test_accuracy"), tmp_path)
+    assert result["epochs"] == 1
+    assert (tmp_path / "plots" / "loss.png").exists()
+
+
+def test_a_picture_that_fails_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OverflowError("cannot be drawn")
+
+    monkeypatch.setattr(plots, "pictures", fail)
+    train(tf.StandardModel(network()), tmp_path, num_epochs=2, save_metrics=True)
+    warning = "WARNING: Plots failed and is left out from here on (OverflowError: cannot be drawn)"
+    assert capsys.readouterr().out.count(warning) == 1
+
+
+def test_the_history_is_written_once_a_second_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+    monkeypatch.setattr(files, "write_json", lambda path, rows: writes.append(len(rows)))
+    monkeypatch.setattr(pace, "SHORTEST_S", 1e9)
+    small = {"train_loader": loader(most=20)}
+    train(tf.StandardModel(network()), tmp_path, num_epochs=5, **small)
+    assert writes == [1, 5]
+
+    class Failing(tf.StandardModel):
+        def on_epoch_end(self, epoch: int, *_: Any) -> None:
+            if epoch == 3:
+                raise RuntimeError
+
+    writes.clear()
+    with pytest.raises(RuntimeError):
+        train(Failing(network()), tmp_path, num_epochs=5, **small)
+    assert writes == [1, 3]
+
+
+def test_the_bar_shows_loss_and_metrics_also_in_short_epochs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = {"train_metrics": [tf.Accuracy()], "batch_log": True}
+    history = train(tf.StandardModel(network()), tmp_path, num_epochs=2, **more)
+    frames = capsys.readouterr().err.split("\r")
+    for row in history.rows:
+        words = f"train_loss={row['train_loss']:.4f}, train_accuracy={row['train_accuracy']:.4f}"
+        assert any(f"epoch {row['epoch']}/2" in frame and words in frame for frame in frames)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 
 import fusionq as tf
 from fusionq.engine import exporting
 from fusionq.errors import TargetError
+from fusionq.spec.events import Warned
 from tests.engine.jobs import job_spec, run
 
 CONVOLUTIONAL = (
@@ -84,3 +87,58 @@ def test_a_form_that_needs_a_missing_package_is_refused_before_training(
     ):
         run(job_spec("export=[onnx]"), tmp_path)
     assert not (tmp_path / "checkpoints").exists()
+
+
+class Rows(Dataset):
+    """Samples that are dicts."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"x": torch.full((4,), float(index % 2)), "labels": index % 2}
+
+
+class OfDicts(tf.BaseModel):
+    """Calls its model by keyword, and cannot be tested."""
+
+    def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+        loss = loss_fn(self.model(input=data["x"]), data["labels"])
+        self.optimize(loss, optimizer)
+        running_loss.add_(loss, weight=len(data["x"]))
+
+
+DICTS = (
+    "model={_target_: Linear, in_features: 4, out_features: 2}",
+    f"data={{train: {{_target_: {__name__}.Rows}}, batch_size: 4}}",
+    f"trainer={__name__}.OfDicts",
+    "metrics={}",
+    "train.epochs=1",
+)
+
+
+def test_a_model_of_dict_batches_is_exported(tmp_path: Path) -> None:
+    result = run(job_spec(*DICTS, "export=[safetensors, torch_export]"), tmp_path)
+    assert "exports_failed" not in result
+    held = torch.load(result["best_model"], weights_only=True)
+    model = nn.Linear(4, 2)
+    model.load_state_dict(held)
+    inputs = torch.rand(5, 4)
+    program = torch.export.load(tmp_path / "exports" / "model.pt2")
+    assert torch.allclose(program.module()(input=inputs), model(inputs), atol=1e-6)
+
+
+def test_an_export_that_fails_does_not_fail_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Path:
+        raise RuntimeError("cannot be traced")
+
+    monkeypatch.setattr(exporting, "_torch_export", fail)
+    events: list[Any] = []
+    result = run(job_spec(*DICTS, "export=[torch_export, safetensors]"), tmp_path, report=events.append)
+    assert [Path(file).name for file in result["exports"]] == ["model.safetensors"]
+    assert result["exports_failed"] == ["torch_export: RuntimeError: cannot be traced"]
+    assert [event.text for event in events if isinstance(event, Warned)] == [
+        "export: torch_export: RuntimeError: cannot be traced"
+    ]

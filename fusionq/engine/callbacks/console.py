@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.callbacks.files import epoch_line
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd, Progress
+from fusionq.spec.metric_keys import measured
+
+LOOK_S = 0.2
 
 
 class EpochLines(Callback):
@@ -27,6 +32,7 @@ class ProgressBar(Callback):
     def __init__(self, *, notebook: bool = False) -> None:
         self._notebook = notebook
         self._bar: Any = None
+        self._next_look = 0.0
 
     def on_epoch_start(self, training: Training) -> None:
         if self._notebook:
@@ -42,13 +48,20 @@ class ProgressBar(Callback):
         )
 
     def on_batch_end(self, training: Training) -> None:
+        if time.monotonic() >= self._next_look:  # reading the values waits for the device
+            self._next_look = time.monotonic() + LOOK_S
+            self._show(training.values_so_far())
         self._bar.update()
 
     def on_progress(self, training: Training, event: Progress) -> None:
-        self._bar.set_postfix({key: f"{value:.4f}" for key, value in event.values.items()}, refresh=False)
+        self._show(event.values)
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
+        self._show(measured(event.values), refresh=True)
         self._close()
+
+    def _show(self, values: Mapping[str, float], *, refresh: bool = False) -> None:
+        self._bar.set_postfix({key: f"{value:.4f}" for key, value in values.items()}, refresh=refresh)
 
     def on_stop(self, training: Training) -> None:
         self._close()

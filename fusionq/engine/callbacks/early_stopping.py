@@ -15,4 +15,11 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         if training.epoch - training.best.epoch >= self.patience and training.epoch < training.num_epochs:
-            training.end_early(f"no better {training.best.monitor} since epoch {training.best.epoch}")
+            training.end_early(self._reason(training))
+
+    @staticmethod
+    def _reason(training: Training) -> str:
+        best = training.best
+        if best.is_known:
+            return f"no better {best.monitor} since epoch {best.epoch}"
+        return f"{best.monitor} was not a number in any of {training.epoch} epochs"

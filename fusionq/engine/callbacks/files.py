@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from fusionq.engine.callbacks.base import Callback
+from fusionq.engine.callbacks.pace import Pace
 from fusionq.engine.files import finite, write_json, write_whole
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd, Event, Progress
@@ -90,12 +91,26 @@ def _is_before(line: str, training: Training) -> bool:
 
 
 class HistoryFile(Callback):
-    """`history.json`: one row per epoch, rewritten whole after each."""
+    """`history.json`: one row per epoch, rewritten whole, at most once a second, and at the end."""
 
     only_first = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._pace = Pace()
+        self._is_behind = False
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
+        self._is_behind = True
+        if self._pace.is_due():
+            self._write(training)
+
+    def on_leave(self, training: Training) -> None:
+        if self._is_behind:
+            self._write(training)
+
+    def _write(self, training: Training) -> None:
+        began = time.monotonic()
         write_json(self._path, training.history.rows)
+        self._is_behind = False
+        self._pace.note(began)

@@ -13,6 +13,7 @@ class ModelSummary(Callback):
     """The layers with shapes, parameters and multiply-adds, for inputs like those of the first batch."""
 
     only_first = True
+    is_optional = True
 
     def on_train_start(self, training: Training) -> None:
         batch = next(iter(training.train_batches.epoch(training.epoch)), None)

@@ -12,7 +12,10 @@ from fusionq.spec.paths import RunPaths
 
 
 class ModelFiles(Callback):
-    """`all_models/model_<epoch>.pth` of every epoch (with "all"), and the best ones in `best_models/`."""
+    """`all_models/model_<epoch>.pth` of every epoch (with "all"), and the best ones in `best_models/`.
+
+    While the monitored value was never a number, the last model stands for the best.
+    """
 
     only_first = True
 
@@ -25,7 +28,7 @@ class ModelFiles(Callback):
         state = training.model_to_keep().state_dict()
         if self._all:
             write_tensors(self._paths.model_of_epoch(event.epoch), state)
-        if event.is_best:
+        if event.is_best or not training.best.is_known:  # without a number the last is as good as any
             write_tensors(self._paths.best_model(event.epoch), state)
             self._drop_worse(event.epoch)
 

@@ -25,6 +25,7 @@ class Plots(Callback):
     """
 
     only_first = True
+    is_optional = True
 
     def __init__(self, paths: RunPaths, *, every_epoch: bool = False) -> None:
         self._paths = paths
@@ -49,6 +50,7 @@ class ShownPlots(Callback):
     """Shows the pictures after every epoch: in a notebook in its cell, elsewhere in one window each."""
 
     only_first = True
+    is_optional = True
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         if _in_notebook():
