@@ -24,11 +24,13 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from fusionq.worker import protocol as wire
 
 UNTIL = "until"
+WAKES_FOR_S = 2.0  # after its lease was renewed; later it is somebody else who keeps a job still
 HOLD_S = 0.005  # a job that was woken looks so often whether it may go on
 MARGIN_S = 0.5  # a job that stops itself does so before anybody else may start it
 
@@ -51,18 +53,29 @@ class Leash:
     def __init__(self, channel: socket.socket, until: float) -> None:
         self._channel = channel
         self._until = until
+        self._wakes_until = 0.0
 
     def lengthen(self, until: float, pid: int) -> None:
-        """Let the job train up to this moment, and wake it."""
-        if until <= self._until:
-            return
-        self._until = until
+        """Let the job train up to this moment, and wake it where it stands still."""
         try:
-            wire.send(self._channel, {UNTIL: until})
-            # Every time: it may have made up its mind to stand still just before it heard this.
-            os.killpg(pid, signal.SIGCONT)
+            if until > self._until:
+                self._until = until
+                # It may have made up its mind to stand still just before it hears this, and do so after it.
+                self._wakes_until = now() + WAKES_FOR_S
+                wire.send(self._channel, {UNTIL: until})
+            # To it alone: a signal interrupts what waits in C code.
+            if now() < self._wakes_until and stands_still(pid):
+                os.killpg(pid, signal.SIGCONT)
         except OSError:
             pass  # it is over; the supervisor finds that out
+
+
+def stands_still(pid: int) -> bool:
+    """Returns whether a process was stopped; True where nobody can say."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return not Path("/proc/self/stat").exists()
 
 
 def obey(receiver: wire.Receiver, until: float) -> None:
@@ -88,4 +101,5 @@ def obey(receiver: wire.Receiver, until: float) -> None:
             time.sleep(HOLD_S)
 
     signal.signal(signal.SIGCONT, hold)
+    signal.siginterrupt(signal.SIGCONT, False)  # what it interrupts in C code begins again
     threading.Thread(target=watch, name="leash", daemon=True).start()
