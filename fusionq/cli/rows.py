@@ -18,6 +18,7 @@ from fusionq.cli.words import (
     duration,
     key_value_text,
     run_seconds,
+    values_text,
     when,
 )
 from fusionq.queue.reasons import why_each
@@ -142,10 +143,12 @@ def progress_text(record: JobRecord) -> str:
 
 
 def metric_text(record: JobRecord) -> str:
-    """The best value that was monitored, or the latest one that says most."""
+    """The best value that was monitored; in the first epoch, the latest one that says most."""
     result = record.result
     if result.get("best_epoch"):
         return f"best {result['monitor']} {result['best_value']:.4g}"
+    if best := record.progress.get("best"):
+        return f"best {values_text(best)}"
     return key_value_text(result.get("values") or record.progress.get("values", {}))
 
 

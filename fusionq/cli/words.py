@@ -67,9 +67,10 @@ def run_seconds(record: JobRecord | SweepRecord) -> float:
 
 
 def key_value_text(values: dict[str, float]) -> str:
-    """The one value that says most: of a test before one of training, a metric before a loss."""
+    """The one value that says most: of validation, then test, then training; a metric before a loss."""
+    phases = {"val": 0, "test": 1}
     names = list(measured(values))
-    names.sort(key=lambda name: (not name.startswith("test"), name.endswith("loss")))
+    names.sort(key=lambda name: (phases.get(name.partition("_")[0], 2), name.endswith("loss")))
     return f"{names[0]} {values[names[0]]:.4g}" if names else ""
 
 

@@ -60,6 +60,11 @@ class Best:
         """Whether any epoch had a number."""
         return math.isfinite(self.value)
 
+    @property
+    def by_key(self) -> dict[str, float]:
+        """The best value behind its key; {} before there is one."""
+        return {self.monitor: self.value} if self.is_known else {}
+
     def state_dict(self) -> dict[str, Any]:
         return {"monitor": self.monitor, "mode": self.mode, "epoch": self.epoch, "value": self.value}
 

@@ -332,6 +332,7 @@ class Training:
             samples_per_s=self._samples_per_s(time.monotonic()),
             eta_s=elapsed * left / done if done > 0 else 0.0,
             values=self.values_so_far(phase),
+            best=self.best.by_key,
         )
         self.callbacks.on_progress(self, event)
 
@@ -369,6 +370,7 @@ class Training:
             samples_per_s=self._samples_per_s(self._train_ended),
             is_best=self.is_best,
             values=dict(self.values),
+            best=self.best.by_key,
         )
 
     def _reset_epoch(self) -> None:

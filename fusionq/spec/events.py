@@ -42,6 +42,7 @@ class Progress(Event):
     samples_per_s: float
     eta_s: float
     values: dict[str, float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)  # the best monitored value so far, by its key
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class EpochEnd(Event):
     samples_per_s: float
     is_best: bool
     values: dict[str, float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)  # the best monitored value so far, by its key
 
 
 @dataclass(frozen=True)

@@ -335,3 +335,11 @@ def test_rows_are_sorted_and_columns_chosen(cli: Cli, store):
 def test_states_are_taken_as_the_table_writes_them(cli: Cli, store):
     assert cli("status", "--state", "timed out").code == 0
     assert "held jobs are waiting: --state waiting" in cli("status", "--state", "held").err
+
+
+def test_the_metric_of_a_running_job_is_the_best_monitored_one_in_every_phase(cli: Cli, store):
+    started(store, "aaa")
+    for phase, values in (("train", {"train_accuracy": 0.7}), ("test", {"test_loss": 0.4})):
+        event = {**PROGRESS, "phase": phase, "values": values, "best": {"test_accuracy": 0.95}}
+        store.jobs.note_progress("aaa", event)
+        assert "best test_accuracy 0.95" in cli("status").out
