@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from fusionq.spec.verdict import Verdict
 
 MOST_TRIALS = 200  # of a sweep: they differ in few values
-FEW_TRIALS = 20  # while a person waits
 PATIENCE_S = 600.0
 INSTALL = "pip install 'fusionq[worker]'"
 

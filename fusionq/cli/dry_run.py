@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusionq.cli.quick_check import QuickCheck
+from fusionq.cli.submission_check import check_here
 from fusionq.cli.words import say
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ def print_all(session: Session, loaded: list[Loaded], is_deep: bool) -> None:
     from fusionq.spec.secrets import mask_spec
     from fusionq.spec.writer import to_yaml
 
-    QuickCheck(session, loaded, is_deep).end()
+    if is_deep:
+        check_here(session, loaded)
     for i, one in enumerate(loaded):
         if i:
             click.echo("---")

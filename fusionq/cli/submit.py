@@ -40,7 +40,7 @@ def submit(
     fusionq submit job.yaml --at 22:00 --queue night --priority 5
     """
     from fusionq.cli.dry_run import print_all
-    from fusionq.cli.quick_check import QuickCheck
+    from fusionq.cli.submission_check import CheckByWorker, check_here
     from fusionq.queue.submission import submit_all
     from fusionq.queue.work_folder import work_folder
 
@@ -50,11 +50,12 @@ def submit(
     if dry_run:
         print_all(session, loaded, is_deep)
         return 0
-    quick = QuickCheck(session, loaded, is_deep)
-    store = session.store  # meanwhile
-    quick.end()
+    if is_deep:
+        check_here(session, loaded)
+    store, folder = session.store, work_folder()
+    look = None if is_deep else CheckByWorker(session, folder)
     done = []
-    for submitted in submit_all(store, session.sender, session.settings, loaded, work_folder()):
+    for submitted in submit_all(store, session.sender, session.settings, loaded, folder, look):
         done.append(submitted)
         if not as_json:
             click.echo(submitted.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 SCHEDULE_TASK = "fusionq.schedule"
 RUN_TASK = "fusionq.run"
 SEND_TASK = "fusionq.send"
+CHECK_TASK = "fusionq.check"
 
 SCHEDULE_QUEUE = "schedule"
 

@@ -9,7 +9,7 @@ from celery import Celery
 from kombu import pools
 from kombu.exceptions import OperationalError
 
-from fusionq.queue.names import RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, SEND_TASK, node_queue
+from fusionq.queue.names import CHECK_TASK, RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, SEND_TASK, node_queue
 from fusionq.store.keys import CELERY_PREFIX
 from fusionq.store.outages import unavailable
 from fusionq.store.store import Store
@@ -40,6 +40,10 @@ class Sender:
     def send_files(self, worker: str, job_id: str, parts: Sequence[str], token: str) -> None:
         """Ask a worker for files of a job. Raises StoreUnavailableError."""
         self._send(SEND_TASK, [job_id, list(parts), token], node_queue(worker))
+
+    def check(self, worker: str, token: str) -> None:
+        """Ask a worker for the check whose question lies under a token. Raises StoreUnavailableError."""
+        self._send(CHECK_TASK, [token], node_queue(worker))
 
     def close(self) -> None:
         """Let go of the connections; `app.close()` alone leaves those in kombu's pools open."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fusionq.errors import UsageError
-from fusionq.queue.freezing import freeze
+from fusionq.queue.freezing import Frozen, freeze
 from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
 from fusionq.queue.submitting import submit, submit_sweep
@@ -36,25 +36,57 @@ class Submitted:
         return self.loaded.spec
 
 
+Look = Callable[[Sequence[tuple[Loaded, Sequence[JobSpec], str]]], None]
+"""Looks at documents, each with its jobs as a worker would get them and the digest of their code."""
+
+
 def submit_all(
-    store: Store, sender: Sender, settings: Settings, documents: Sequence[Loaded], workdir: Path
+    store: Store,
+    sender: Sender,
+    settings: Settings,
+    documents: Sequence[Loaded],
+    workdir: Path,
+    look: Look | None = None,
 ) -> Iterator[Submitted]:
     """Put each document into the queue, and yield it once it is safe there.
 
     A job may refer to an earlier one of its file by name. What `Parents` says of all other references is
-    raised before anything is stored; then what `freeze` and `submit` raise.
+    raised before anything is stored; then what `look` raises, and what `freeze` and `submit` do.
     """
     _check_references(store, documents, workdir)
+    ready: dict[int, Frozen] = {}
+    if look is not None:
+        ready = _freeze_independent(store, settings, documents, workdir)
+        look([_to_look_at(store, documents[i], frozen, workdir) for i, frozen in ready.items()])
     ids: dict[str, str] = {}
-    for one in documents:
+    for i, one in enumerate(documents):
         one = _with_ids(one, ids)
-        frozen = freeze(store, settings, one.jobs, workdir)
+        frozen = ready.get(i) or freeze(store, settings, one.jobs, workdir)
         if one.trials:
             placed = submit_sweep(store, sender, one.spec, one.trials, workdir, frozen)
         else:
             placed = submit(store, sender, one.spec, workdir, frozen)
         ids[one.spec.name or ""] = placed.id
         yield Submitted(placed.id, one, placed.is_twin, frozen.notes)
+
+
+def _freeze_independent(
+    store: Store, settings: Settings, documents: Sequence[Loaded], workdir: Path
+) -> dict[int, Frozen]:
+    """The code of the documents, by their number, that refer to no earlier one of the file."""
+    names = {one.spec.name: one for one in documents}
+    return {
+        i: freeze(store, settings, one.jobs, workdir)
+        for i, one in enumerate(documents)
+        if all(_without(spec, names) == spec for spec in one.jobs)
+    }
+
+
+def _to_look_at(
+    store: Store, one: Loaded, frozen: Frozen, workdir: Path
+) -> tuple[Loaded, Sequence[JobSpec], str]:
+    parents = Parents(store, workdir)
+    return one, [parents.resolve(spec) for spec in one.jobs], str(frozen.fields.get("code", ""))
 
 
 def _check_references(store: Store, documents: Sequence[Loaded], workdir: Path) -> None:

@@ -43,6 +43,8 @@
 | notices      | zset   | what somebody is to be told, by when to try              | while it has members |
 | notice_tries | hash   | how often each of them was tried                         | while it has fields  |
 | transfer     | list   | pieces of files on their way to who asked for them       | a minute             |
+| check        | string | jobs that a worker is to check before they are submitted | a minute             |
+| check_answer | list   | what it found                                            | a minute             |
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |
 | pass_lock, reap_lock | string | who runs a pass, who reaps                       | seconds              |
@@ -108,6 +110,8 @@ BY_NAME = {
         "gang",
         "clean_lock",
         "transfer",
+        "check",
+        "check_answer",
     )
 }
 
@@ -227,6 +231,14 @@ def clean_lock(host: str) -> str:
 
 def transfer(token: str) -> str:
     return BY_NAME["transfer"] + token
+
+
+def check(token: str) -> str:
+    return BY_NAME["check"] + token
+
+
+def check_answer(token: str) -> str:
+    return BY_NAME["check_answer"] + token
 
 
 def result(job_id: str) -> str:

@@ -7,6 +7,7 @@ from fusionq.spec.settings import Settings
 from fusionq.store import fitness, keys
 from fusionq.store.blobs import Blobs
 from fusionq.store.bulk import Bulk
+from fusionq.store.checks import Checks
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.gangs import Gangs
@@ -46,6 +47,7 @@ class Store:
         self.bulk = Bulk(client, scripts)
         self.removal = Removal(client, scripts)
         self.transfers = Transfers(client)
+        self.checks = Checks(client)
         self.notices = Notices(client, scripts)
         self.identity = Identity(client)
 

@@ -16,7 +16,7 @@ from celery.worker import state
 
 from fusionq.errors import FusionqError
 from fusionq.queue.celery_app import control_channels, make_app
-from fusionq.queue.names import RUN_TASK, SCHEDULE_TASK, SEND_TASK
+from fusionq.queue.names import CHECK_TASK, RUN_TASK, SCHEDULE_TASK, SEND_TASK
 from fusionq.queue.scheduling import schedule
 from fusionq.spec.settings import Settings
 from fusionq.spec.stops import MOST_SLOTS
@@ -24,6 +24,7 @@ from fusionq.store.store import Store, redis_url
 from fusionq.worker.celery_results import ResultView
 from fusionq.worker.file_transfer import send_files
 from fusionq.worker.heartbeat import Beat, say
+from fusionq.worker.job_check import check_jobs
 from fusionq.worker.options import WorkerOptions
 from fusionq.worker.processes.tree import kill_orphans
 from fusionq.worker.prometheus import serve_metrics
@@ -88,6 +89,12 @@ def run_task(job_id: str, attempt: int) -> None:
 def send_task(job_id: str, parts: list[str], token: str) -> None:
     """Send files of a job to who asked for them."""
     send_files(_Life.node, job_id, parts, token)
+
+
+@app.task(name=CHECK_TASK)
+def check_task(token: str) -> None:
+    """Check jobs that somebody is about to submit."""
+    check_jobs(_Life.node, token)
 
 
 @signals.setup_logging.connect

@@ -18,6 +18,9 @@ MEETING = "meeting"  # the kind of message in which a job says on which port its
 
 SENTENCES = ("reason", "text")  # keys of what is shown in one line
 
+TO_CHECK = "to_check"  # the orders of a process that trains nothing: jobs to check
+VERDICTS = "verdicts"  # the kind of message in which it answers
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_STOPPED = 75  # as asked, with its state saved

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from fusionq.queue.celery_app import make_app
+from fusionq.queue.sender import Sender
+from fusionq.queue.worker_check import Question, WorkerCheck
 from fusionq.spec.load import from_yaml, load_job
 from fusionq.spec.states import Outcome
 from tests.acceptance.installation import JOBS, SLOWLY, Installation
@@ -127,3 +129,12 @@ def test_a_trained_model_is_evaluated_and_predicts_in_jobs_of_their_own(shared: 
     done = shared.cli("submit", str(JOBS / "digits-predict.yaml"), "model.from=nothing")
     assert done.returncode == 3
     assert "neither a file in" in done.stderr
+
+
+def test_a_worker_checks_a_job_before_it_is_submitted(shared: Installation) -> None:
+    sender = Sender(make_app(lambda: shared.store.url), shared.store)
+    check = WorkerCheck(shared.store, sender, shared.job_file.parent, within_s=60)
+    wrong = load_job(shared.job_file, ["model._args_.1.in_features=65"])
+    checked = check.of(Question([wrong], ""))
+    assert "takes 65 features" in checked.verdicts[0].problems[0][1]
+    sender.close()

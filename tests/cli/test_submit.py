@@ -11,10 +11,12 @@ import pytest
 
 from fusionq.queue.code_archives import fetch
 from fusionq.queue.tree import unpack
+from fusionq.queue.worker_check import Checked
 from fusionq.spec.job import CodeSection
 from fusionq.spec.load import from_yaml, load_file, load_job
 from fusionq.spec.settings import Settings
 from fusionq.spec.states import EXIT_CODES, Outcome, Status
+from fusionq.spec.verdict import Verdict
 from fusionq.store.store import Store
 from tests.cli.conftest import Cli
 from tests.cli.jobs import serving
@@ -159,18 +161,41 @@ def test_what_cannot_work_is_refused_where_the_deep_check_is_waited_for(cli: Cli
     assert store.num_rows() == 0
 
 
-def test_a_machine_on_which_it_takes_long_is_asked_once(cli: Cli, store, job_file: Path, monkeypatch):
-    monkeypatch.setattr("fusionq.queue.deep_pace.QUICK_S", 0.0)
-    assert cli("submit", job_file).code == 0
-    monkeypatch.setattr("fusionq.queue.deep_check.DeepCheck.start", lambda *_: pytest.fail("asked again"))
-    assert cli("submit", job_file).code == 0
+def test_what_a_worker_finds_is_refused_at_its_place(cli: Cli, store, monkeypatch):
+    asked = []
+
+    def of(_, question):
+        asked.append(question)
+        return Checked([Verdict(problems=[(("optimizer", "lr"), "optimizer.lr: too large")])])
+
+    monkeypatch.setattr("fusionq.queue.worker_check.WorkerCheck.of", of)
+    done = cli("submit", DIGITS)
+    line = next(i for i, text in enumerate(DIGITS.read_text().splitlines(), 1) if "optimizer" in text)
+    assert (done.code, done.out, store.num_rows()) == (2, "", 0)
+    assert done.err.startswith(f"{DIGITS}:{line}:")
+    assert "optimizer.lr: too large" in done.err
+    assert [spec.name for spec in asked[0].specs] == ["digits"]
 
 
-def test_where_it_is_quick_a_mistake_is_refused_at_once(cli: Cli, store, monkeypatch):
-    monkeypatch.setattr("fusionq.queue.deep_pace.QUICK_S", 120.0)
-    done = cli("submit", DIGITS, "model._args_.1.in_features=65")
-    assert (done.code, store.num_rows()) == (2, 0)
-    assert "takes 65 features" in done.err
+def test_a_check_that_is_not_made_says_why(cli: Cli, store, job_file: Path):
+    done = cli("submit", job_file)
+    assert done.code == 0
+    assert "deep check skipped: no worker is up (fusionq validate FILE --deep makes it)" in done.err
+    assert "deep check" not in cli("submit", job_file, "--dry-run").err
+
+
+def test_of_several_documents_those_are_checked_that_refer_to_none_before(cli: Cli, store, monkeypatch):
+    names = []
+
+    def of(_, question):
+        names.extend(spec.name for spec in question.specs)
+        return Checked([Verdict() for _ in question.specs])
+
+    monkeypatch.setattr("fusionq.queue.worker_check.WorkerCheck.of", of)
+    chain = DIGITS.with_name("digits-chain.yaml")
+    assert cli("submit", chain).code == 0
+    first = load_file(chain)[0].spec.name
+    assert names == [first]
 
 
 # --- when, and whether at all ----------------------------------------------------------------------------

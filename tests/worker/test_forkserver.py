@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -18,6 +19,8 @@ import pytest
 from fusionq.spec.load import from_yaml
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.states import Outcome
+from fusionq.spec.verdict import Verdict
+from fusionq.worker import job_check
 from fusionq.worker import job_process_launcher as launcher_module
 from fusionq.worker import lease_guard as leash
 from fusionq.worker import protocol as wire
@@ -767,3 +770,30 @@ def test_when_the_fork_server_is_killed_its_jobs_die_and_the_next_one_runs(start
         assert attempt.process.survivors() == [], "nor anything that it started"
     again = start()
     assert again.await_end() == EXIT_DONE, again.output
+
+
+# --- a check of jobs that are not submitted yet ------------------------------------------------------
+
+
+def test_a_process_checks_jobs_and_trains_none(launcher: Launcher, tmp_path: Path):
+    (tmp_path / "own.py").write_text(
+        "import os\nfrom torch import nn\nWIDTH = int(os.environ['WIDTH'])\n"
+        "def net():\n    print('hello')\n    return nn.Sequential(nn.Flatten(), nn.Linear(WIDTH, 10))\n"
+    )
+    settings = SimpleNamespace(runs=tmp_path / "runs", home=tmp_path, data=None)
+    node = SimpleNamespace(name="w", launcher=launcher, settings=settings)
+    job = from_yaml(JOB).to_data()
+    specs = [{**job, "model": {"_target_": "own.net"}, "env": {"WIDTH": width}} for width in ("64", "63")]
+    question = {"specs": specs, "workdir": str(tmp_path), "code": "", "timeout_s": LONG_S}
+    right, wrong = map(Verdict.from_data, job_check._answer(node, "token", question)["verdicts"])
+    assert (right.problems, right.notes) == ([], [])
+    assert "takes 63 features" in wrong.problems[0][1]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_worker_that_does_not_see_the_folder_checks_nothing(launcher: Launcher, tmp_path: Path):
+    node = SimpleNamespace(name="w", launcher=launcher)
+    question = {"specs": [], "workdir": str(tmp_path / "gone"), "code": "", "timeout_s": 1}
+    assert job_check._answer(node, "t", question) == {
+        "skipped": f"the worker w does not see {tmp_path / 'gone'}"
+    }

@@ -20,6 +20,7 @@ from fusionq.engine.stopping import StopToken
 from fusionq.spec.events import Event
 from fusionq.worker import lease_guard as leash
 from fusionq.worker import protocol as wire
+from fusionq.worker.job_process.check_process import answer_checks
 from fusionq.worker.job_process.failures import explain, trace_of
 from fusionq.worker.job_process.gpu_limit import keep_to_share
 from fusionq.worker.job_process.process_exit import leave
@@ -35,7 +36,9 @@ def run(channel: socket.socket) -> NoReturn:
         os.setsid()  # a session of its own: what the job leaves behind is found by it
         die_with_parent()
         receiver = wire.Receiver(channel)
-        orders = _receive_orders(receiver)
+        orders = {**orders, **_receive_orders(receiver)}
+        if wire.TO_CHECK in orders:
+            os._exit(answer_checks(orders, channel))
         redirect_output(Path(orders["output_log"]), orders["umask"])
         leash.obey(receiver, orders[leash.UNTIL])
         code = _run_job(orders, channel)

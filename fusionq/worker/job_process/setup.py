@@ -66,7 +66,7 @@ def prepare(orders: dict[str, Any]) -> Job:
     else:
         os.chdir(orders["run_dir"])
         print(f"WARNING: {workdir} is not on this machine; working in {orders['run_dir']}", flush=True)
-    _set_import_path(orders["code"], workdir)
+    set_import_path(orders["code"], workdir)
     # One for whoever forks others: threads that torch has started do not live on in a fork, which then hangs.
     has_ranks = orders["processes"] > 1 or orders["nodes"] > 1
     torch.set_num_threads(1 if has_ranks else orders["threads"])
@@ -82,7 +82,7 @@ def prepare(orders: dict[str, Any]) -> Job:
     )
 
 
-def _set_import_path(code: str, workdir: Path) -> None:
+def set_import_path(code: str, workdir: Path) -> None:
     """The user's own modules: as they were submitted where they are stored, else as they are now.
 
     A worker that was started in the job's folder has that on its path. What is stored must not be mixed with

@@ -1,0 +1,101 @@
+"""Checks jobs for whoever is about to submit them, in a process that has torch loaded already."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from fusionq.errors import FusionqError
+from fusionq.queue import code_archives
+from fusionq.spec.paths import code_cache
+from fusionq.spec.variables import resolve_environment
+from fusionq.worker import lease_guard as leash
+from fusionq.worker import protocol as wire
+from fusionq.worker.code_cache import code_folder
+from fusionq.worker.processes.identity import mark_of_this_life
+from fusionq.worker.processes.tree import ENV_ATTEMPT, ENV_JOB, ENV_SUPERVISOR
+from fusionq.worker.worker import Node
+
+log = logging.getLogger("fusionq.worker")
+
+AT_ONCE = threading.BoundedSemaphore(2)  # what is checked takes from those that train
+LOOK_S = 0.05
+END_S = 5.0
+
+
+def check_jobs(node: Node, token: str) -> None:
+    """In a thread of its own, so that no thread of the pool waits for a user's code."""
+    threading.Thread(target=_check, args=(node, token), name="checking", daemon=True).start()
+
+
+def _check(node: Node, token: str) -> None:
+    try:
+        question = node.store.checks.question(token)
+        if question is None:
+            return
+        if not AT_ONCE.acquire(blocking=False):
+            node.store.checks.answer(token, _skipped(f"the worker {node.name} checks other jobs"))
+            return
+        try:
+            node.store.checks.answer(token, _answer(node, token, question))
+        finally:
+            AT_ONCE.release()
+    except (FusionqError, OSError) as error:
+        log.warning("checking jobs before they are submitted: %s", error)
+
+
+def _answer(node: Node, token: str, question: dict[str, Any]) -> dict[str, Any]:
+    if not os.path.isdir(question["workdir"]):
+        return _skipped(f"the worker {node.name} does not see {question['workdir']}")
+    deadline = time.monotonic() + question["timeout_s"]
+    with ExitStack() as held:
+        try:
+            process = node.launcher.spawn(
+                _orders(node, token, question, held), lambda: time.monotonic() > deadline
+            )
+        except FusionqError as error:
+            return _skipped(f"the worker {node.name} cannot check it: {error}")
+        try:
+            while not process.is_over and time.monotonic() < deadline + END_S:
+                for message in process.receive(LOOK_S):
+                    if message.get("kind") == wire.VERDICTS:
+                        return {"verdicts": message["verdicts"]}
+        finally:
+            process.kill_tree()
+            process.close()
+    return _skipped(f"the check on {node.name} ended without an answer")
+
+
+def _orders(node: Node, token: str, question: dict[str, Any], held: ExitStack) -> dict[str, Any]:
+    """What the process is told; where files of the jobs' code are unpacked, they are `held` meanwhile."""
+    digest, settings = question["code"], node.settings
+
+    def fetch() -> bytes:
+        return code_archives.fetch(node.store, settings.runs, digest)
+
+    specs = [
+        {**spec, "env": resolve_environment(spec.get("env", {}), os.environ)} for spec in question["specs"]
+    ]
+    folder = held.enter_context(code_folder(code_cache(settings.home), digest, fetch)) if digest else ""
+    return {
+        wire.TO_CHECK: specs,
+        "workdir": question["workdir"],
+        "code": str(folder),
+        "data_root": str(settings.data) if settings.data else "",
+        "runs": str(settings.runs),
+        "timeout_s": question["timeout_s"],
+        leash.UNTIL: leash.moment_after(leash.now(), question["timeout_s"] + END_S),
+        "marks": {
+            ENV_JOB: f"check-{token}",
+            ENV_ATTEMPT: "0",
+            ENV_SUPERVISOR: mark_of_this_life(),
+        },
+    }
+
+
+def _skipped(reason: str) -> dict[str, Any]:
+    return {"skipped": reason}
