@@ -20,12 +20,15 @@ _NEEDED = frozenset(
 _SUFFIXES = tuple(importlib.machinery.all_suffixes())
 
 _folders: list[str] = []
+_same: set[str] = set()  # modules that were loaded from a folder of the user's before it was one
 
 
 def import_from(folders: Sequence[str]) -> None:
     """Put the folders first on the import path, and forget the modules that theirs take the place of."""
     sys.path[:0] = folders
     _folders[:0] = folders
+    # Whoever works in a checkout of fusionq has it there, and it is the one that runs.
+    _same.update(name for name in _NEEDED if is_users(name))
     names = {name for name in _names_in(folders) if name in sys.modules and not _is_taken(name)}
     for loaded in list(sys.modules) if names else ():
         if loaded.partition(".")[0] in names:
@@ -34,7 +37,7 @@ def import_from(folders: Sequence[str]) -> None:
 
 def why_hidden(module: str) -> str:
     """Returns why the user's own module of this name is not the one that is imported; '' where it is none."""
-    if not _is_taken(module) or module not in _names_in(_folders):
+    if not _is_taken(module) or module in _same or module not in _names_in(_folders):
         return ""
     owner = "Python" if module in sys.stdlib_module_names else "fusionq"
     return f"your own module {module} has the name of one that {owner} needs; rename yours"
