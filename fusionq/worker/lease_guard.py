@@ -3,8 +3,8 @@
 A worker can stop without dying: by SIGSTOP, in a debugger, on a host that swaps or sleeps, or cut off from
 Redis. Its lease runs out then, and another worker takes its jobs, while its own job processes, which know
 nothing of it, would train on: two at once. So a job process is on a leash: its supervisor tells it a moment
-up to which the lease certainly holds, and at that moment the process stops itself (SIGSTOP for its whole
-group; nothing is lost by it). When the lease is renewed, the supervisor tells the next moment and lets it
+up to which the lease certainly holds, and at that moment the process stops itself (SIGSTOP for all that is
+the job's; nothing is lost by it). When the lease is renewed, the supervisor tells the next moment and lets it
 go on; when it was lost, it kills.
 
 Moments are read from a clock that every process of a machine shares and that goes on while the machine
@@ -28,9 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from fusionq.worker import protocol as wire
+from fusionq.worker.processes.tree import descendants, send_to
 
 UNTIL = "until"
 WAKES_FOR_S = 2.0  # after its lease was renewed; later it is somebody else who keeps a job still
+MOST_LOOKS = 20  # for processes that fork faster than they are stopped
 HOLD_S = 0.005  # a job that was woken looks so often whether it may go on
 MARGIN_S = 0.5  # a job that stops itself does so before anybody else may start it
 
@@ -78,6 +80,26 @@ def stands_still(pid: int) -> bool:
         return not Path("/proc/self/stat").exists()
 
 
+def _stop_outside_group() -> set[int]:
+    """Stop what this job has started and is in another process group. It may fork while we look."""
+    stopped: set[int] = set()
+    own_group = os.getpgid(0)
+    for _ in range(MOST_LOOKS):
+        found = {pid for pid in descendants(os.getppid()) if _group_of(pid) not in (own_group, None)}
+        if found <= stopped:
+            break
+        send_to(found - stopped, signal.SIGSTOP)
+        stopped |= found
+    return stopped
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def obey(receiver: wire.Receiver, until: float) -> None:
     """The job's end: its processes stop at the end of the leash, and are killed when the supervisor is gone.
 
@@ -88,11 +110,16 @@ def obey(receiver: wire.Receiver, until: float) -> None:
     end[0] = until
 
     def watch() -> None:
+        stopped: set[int] = set()  # what has a process group of its own, which nobody else wakes
         while not receiver.is_closed:
             heard: list[dict[str, Any]] = receiver.receive(max(0.0, end[0] - now()))
             end[0] = max([end[0], *(message[UNTIL] for message in heard if UNTIL in message)])
             if now() >= end[0] and not heard and not receiver.is_closed:
+                stopped |= _stop_outside_group()
                 os.killpg(0, signal.SIGSTOP)
+            elif stopped and now() < end[0]:
+                send_to(stopped, signal.SIGCONT)
+                stopped.clear()
         # Without a supervisor there is no lease: nobody may go on training.
         os.killpg(0, signal.SIGKILL)
 

@@ -10,6 +10,7 @@ from fusionq.spec.failures import FAILURES, LOST_LEASE, WORKER_LOST
 from fusionq.spec.job import RetrySection
 from fusionq.spec.load import parse_job
 from fusionq.spec.retrying import delay_before_retry, jittered, tried
+from fusionq.worker.processes.tree import kill_orphans
 from fusionq.worker.worker import Node
 
 log = logging.getLogger("fusionq.worker")
@@ -32,6 +33,8 @@ class Reaper:
         """Put jobs whose lease ran out back into their queues, or end them. Returns how many."""
         store, lease_s = self._node.store, self._node.settings.lease_s
         expired = store.jobs.expired()
+        if expired and (orphans := kill_orphans()):  # on this machine, before the next attempt begins
+            log.warning("killed what jobs of a dead worker left behind: processes %s", orphans)
         if not expired or not self._may_judge():
             return 0
         if not store.passes.begin_reaping(self._node.token, min(TURN_S, lease_s / 3)):

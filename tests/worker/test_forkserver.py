@@ -200,7 +200,9 @@ def test_a_lease_that_is_renewed_in_time_interrupts_nothing(start):
 
 def test_processes_of_a_job_stand_still_with_it(start):
     attempt = start(
-        "import subprocess, time; print('of', subprocess.Popen(['sleep', '600']).pid, flush=True); "
+        "import subprocess as s, time; "
+        "pids = [s.Popen(['sleep', '600'], start_new_session=new).pid for new in (0, 1)]; "
+        "print('of', *pids, '.', flush=True); "
         "self.do = lambda: time.sleep(0.5)",
         **{leash.UNTIL: leash.now() + 2},
     )
@@ -208,11 +210,20 @@ def test_processes_of_a_job_stand_still_with_it(start):
     def has_begun() -> bool:
         attempt.process.lengthen_leash(leash.now() + 2)
         attempt.listen()
-        return "of " in attempt.output
+        return " ." in attempt.output
 
-    wait_until(has_begun, timeout_s=LONG_S, what="its process")
-    child = psutil.Process(int(attempt.output.split("of ")[1].split()[0]))
-    wait_until(lambda: child.status() == psutil.STATUS_STOPPED, what="its process standing still")
+    def are_still() -> list[bool]:
+        return [child.status() == psutil.STATUS_STOPPED for child in children]
+
+    wait_until(has_begun, timeout_s=LONG_S, what="its processes")
+    children = [psutil.Process(int(pid)) for pid in attempt.output.split()[1:3]]
+    wait_until(lambda: are_still() == [True, True], timeout_s=LONG_S, what="its processes standing still")
+
+    def go_on() -> bool:
+        attempt.process.lengthen_leash(leash.now() + 3600)
+        return are_still() == [False, False]
+
+    wait_until(go_on, timeout_s=LONG_S, what="its processes going on")
 
 
 def test_a_job_that_another_wakes_does_nothing_until_its_lease_is_renewed(start, tmp_path):
@@ -652,6 +663,20 @@ def test_nothing_outlives_a_job_that_ends(start):
     assert attempt.await_end() == EXIT_DONE, attempt.output
     assert "daemon " in attempt.output
     assert left_by(attempt) == []
+
+
+def test_named_shared_memory_of_a_job_that_is_killed_goes(start):
+    attempt = start(
+        "import time; from multiprocessing import shared_memory as s; "
+        "self.memory = s.SharedMemory(create=True, size=10); "
+        "print(self.memory.name, flush=True); time.sleep(600)"
+    )
+    attempt.await_text("psm_")
+    memory = Path("/dev/shm", attempt.output.strip())
+    assert memory.exists()
+    attempt.process.kill_tree()
+    assert attempt.await_end() == -signal.SIGKILL
+    assert not memory.exists()
 
 
 def test_nothing_outlives_a_job_whose_guardian_or_leader_is_killed(start):

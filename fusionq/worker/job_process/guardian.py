@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fusionq.worker import protocol as wire
+from fusionq.worker.processes.cleaning import CLEANING_S, cleans_up
+from fusionq.worker.processes.tree import send_to
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -55,11 +57,12 @@ def guard(control: socket.socket) -> NoReturn:
 
 def kill_children(spare: frozenset[int] = frozenset()) -> bool:
     """SIGKILL every child but these; theirs become ours. Returns whether none is left."""
-    deadline = time.monotonic() + KILL_S
+    begun_at = time.monotonic()
+    deadline = begun_at + KILL_S
     while children := [pid for pid in _children() if pid not in spare]:
-        for pid in children:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        others = [pid for pid in children if not cleans_up(pid)]
+        if others or time.monotonic() > begun_at + CLEANING_S:
+            send_to(others or children, signal.SIGKILL)
         for pid in children:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import psutil
 
+from fusionq.worker.processes.cleaning import CLEANING_S, cleans_up
 from fusionq.worker.processes.identity import has_ended
 
 POLL_S = 0.01
@@ -61,16 +62,38 @@ def kill_family(
     """
     if session <= 1:
         return []
-    deadline = time.monotonic() + timeout_s
+    begun_at = time.monotonic()
+    deadline = begun_at + timeout_s
     dying: set[psutil.Process] = set()
     while members := {*_processes(family(session, marks, guardian)), *filter(_is_living, dying)}:
-        for process in members - dying:
-            _kill(process.pid)
-        dying |= members
+        living = members - dying
+        # What cleans up after the others, such as shared memory, ends by itself when these are gone.
+        cleaning = {process for process in living if cleans_up(process.pid)}
+        is_late = living == cleaning and time.monotonic() > begun_at + CLEANING_S
+        chosen = living if is_late else living - cleaning
+        send_to((process.pid for process in chosen), signal.SIGKILL)
+        dying |= chosen
         if time.monotonic() > deadline:
             return sorted(process.pid for process in members)
         time.sleep(POLL_S)
     return []
+
+
+def descendants(pid: int) -> list[int]:
+    """Returns the living processes that come from this one, without itself."""
+    try:
+        return [process.pid for process in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def send_to(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each of them that is still there."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
 
 
 def kill_orphans() -> list[int]:
@@ -79,12 +102,11 @@ def kill_orphans() -> list[int]:
     for process in _living():
         try:
             supervisor = process.environ().get(ENV_SUPERVISOR, "")
-            if supervisor and has_ended(supervisor):
+            if supervisor and has_ended(supervisor) and not cleans_up(process.pid):
                 found.append(process.pid)
         except _GONE:
             continue
-    for pid in found:
-        _kill(pid)
+    send_to(found, signal.SIGKILL)
     return found
 
 
@@ -119,10 +141,3 @@ def _living() -> Iterator[psutil.Process]:
 
 def _carries(process: psutil.Process, marks: Mapping[str, str]) -> bool:
     return marks.items() <= process.environ().items()
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
