@@ -5,7 +5,7 @@ import json
 import math
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,7 +38,9 @@ def compare(session: Session, jobs: tuple[str, ...], as_json: bool, as_csv: bool
         raise UsageError("--json and --csv exclude each other", hint="take one of them")
     rows = _sorted(_rows(session, session.store.jobs.get_many(named_jobs(session, jobs))))
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        from fusionq.cli.json_output import print_json
+
+        print_json("jobs", (row.view for row in rows))
     elif as_csv:
         _print_csv(rows)
     else:
@@ -57,6 +59,7 @@ class _Row:
     epoch: int | None
     duration: str
     reason: str
+    view: dict[str, Any]  # the same for programs
 
 
 def _rows(session: Session, records: list[JobRecord]) -> list[_Row]:
@@ -75,6 +78,8 @@ def _params(session: Session, records: list[JobRecord]) -> list[dict[str, Any]]:
 
 
 def _row(record: JobRecord, params: dict[str, Any]) -> _Row:
+    from fusionq.client.json_views import view_of_trial
+
     result = record.result
     value = result.get("best_value")
     is_number = isinstance(value, int | float) and math.isfinite(value)
@@ -89,6 +94,7 @@ def _row(record: JobRecord, params: dict[str, Any]) -> _Row:
         epoch=result.get("best_epoch") or None,
         duration=duration(record),
         reason="" if record.state_word == "succeeded" else record.reason,
+        view=view_of_trial(record, params),
     )
 
 

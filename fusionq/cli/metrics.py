@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -57,8 +56,7 @@ def metrics(
     found = _read(session, jobs)
     chosen = _names(found, keys)
     if as_json:
-        rows = {job_id: [_only(row, chosen) for row in its] for job_id, its in found.items()}
-        click.echo(json.dumps(rows if len(rows) > 1 else next(iter(rows.values()))))
+        _print_json(session, found, chosen)
     elif as_csv:
         _print_csv(found, chosen)
     elif is_plotted:
@@ -90,6 +88,23 @@ def _names(found: Mapping[str, Metrics], keys: Sequence[str]) -> list[str]:
             hint = f"did you mean {near!r}?" if near else f"measured were {', '.join(known)}"
             raise UsageError(f"no metric is called {key!r}", hint=hint)
     return [EPOCH, *(keys or known)]
+
+
+def _print_json(session: Session, found: Mapping[str, Metrics], names: Sequence[str]) -> None:
+    from fusionq.cli.json_output import print_json
+
+    print_json(
+        "jobs",
+        (
+            {
+                "id": record.id,
+                "name": record.name,
+                "state": record.state_word,
+                "epochs": [_only(row, names) for row in found[record.id]],
+            }
+            for record in session.store.jobs.get_many(found)
+        ),
+    )
 
 
 def _only(row: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:

@@ -124,23 +124,23 @@ def _known(session: Session, names: tuple[str, ...]) -> tuple[str, ...]:
 def _print_queues(session: Session, as_json: bool) -> None:
     rows = _rows(session)
     if as_json:
-        import json
+        from fusionq.cli.json_output import print_json
 
-        click.echo(json.dumps({"order": session.store.queues.order(), "queues": rows}))
+        print_json("queues", rows, order=session.store.queues.order())
         return
     from fusionq.cli.tables import print_table
 
     table = [
         [
             row["name"],
-            f"{click.style('paused', fg='red')}: {row['paused']}" if row["paused"] else "open",
-            str(row["pending"]),
+            f"{click.style('paused', fg='red')}: {row['reason']}" if row["is_paused"] else "open",
+            str(row["queued"]),
             str(row["running"]),
             ", ".join(row["workers"]) or "none",
         ]
         for row in rows
     ]
-    print_table(["QUEUE", "STATE", "PENDING", "RUNNING", "WORKERS"], table)
+    print_table(["QUEUE", "STATE", "QUEUED", "RUNNING", "WORKERS"], table)
     say(f"within a priority the order is {session.store.queues.order()}")
 
 
@@ -151,8 +151,9 @@ def _rows(session: Session) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "paused": paused.get(name, ""),
-            "pending": counts[name].pending if name in counts else 0,
+            "is_paused": name in paused,
+            "reason": paused.get(name, ""),
+            "queued": counts[name].pending if name in counts else 0,
             "running": counts[name].running if name in counts else 0,
             "workers": [worker.name for worker in workers if name in worker.queues],
         }

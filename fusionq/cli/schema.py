@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,12 +9,26 @@ from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
 
+JOB_FILE = "job-file"
+OUTPUTS = ("status", "submit", "compare", "metrics", "workers", "queue")  # whose --json has a schema
+
 
 @click.command()
+@click.option(
+    "--of",
+    "what",
+    type=click.Choice([JOB_FILE, *OUTPUTS]),
+    default=JOB_FILE,
+    show_default=True,
+    help="Of the job file, or of what a command prints with --json.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write it to this file instead.")
 @verb
-def schema(session: Session, output: Path | None) -> None:
+def schema(session: Session, what: str, output: Path | None) -> None:
     """Print the JSON Schema of the job file: editors complete its keys with it and mark mistakes.
+
+    --of gives that of a command's --json instead. The version in it changes when a key goes or changes its
+    meaning.
 
     \b
     fusionq schema -o job.schema.json
@@ -24,9 +39,7 @@ def schema(session: Session, output: Path | None) -> None:
     """
     import json
 
-    from fusionq.spec.schema import job_schema
-
-    text = json.dumps(job_schema(), indent=2, ensure_ascii=False)
+    text = json.dumps(_schema_of(what), indent=2, ensure_ascii=False)
     if output is None:
         click.echo(text)
         return
@@ -37,4 +50,15 @@ def schema(session: Session, output: Path | None) -> None:
             f"{output} cannot be written: {error.strerror}", hint="name a file in a folder of yours"
         ) from error
     click.echo(output)
-    say(f'  in VS Code\'s settings  "yaml.schemas": {{"{output}": ["job.yaml", "jobs/*.yaml"]}}')
+    if what == JOB_FILE:
+        say(f'  in VS Code\'s settings  "yaml.schemas": {{"{output}": ["job.yaml", "jobs/*.yaml"]}}')
+
+
+def _schema_of(what: str) -> dict[str, Any]:
+    if what == JOB_FILE:
+        from fusionq.spec.schema import job_schema
+
+        return job_schema()
+    from fusionq.client.json_schema import OUTPUTS
+
+    return OUTPUTS[what]

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import json
-import math
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -18,10 +15,11 @@ from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.record import JobRecord, SweepRecord
-from fusionq.spec.states import Status
+from fusionq.store.bulk import chunks
 
 MOST_ROWS = 2**31 - 1  # Redis counts no further here
-TIMES = ("submitted_at", "assigned_at", "started_at", "finished_at", "due_at")
+SHOWN = 20  # rows of the table
+PAGE = 1_000  # records that are read at once
 
 
 def _columns(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -34,7 +32,9 @@ def _columns(_: click.Context, option: click.Parameter, text: str | None) -> tup
 
 @click.command()
 @click.argument("job", required=False, shell_complete=complete_job)
-@click.option("-n", "count", type=Integer(1), default=20, show_default=True, help="How many of the newest.")
+@click.option(
+    "-n", "count", type=Integer(1), help=f"How many of the newest; {SHOWN}, with -q and --json all."
+)
 @click.option("-a", "--all", "has_no_end", is_flag=True, help="All of them, however many there are.")
 @click.option("--since", metavar="DURATION", help="Submitted in the last while, such as 1h or 7d.")
 @filter_options()
@@ -62,7 +62,7 @@ def status(
     session: Session,
     job: str | None,
     chosen: Chosen,
-    count: int,
+    count: int | None,
     has_no_end: bool,
     since: str | None,
     order: str,
@@ -88,8 +88,9 @@ def status(
     if click.get_current_context().info_name == "ps" and job is None and not has_no_end:
         chosen = active_only(chosen)
     chosen = submitted_since(chosen, since)
-    if has_no_end:
+    if has_no_end or (count is None and (quiet or as_json)):
         count = MOST_ROWS
+    count = count or SHOWN
     if job is not None and (has_no_end or not chosen.is_empty):
         raise click.UsageError("name a job or say what jobs are like, not both")
     if as_spec and job is None:
@@ -97,18 +98,15 @@ def status(
     if is_watched:
         _watch(session, chosen, count, is_alone=job is None and not (quiet or as_json))
         return
+    if (quiet or as_json) and not as_spec:
+        ids = [session.store.jobs.find(job)] if job is not None else _ids(session, chosen, count, order)
+        _print_ids(session, ids, is_named=job is not None) if quiet else _print_json(session, ids)
+        return
     rows = _rows(session, chosen, count) if job is None else [_find(session, job)]
     if order != "submitted":
         rows.sort(key=SORT_KEYS[order])
     if as_spec:
         _print_spec(session, rows[0])
-    elif quiet:
-        for row_id in _ids(session, rows, has_trials=job is not None):
-            click.echo(row_id)
-    elif as_json:
-        reasons = reasons_of(session, rows)
-        shown = [_as_json(row, reasons) for row in rows]
-        click.echo(json.dumps(shown[0] if job else shown, indent=2))
     elif job is None:
         _print_all(session, rows, chosen, count, columns)
     elif isinstance(rows[0], SweepRecord):
@@ -142,11 +140,37 @@ def _find(session: Session, reference: str) -> JobRecord | SweepRecord:
     return store.sweeps.get(found) if store.sweeps.exists(found) else store.jobs.get(found)
 
 
-def _ids(session: Session, rows: Sequence[JobRecord | SweepRecord], *, has_trials: bool) -> list[str]:
-    """Those of the rows; of a sweep that was asked for, those of its trials."""
-    if has_trials and isinstance(rows[0], SweepRecord):
-        return session.store.sweeps.trial_ids(rows[0].id)
-    return [row.id for row in rows]
+def _ids(session: Session, chosen: Chosen, count: int, order: str) -> list[str]:
+    """Of the rows that the table would show."""
+    if order != "submitted":
+        return [row.id for row in sorted(_rows(session, chosen, count), key=SORT_KEYS[order])]
+    if chosen.is_empty:
+        return session.store.row_ids(count)
+    return chosen.ids(session, most=count)[::-1]
+
+
+def _print_ids(session: Session, ids: Sequence[str], *, is_named: bool) -> None:
+    """Of a sweep that was asked for, those of its trials."""
+    if is_named and session.store.sweeps.exists(ids[0]):
+        ids = session.store.sweeps.trial_ids(ids[0])
+    for row_id in ids:
+        click.echo(row_id)
+
+
+def _print_json(session: Session, ids: Sequence[str]) -> None:
+    from fusionq.cli.json_output import print_json
+
+    print_json("jobs", _views(session, ids))
+
+
+def _views(session: Session, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yields jobs and sweeps as JSON shows them, some hundred records in memory at a time."""
+    from fusionq.client.json_views import view_of
+
+    for chunk in chunks(ids, PAGE):
+        rows = session.store.rows_of(chunk)
+        reasons = reasons_of(session, rows)
+        yield from (view_of(row, reasons.get(row.id, "")) for row in rows)
 
 
 def _print_all(
@@ -184,22 +208,3 @@ def _print_spec(session: Session, record: JobRecord | SweepRecord) -> None:
     from fusionq.spec.writer import to_yaml
 
     click.echo(to_yaml(mask_spec(session.store.jobs.spec(record.id))), nl=False)
-
-
-def _as_json(record: JobRecord | SweepRecord, reasons: dict[str, str]) -> dict[str, Any]:
-    shown = _finite(record.to_json())
-    for key in TIMES:
-        if key in shown:
-            shown[key] = datetime.fromtimestamp(shown[key], UTC).isoformat() if shown[key] else None
-    if isinstance(record, JobRecord) and record.status is Status.QUEUED:
-        shown["waits_for"] = reasons.get(record.id, "")
-    return shown
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows neither NaN nor infinity: a metric that is none becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

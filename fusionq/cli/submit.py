@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +60,9 @@ def submit(
             click.echo(submitted.id)
         _say_queued(submitted)
     if as_json:
-        click.echo(json.dumps([_as_json(session, submitted) for submitted in done], indent=2))
+        from fusionq.cli.json_output import print_json
+
+        print_json("jobs", (_as_json(session, submitted) for submitted in done))
     _say_what_is_next(done)
     _warn(session, done)
     return _await(session, done) if is_awaited else 0

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import click
 
 from fusionq.cli.session import Session, verb
@@ -22,7 +19,10 @@ def workers(session: Session, as_json: bool) -> None:
     """
     found = session.store.workers.all()
     if as_json:
-        click.echo(json.dumps([asdict(worker) for worker in found], indent=2))
+        from fusionq.cli.json_output import print_json
+        from fusionq.client.json_views import view_of_worker
+
+        print_json("workers", map(view_of_worker, found))
         return
     if not found:
         say(f"no worker; {START_A_WORKER}")

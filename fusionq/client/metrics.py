@@ -37,7 +37,7 @@ class Metrics(Sequence[Row]):
     def of_file(cls, path: Path) -> Metrics:
         """From `metrics.jsonl` of a run folder; nothing where there is none."""
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return cls.of_points(point for line in lines if (point := _read(line)))
+        return cls.of_points(point for line in lines if EpochEnd.kind in line and (point := _read(line)))
 
     @property
     def names(self) -> list[str]:
@@ -87,8 +87,8 @@ class Metrics(Sequence[Row]):
 
 def read_metrics(store: Store, record: JobRecord) -> Metrics:
     """What a job measured so far: out of Redis, or from its run folder where that is the only place left."""
-    points = store.streams.points(record.id)
-    return Metrics.of_points(points) if points else Metrics.of_file(RunPaths(Path(record.run_dir)).metrics)
+    found = Metrics.of_points(store.streams.epochs(record.id))
+    return found if found else Metrics.of_file(RunPaths(Path(record.run_dir)).metrics)
 
 
 def _row(point: Mapping[str, Any]) -> Row:

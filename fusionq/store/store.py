@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.settings import Settings
 from fusionq.store import fitness, keys
@@ -71,7 +73,14 @@ class Store:
 
     def rows(self, count: int) -> list[JobRecord | SweepRecord]:
         """The last `count` rows of the overview, the newest last: sweeps, and jobs that are no trials."""
-        ids = self.redis.zrevrange(self._rows_key(), 0, count - 1)[::-1] if count > 0 else []
+        return self.rows_of(self.row_ids(count))
+
+    def row_ids(self, count: int) -> list[str]:
+        """Returns the ids of the last `count` rows of the overview, the newest last."""
+        return self.redis.zrevrange(self._rows_key(), 0, count - 1)[::-1] if count > 0 else []
+
+    def rows_of(self, ids: Sequence[str]) -> list[JobRecord | SweepRecord]:
+        """Returns jobs and sweeps in the order of their ids; those without a record are left out."""
         pipe = self.redis.pipeline(transaction=False)
         for row_id in ids:
             pipe.hgetall(keys.sweep(row_id))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fusionq.spec.events import EpochEnd
 from fusionq.spec.states import Status
 from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S, Client
@@ -14,6 +15,7 @@ from fusionq.store.connection import LONGEST_BLOCK_S, Client
 LOG_CHUNKS = 5_000  # a stream keeps about this many; the run folder keeps everything
 LOG_BYTES = 16_000_000  # and about so much text of an attempt
 METRIC_POINTS = 50_000
+PAGE = 5_000  # metric points that are read at once
 
 BEGINNING = "0-0"
 END = "$"
@@ -82,7 +84,18 @@ class Streams:
 
     def points(self, job_id: str) -> list[dict[str, Any]]:
         """All metric points that the stream holds, in order."""
-        return [json.loads(fields["point"]) for _, fields in self._redis.xrange(keys.metrics(job_id))]
+        return [json.loads(text) for text in self._point_texts(job_id)]
+
+    def epochs(self, job_id: str) -> Iterator[dict[str, Any]]:
+        """Yields the points that end an epoch. A stream of a million points holds few of them."""
+        sign = json.dumps(EpochEnd.kind)
+        return (json.loads(text) for text in self._point_texts(job_id) if sign in text)
+
+    def _point_texts(self, job_id: str) -> Iterator[str]:
+        after = "-"
+        while entries := self._redis.xrange(keys.metrics(job_id), min=after, count=PAGE):
+            yield from (fields["point"] for _, fields in entries)
+            after = f"({entries[-1][0]}"
 
     def last_event(self) -> str:
         """The cursor behind the newest change of state."""

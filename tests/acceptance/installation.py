@@ -110,7 +110,7 @@ class Installation:
         return done.stdout.strip()
 
     def status(self, job_id: str) -> dict[str, Any]:
-        return json.loads(self.cli("status", job_id, "--json").stdout)
+        return json.loads(self.cli("status", job_id, "--json").stdout)["jobs"][0]
 
     # --- workers -----------------------------------------------------------------------------------
 

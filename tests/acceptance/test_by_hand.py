@@ -114,7 +114,7 @@ def test_jobs_go_by_priority_and_then_first_come(shared: Installation) -> None:
 
 
 def test_workers_shows_the_worker(shared: Installation) -> None:
-    (worker,) = json.loads(shared.cli("workers", "--json").stdout)
+    (worker,) = json.loads(shared.cli("workers", "--json").stdout)["workers"]
     assert (worker["name"], worker["slots"], worker["is_alive"]) == ("steady", 1, True)
     assert "steady" in shared.cli("workers").stdout
 

@@ -42,8 +42,8 @@ def test_a_sweep_is_followed_as_one(installation: Installation) -> None:
     assert done.returncode == 0, done.stderr
     assert "2 of 2 done" in done.stderr
     table = installation.cli("compare", "last", "--json")
-    first, second = json.loads(table.stdout)
-    assert first["value"] > second["value"] > 0
+    first, second = json.loads(table.stdout)["jobs"]
+    assert first["best"]["value"] > second["best"]["value"] > 0
     assert {first["params"]["optimizer.lr"], second["params"]["optimizer.lr"]} == {0.1, 0.01}
 
 

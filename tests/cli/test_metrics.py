@@ -51,9 +51,10 @@ class TestWithTwoJobs:
 
     def test_programs_get_json_and_csv(self, cli: Cli):
         row = {"epoch": 1, "train_loss": 0.75}
-        assert json.loads(cli("metrics", "bbb", "-k", "train_loss", "--json").out) == [row]
-        both = json.loads(cli("metrics", "aaa", "bbb", "-k", "train_loss", "--json").out)
-        assert (list(both), both["bbb"]) == (["aaa", "bbb"], [row])
+        (one,) = json.loads(cli("metrics", "bbb", "-k", "train_loss", "--json").out)["jobs"]
+        assert (one["id"], one["epochs"]) == ("bbb", [row])
+        both = json.loads(cli("metrics", "aaa", "bbb", "-k", "train_loss", "--json").out)["jobs"]
+        assert [job["id"] for job in both] == ["aaa", "bbb"]
         assert cli("metrics", "bbb", "-k", "train_loss", "--csv").out == "epoch,train_loss\n1,0.75\n"
         assert cli("metrics", "aaa", "bbb", "-k", "train_loss", "--csv").out.splitlines()[-1] == "bbb,1,0.75"
 

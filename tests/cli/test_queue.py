@@ -20,7 +20,7 @@ def test_the_queues_are_listed_with_what_stands_in_them(cli: Cli, store):
     assert "default" in shown
     assert "open" in shown
     [row] = json.loads(cli("queue", "--json").out)["queues"]
-    assert (row["name"], row["paused"], row["pending"], row["running"]) == ("default", "", 1, 1)
+    assert (row["name"], row["is_paused"], row["queued"], row["running"]) == ("default", False, 1, 1)
 
 
 def test_a_paused_queue_says_so_to_who_waits(cli: Cli, store):

@@ -43,7 +43,7 @@ def test_without_a_job_it_says_how_to_submit_one(cli: Cli):
     done = cli("status")
     assert (done.code, done.out) == (0, "")
     assert done.err == "no jobs yet; write one: fusionq init; submit it: fusionq submit job.yaml\n"
-    assert strict_json(cli("status", "--json").out) == []
+    assert strict_json(cli("status", "--json").out) == {"version": 1, "jobs": []}
     assert cli("status", "-q").out == ""
 
 
@@ -98,7 +98,7 @@ def test_a_pending_job_says_that_no_worker_is_alive_and_how_to_start_one(cli: Cl
     queued(store, "aaa")
     assert "no worker is alive; start one: fusionq worker" in cli("status").out
     assert "no worker is alive; start one: fusionq worker" in cli("status", "aaa").out
-    shown = strict_json(cli("status", "aaa", "--json").out)
+    (shown,) = strict_json(cli("status", "aaa", "--json").out)["jobs"]
     assert shown["waits_for"] == "no worker is alive; start one: fusionq worker"
 
 
@@ -107,7 +107,7 @@ def test_a_job_of_another_queue_that_is_looked_at_is_not_far_down(cli: Cli, stor
     for number in range(205):
         queued(store, f"j{number:03}", queue="other")
     queued(store, "aaa")
-    assert strict_json(cli("status", "aaa", "--json").out)["waits_for"] == ""
+    assert strict_json(cli("status", "aaa", "--json").out)["jobs"][0]["waits_for"] == ""
 
 
 def test_a_pending_job_with_a_free_worker_is_about_to_start(cli: Cli, store):
@@ -200,9 +200,9 @@ def test_a_job_is_found_by_its_name_and_as_the_last_one(cli: Cli, store):
 
 def test_json_has_iso_times_and_null_for_those_to_come(cli: Cli, store):
     started(store, "aaa")
-    (shown,) = strict_json(cli("status", "--json").out)
+    (shown,) = strict_json(cli("status", "--json").out)["jobs"]
     assert shown["id"] == "aaa"
-    assert (shown["status"], shown["outcome"]) == ("running", None)
+    assert (shown["state"], shown["outcome"]) == ("running", None)
     submitted = datetime.fromisoformat(shown["submitted_at"])
     assert submitted.utcoffset() == timedelta(0)
     assert abs(submitted.timestamp() - store.jobs.get("aaa").submitted_at) < 0.001
@@ -210,9 +210,9 @@ def test_json_has_iso_times_and_null_for_those_to_come(cli: Cli, store):
     assert shown["finished_at"] is None
 
 
-def test_json_of_one_job_is_one_object(cli: Cli, store):
+def test_json_of_one_job_is_a_list_of_one(cli: Cli, store):
     finished(store, "aaa", Outcome.CANCELLED, reason="changed my mind")
-    shown = strict_json(cli("status", "aaa", "--json").out)
+    (shown,) = strict_json(cli("status", "aaa", "--json").out)["jobs"]
     assert (shown["outcome"], shown["reason"]) == ("cancelled", "changed my mind")
 
 
@@ -220,7 +220,7 @@ def test_json_stays_json_where_a_value_is_no_number(cli: Cli, store):
     started(store, "aaa")
     values = {"train_loss": float("nan"), "other": [float("inf"), 1.0]}
     store.jobs.note_progress("aaa", {**PROGRESS, "values": values})
-    shown = strict_json(cli("status", "aaa", "--json").out)
+    (shown,) = strict_json(cli("status", "aaa", "--json").out)["jobs"]
     assert shown["progress"]["values"] == {"train_loss": None, "other": [None, 1.0]}
 
 

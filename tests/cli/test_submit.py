@@ -99,9 +99,9 @@ def test_a_wrong_option_is_told_as_it_was_typed(cli: Cli, job_file: Path):
 
 
 def test_json_says_what_was_queued(cli: Cli, store: Store, job_file: Path):
-    (job,) = json.loads(cli("submit", job_file, "--json").out)
+    (job,) = json.loads(cli("submit", job_file, "--json").out)["jobs"]
     assert job == {"id": job["id"], "name": "tiny", "queue": "default", "is_new": True, "trials": []}
-    (sweep,) = json.loads(cli("submit", job_file, "optimizer.lr=1,2", "--json").out)
+    (sweep,) = json.loads(cli("submit", job_file, "optimizer.lr=1,2", "--json").out)["jobs"]
     assert sweep["trials"] == [f"{sweep['id']}-1", f"{sweep['id']}-2"]
 
 

@@ -79,7 +79,7 @@ def test_its_trials_are_listed_on_request(cli: Cli, store: Store, sweep: str):
 
 
 def test_json_of_a_sweep_holds_its_counts(cli: Cli, sweep: str):
-    shown = json.loads(cli("status", sweep, "--json").out)
+    (shown,) = json.loads(cli("status", sweep, "--json").out)["jobs"]
     assert (shown["id"], shown["state"], shown["total"], shown["counts"]) == (
         sweep,
         "queued",
@@ -167,9 +167,10 @@ def test_the_best_stands_first_and_what_failed_last(cli: Cli, store: Store, swee
 
 def test_programs_get_json_and_csv(cli: Cli, store: Store, sweep: str):
     end(store, f"{sweep}-2", 0.75)
-    found = json.loads(cli("compare", sweep, "--json").out)
+    found = json.loads(cli("compare", sweep, "--json").out)["jobs"]
     assert [row["id"][-1] for row in found] == ["2", "1", "3"]
-    assert (found[0]["value"], found[0]["params"], found[1]["value"]) == (0.75, {"optimizer.lr": 0.01}, None)
+    assert (found[0]["best"]["value"], found[0]["params"]) == (0.75, {"optimizer.lr": 0.01})
+    assert found[1]["best"] is None
     table = list(csv.DictReader(io.StringIO(cli("compare", sweep, "--csv").out)))
     assert (table[0]["value"], table[0]["optimizer.lr"], table[0]["state"]) == ("0.75", "0.01", "succeeded")
     assert cli("compare", sweep, "--csv", "--json").code == 2

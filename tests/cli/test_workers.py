@@ -20,7 +20,7 @@ def test_without_a_worker_it_says_how_to_start_one(cli: Cli):
     done = cli("workers")
     assert (done.code, done.out) == (0, "")
     assert done.err == "no worker; start one: fusionq worker\n"
-    assert json.loads(cli("workers", "--json").out) == []
+    assert json.loads(cli("workers", "--json").out) == {"version": 1, "workers": []}
 
 
 def test_a_worker_is_shown_with_what_it_has_and_runs(cli: Cli, store):
@@ -30,7 +30,7 @@ def test_a_worker_is_shown_with_what_it_has_and_runs(cli: Cli, store):
     _, line = cli("workers").out.splitlines()
     assert line.split()[:6] == ["busy", "box", "ready", "1/2", "CPU", "default"]
     assert "aaa" in line
-    (shown,) = json.loads(cli("workers", "--json").out)
+    (shown,) = json.loads(cli("workers", "--json").out)["workers"]
     assert (shown["name"], shown["jobs"], shown["is_alive"]) == ("busy", ["aaa"], True)
 
 

@@ -8,7 +8,6 @@ end
 if spec then
   redis.call('SET', K.spec(id), spec)
   set(id, unpack(ARGV, 4))
-  redis.call('SADD', K.queues, get(id, 'queue'))
 end
 retry(id, fresh)
 return {'retried', ''}
