@@ -3,7 +3,8 @@
 from fusionq.engine.base_model import BaseModel
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.callbacks.model_summary import ModelSummary
-from fusionq.engine.callbacks.tables import CsvLog, TensorBoard
+from fusionq.engine.callbacks.tables import CsvLog
+from fusionq.engine.callbacks.tensorboard import TensorBoard
 from fusionq.engine.data.digits import Digits
 from fusionq.engine.layers import (
     DepthwiseConv1d,

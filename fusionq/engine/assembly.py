@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,11 @@ class Job:
     data_root: Path | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     ranks: Ranks = ALONE
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What the sweep of the job changed for it."""
+        return self.provenance.get("params") or {}
 
 
 class Assembly:
@@ -126,15 +131,24 @@ class Assembly:
             self.spec.data, self.job.data_root, warn, seed=self.spec.train.seed, opened=self._opened
         )
         if self.job.ranks.is_first:
-            self._write_environment(datasets.note)
+            self._write_environment(datasets)
         if self.spec.data.val_fraction is None or datasets.train is None:
             return datasets
         train, val = _split(datasets.train, self.spec.data.val_fraction, self.spec.train.seed)
         return Datasets(train, val, datasets.test, datasets.note)
 
-    def _write_environment(self, note: str) -> None:
-        found = describe_environment(self.job.workdir, self.trainer.device, self.spec.train.seed, note)
+    def _write_environment(self, datasets: Datasets) -> None:
+        data = "; ".join([*([datasets.note] if datasets.note else []), *self._data_words(datasets)])
+        found = describe_environment(self.job.workdir, self.trainer.device, self.spec.train.seed, data)
         write_json(self.job.paths.environment, {**found, **self.job.provenance})
+
+    def _data_words(self, datasets: Datasets) -> Iterator[str]:
+        """What was opened: `train: torchvision.datasets.MNIST, 60,000 samples`."""
+        for key in ("train", "val", "test"):
+            block, dataset = getattr(self.spec.data, key), getattr(datasets, key)
+            if block is not None and dataset is not None:
+                size = f", {len(dataset):,} samples" if hasattr(dataset, "__len__") else ""
+                yield f"{key}: {block[TARGET]}{size}"
 
     def train_batches(self) -> Batches:
         assert self._datasets.train is not None

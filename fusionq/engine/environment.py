@@ -15,7 +15,7 @@ from fusionq.engine.devices import name_of
 PACKAGES = ("fusionq", "torch", "torchvision", "numpy")
 
 
-def describe_environment(workdir: Path, device: torch.device, seed: int, data_note: str) -> dict[str, Any]:
+def describe_environment(workdir: Path, device: torch.device, seed: int, data: str) -> dict[str, Any]:
     """The content of environment.json."""
     return {
         "versions": {"python": platform.python_version(), **_versions()},
@@ -25,7 +25,7 @@ def describe_environment(workdir: Path, device: torch.device, seed: int, data_no
         "device": name_of(device),
         "threads": torch.get_num_threads(),
         "seed": seed,
-        "data": data_note or "as the job file says",
+        "data": data,
         "workdir": str(workdir),
     }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from fusionq.engine.training import COMPLETED, Testing, Training, measured
 from fusionq.spec.events import Warned
 from fusionq.spec.metric_keys import VAL
 from fusionq.spec.printable import one_line
+from fusionq.spec.states import Outcome, Status
 from fusionq.spec.units import Interval
 
 __all__ = ["Job", "run_job"]
@@ -46,7 +49,7 @@ def run_job(
     `opened` are data sets that the check of the job opened. Returns the result, or None where it was stopped
     (its state is saved). Raises EngineError.
     """
-    began = time.monotonic()
+    began, began_at = time.monotonic(), datetime.now().astimezone()
     seed_everything(job.spec.train.seed)
     if job.spec.train.deterministic:
         use_deterministic_kernels()
@@ -67,10 +70,26 @@ def run_job(
     result |= {"duration_s": round(time.monotonic() - began, 3), "run_dir": str(job.paths.root)}
     if job.ranks.is_first:
         try:
-            write_json(job.paths.result, result)
+            write_json(job.paths.result, {**_facts(job, began_at), **result})
         except OSError as error:  # the supervisor is told the result all the same
             warn(f"result.json was not written ({error})")
     return result
+
+
+def _facts(job: Job, began_at: datetime) -> dict[str, Any]:
+    """What result.json says of the job beside its result; times are of this attempt."""
+    return {
+        "id": job.paths.root.name,
+        "name": job.spec.name,
+        "state": str(Status.FINISHED),
+        "outcome": str(Outcome.SUCCEEDED),
+        "task": job.spec.task,
+        "attempt": job.attempt,
+        "params": dict(job.params),
+        "started": began_at.isoformat(timespec="seconds"),
+        "finished": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+    }
 
 
 def _train(assembly: Assembly, report: Report, stop: StopToken) -> dict[str, Any] | None:
@@ -122,6 +141,8 @@ def _build_training(assembly: Assembly, report: Report, stop: StopToken) -> Trai
         stop=stop,
         paths=assembly.job.paths,
         ranks=assembly.job.ranks,
+        title=spec.name or "",
+        params=assembly.job.params,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -100,7 +100,12 @@ class Training:
         stop: StopToken | None = None,
         paths: RunPaths | None = None,
         ranks: Ranks = ALONE,
+        title: str = "",
+        params: Mapping[str, Any] | None = None,
     ) -> None:
+        """`title` names it in pictures; `params` are what a sweep changed for it."""
+        self.title = title
+        self.params = dict(params or {})
         self.trainer = trainer
         self.stepper = trainer.stepper
         self.train_batches = train_batches

@@ -13,10 +13,11 @@ from fusionq.store.store import Store
 
 
 def provenance_of(store: Store, record: JobRecord) -> dict[str, Any]:
-    """The code that the job runs, where it stood in git when it was submitted, and what is installed here."""
+    """The code that the job runs, how git knew it, what is installed here, and what a sweep changed."""
     diff = _read(store.blobs.get(record.diff)) if record.diff else ""
     git = {**record.provenance, "diff": diff} if record.provenance else None
-    return {"code": record.code, "git": git, "packages": _installed()}
+    code = record.code or f"not stored; the files in {record.workdir} as they were at the start"
+    return {"code": code, "git": git, "packages": _installed(), "params": record.params}
 
 
 def _read(stored: bytes | None) -> str:

@@ -16,8 +16,11 @@ from fusionq.engine import training
 from fusionq.engine.callbacks import files, pace, plots
 from fusionq.engine.callbacks.base import Callback, CallbackList
 from fusionq.engine.callbacks.files import epoch_line
+from fusionq.engine.curves import curves_of
+from fusionq.engine.job import Job, run_job
 from fusionq.engine.stopping import StopToken
 from fusionq.spec.events import EpochEnd, Event, Progress, Started, Warned
+from fusionq.spec.paths import RunPaths
 from tests.engine.jobs import BATCHES, StopAfter, job_spec, loader, network, run, run_with_stops, train
 
 
@@ -113,12 +116,26 @@ def test_tensorboard_gets_the_points(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run_with_stops(job_spec("callbacks=[{_target_: TensorBoard}]"), tmp_path, [BATCHES + 3])
-    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
     events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     history = json.loads((tmp_path / "history.json").read_text())
-    scalars = events.Scalars("epoch/test_accuracy")
-    assert [scalar.step for scalar in scalars] == [BATCHES, 2 * BATCHES]
-    assert [scalar.value for scalar in scalars] == pytest.approx([row["test_accuracy"] for row in history])
+    tags = {f"{name}/{phase}" for name in ("loss", "accuracy") for phase in ("train", "test")}
+    assert set(events.Tags()["scalars"]) == {*tags, "lr"}
+    for tag, key in {"accuracy/test": "test_accuracy", "loss/train": "train_loss", "lr": "lr"}.items():
+        scalars = events.Scalars(tag)
+        assert [scalar.step for scalar in scalars] == [1, 2]
+        assert [scalar.value for scalar in scalars] == pytest.approx([row[key] for row in history])
+
+
+def test_tensorboard_gets_what_a_sweep_changed(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    spec = job_spec("callbacks=[{_target_: TensorBoard}]", "train.epochs=1")
+    job = Job(spec, RunPaths(tmp_path), 1, tmp_path, provenance={"params": {"optimizer.lr": 0.01}})
+    run_job(job, lambda event: None, StopToken())
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert events.SummaryMetadata("_hparams_/session_start_info").plugin_data.plugin_name == "hparams"
+    assert json.loads((tmp_path / "result.json").read_text())["params"] == {"optimizer.lr": 0.01}
 
 
 # --- plots -------------------------------------------------------------------------------------------------
@@ -161,6 +178,29 @@ def test_shown_plots_use_one_figure_for_each_value(tmp_path: Path) -> None:
     )
     assert seen == [[1, 1, 1]] * 3
     assert pyplot.get_fignums() == []
+
+
+def test_a_picture_holds_what_belongs_together(tmp_path: Path) -> None:
+    found = []
+
+    class Looking(Callback):
+        def on_train_end(self, training: Any) -> None:
+            found.extend(curves_of(training))
+
+    optimizer = torch.optim.SGD((model := network()).parameters(), lr=1.0)
+    rates = {"lr_schedule": lambda epoch: 10.0**-epoch, "optimizer": optimizer}
+    more = {
+        "test_loader": loader(train=False),
+        "test_metrics": [tf.Accuracy(name="top1"), tf.Accuracy(topK=2)],
+    }
+    measures = {"train_metrics": [tf.Accuracy()], "callbacks": [Looking()], "num_epochs": 3}
+    train(tf.StandardModel(model), tmp_path, **more, **measures, **rates)
+    assert {curves.name: list(curves.lines) for curves in found} == {
+        "loss": ["train", "test"],
+        "accuracy": ["train", "test top1", "test top_2_accuracy"],
+        "lr": ["lr"],
+    }
+    assert [curves.name for curves in found if curves.is_logarithmic] == ["lr"]
 
 
 # --- models ------------------------------------------------------------------------------------------------

@@ -182,8 +182,6 @@ def test_the_calls_of_the_guide_work_on_digits(tmp_path: Path, capsys: pytest.Ca
         "accuracy.png",
         "loss.png",
         "lr.png",
-        "top_1_acc.png",
-        "top_2_acc.png",
     ]
     assert len((tmp_path / "logs.txt").read_text().splitlines()) == 2
     assert "epoch 1/2" in capsys.readouterr().err  # the bar of batch_log
