@@ -213,6 +213,9 @@ def test_notebook_mode_shows_a_notebooks_bar(tmp_path: Path, monkeypatch: pytest
         def update(self) -> None:
             self.updates += 1
 
+        def set_postfix(self, values: dict[str, str], refresh: bool) -> None:
+            assert "train_loss" in values
+
         def close(self) -> None:
             self.is_open = False
 

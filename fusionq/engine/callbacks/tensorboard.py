@@ -18,7 +18,7 @@ class TensorBoard(Callback):
     """Event files in `tensorboard/` of the run folder, for `tensorboard --logdir`.
 
     Tags are `accuracy/train`, `accuracy/test`, `loss/val`, `lr`, and the step is the epoch; "Custom scalars"
-    has one chart for all phases of a value. A run of its own, `batches`, shows what was measured within epochs.
+    has one chart for all phases of a value. A run of its own, `batches`, shows values within epochs.
     """
 
     only_first = True
