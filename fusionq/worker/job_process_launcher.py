@@ -29,7 +29,7 @@ from fusionq.worker.processes.zombie import exit_code_of_zombie
 
 log = logging.getLogger("fusionq.worker")
 
-ANSWER_TIMEOUT_S = 30.0  # how long the fork server may take for a process, on a host that swaps
+ANSWER_TIMEOUT_S = 60.0  # how long the fork server may take for a process, on a host that swaps
 LOOK_FOR_ZOMBIE_S = 1.0
 
 

@@ -130,3 +130,4 @@ def obey(receiver: wire.Receiver, until: float) -> None:
     signal.signal(signal.SIGCONT, hold)
     signal.siginterrupt(signal.SIGCONT, False)  # what it interrupts in C code begins again
     threading.Thread(target=watch, name="leash", daemon=True).start()
+    hold()  # a process that was forked late may begin with a lease that is over

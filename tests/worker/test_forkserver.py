@@ -78,7 +78,8 @@ class Attempt:
 
     @property
     def output(self) -> str:
-        return self.paths.output_log.read_text()
+        log = self.paths.output_log  # which the process makes when it has its orders
+        return log.read_text() if log.exists() else ""
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["kind"] == kind]
