@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fusionq.client.metrics import Metrics
 
 EPOCH = "epoch"
+MOST_WITHIN = 20  # rows of a table within the first epoch, the newest ones
 
 
 @click.command()
@@ -43,7 +44,7 @@ def metrics(
     as_csv: bool,
     as_json: bool,
 ) -> None:
-    """Show what each JOB measured, epoch by epoch.
+    """Show what each JOB measured, epoch by epoch; within the first one, second by second.
 
     \b
     fusionq metrics last
@@ -53,7 +54,7 @@ def metrics(
     """
     if is_plotted + as_csv + as_json > 1:
         raise UsageError("--plot, --csv and --json are three ways to show it; give one of them")
-    found = _read(session, jobs)
+    found = _read(session, jobs, is_plotted=is_plotted, for_programs=as_json or as_csv)
     chosen = _names(found, keys)
     if as_json:
         _print_json(session, found, chosen)
@@ -67,13 +68,23 @@ def metrics(
         _print_table(found, chosen)
 
 
-def _read(session: Session, jobs: Sequence[str]) -> dict[str, Metrics]:
-    """By id. One that has measured nothing yet is said and left out."""
-    from fusionq.client.metrics import read_metrics
+def _read(
+    session: Session, jobs: Sequence[str], *, is_plotted: bool, for_programs: bool
+) -> dict[str, Metrics]:
+    """By id. One that has measured nothing yet is said and left out.
+
+    People see what was measured within the first epoch while it goes on; a curve takes more than one point.
+    """
+    from fusionq.client.metrics import read_metrics, read_progress
 
     found = {}
     for record in session.store.jobs.get_many(named_jobs(session, jobs)):
         found[record.id] = read_metrics(session.store, record)
+        if not for_programs and len(found[record.id]) <= is_plotted:
+            within = read_progress(session.store, record)
+            if len(within) > len(found[record.id]):
+                say(f"{record.name} ({record.id}): values within the first epoch, by the second")
+                found[record.id] = within if is_plotted else within[-MOST_WITHIN:]
         if not found[record.id]:
             say(f"{record.name} ({record.id}) is {record.state_word} and has measured nothing yet")
     return found
@@ -137,4 +148,6 @@ def _print_table(found: Mapping[str, Metrics], names: Sequence[str]) -> None:
 def _cell(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.0f}" if name == EPOCH else f"{value:.4g}"
+    if name == EPOCH:
+        return f"{value:.0f}" if value == int(value) else f"{value:.3f}"
+    return f"{value:.4g}"

@@ -11,7 +11,6 @@ from fusionq.client.follow import Once
 from fusionq.client.metrics import Metrics
 from fusionq.errors import NotFoundError
 from fusionq.queue.reasons import why_each
-from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
 from fusionq.store import keys
@@ -97,12 +96,7 @@ class Board:
     def curves(self) -> Metrics:
         """What the chosen job measured by epoch, or within its first one."""
         by_epoch = Metrics.of_points(self.points)
-        within = [point for point in self.points if point.get("values")]
-        if len(by_epoch) > 1 or not within:
-            return by_epoch
-        return Metrics(
-            {"epoch": share_done(point) * point["num_epochs"], **point["values"]} for point in within
-        )
+        return by_epoch if len(by_epoch) > 1 else Metrics.within_epochs(self.points) or by_epoch
 
     # --- what is read ------------------------------------------------------------------------------
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusionq.spec.events import EpochEnd
+from fusionq.spec.metric_keys import EPOCH
 from fusionq.spec.paths import RunPaths
+from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.store.store import Store
 
@@ -32,6 +35,15 @@ class Metrics(Sequence[Row]):
         """From the points that a job told; an epoch that a later attempt repeated counts once."""
         by_epoch = {point["epoch"]: _row(point) for point in points if point["kind"] == EpochEnd.kind}
         return cls(by_epoch[epoch] for epoch in sorted(by_epoch))
+
+    @classmethod
+    def within_epochs(cls, points: Iterable[Mapping[str, Any]]) -> Metrics:
+        """From the same points, a row for each, at its place within its epoch: {"epoch": 0.25, …}."""
+        return cls(
+            {EPOCH: share_done(point) * point["num_epochs"], **_numbers(point["values"])}
+            for point in points
+            if point.get("values") and point.get("num_epochs")
+        )
 
     @classmethod
     def of_file(cls, path: Path) -> Metrics:
@@ -68,7 +80,7 @@ class Metrics(Sequence[Row]):
         return frame.set_index("epoch") if self._rows else frame
 
     def __getitem__(self, index: Any) -> Any:
-        return self._rows[index]
+        return Metrics(self._rows[index]) if isinstance(index, slice) else self._rows[index]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -91,8 +103,23 @@ def read_metrics(store: Store, record: JobRecord) -> Metrics:
     return found if found else Metrics.of_file(RunPaths(Path(record.run_dir)).metrics)
 
 
+def read_progress(store: Store, record: JobRecord) -> Metrics:
+    """Returns what a job measured within its epochs, about once a second."""
+    points = store.streams.points(record.id)
+    if not points:
+        path = RunPaths(Path(record.run_dir)).metrics
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        points = [point for line in lines if (point := _read(line))]
+    return Metrics.within_epochs(points)
+
+
 def _row(point: Mapping[str, Any]) -> Row:
-    return {"epoch": point["epoch"], **point["values"], "duration_s": point["duration_s"]}
+    return {EPOCH: point["epoch"], **_numbers(point["values"]), "duration_s": point["duration_s"]}
+
+
+def _numbers(values: Mapping[str, float | None]) -> Row:
+    """JSON has null for what is no number."""
+    return {name: math.nan if value is None else value for name, value in values.items()}
 
 
 def _read(line: str) -> dict[str, Any] | None:

@@ -116,3 +116,32 @@ def test_a_picture_stands_on_the_background_of_the_terminal():
 def test_a_level_line_and_a_single_point_can_be_drawn():
     assert draw("lr", {"lr": ([1.0], [0.1])}, 40, 6, is_colourful=False)
     assert draw("lr", {"lr": ([1.0, 2.0], [0.0, 0.0])}, 40, 6, is_colourful=False)
+
+
+def within(batch: int, loss: float | None) -> dict[str, object]:
+    return {
+        "kind": "progress",
+        "phase": "train",
+        "epoch": 1,
+        "num_epochs": 2,
+        "batch": batch,
+        "num_batches": 100,
+        "values": {"train_loss": loss},
+    }
+
+
+def test_what_was_measured_within_the_first_epoch_is_shown_while_it_goes_on(cli: Cli, store):
+    queued(store, "aaa")
+    store.streams.append_points("aaa", [within(batch, 1 / batch) for batch in range(1, 51)])
+    shown = cli("metrics", "aaa")
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert (rows[0], rows[-1], len(rows)) == (["epoch", "train_loss"], ["0.500", "0.02"], 21)
+    assert "values within the first epoch" in shown.err
+    assert "loss" in cli("metrics", "aaa", "--plot").out
+    assert json.loads(cli("metrics", "aaa", "--json").out)["jobs"][0]["epochs"] == []
+
+
+def test_a_value_that_is_no_number_is_null_for_programs(cli: Cli, store):
+    measured(store, "aaa", float("nan"))
+    (job,) = json.loads(cli("metrics", "aaa", "-k", "train_loss", "--json").out)["jobs"]
+    assert job["epochs"] == [{"epoch": 1, "train_loss": None}]
