@@ -59,6 +59,7 @@ def kind(value: object, module_name: str) -> str:
         (torch.optim.Optimizer, "optimizer"),
         (LRScheduler, "lr_scheduler"),
         (torch.utils.data.Dataset, "dataset"),
+        (torch.utils.data.Sampler, "sampler"),
         (Transform, "transform"),
         (fusionq.BaseModel, "trainer"),
         (fusionq.Metric, "metric"),

@@ -113,6 +113,11 @@ def takes(target: Any, parameter: str) -> bool:
     return parameter in _parameters(target)
 
 
+def first_taken(target: Any, names: Sequence[str]) -> str | None:
+    """Returns the first of these names by which `target` takes an argument."""
+    return next((name for name in names if takes(target, name)), None)
+
+
 def takes_later(target: Any, parameter: str) -> bool:
     """Whether `target` takes it, and another one first."""
     return parameter in _parameters(target)[1:]

@@ -136,6 +136,7 @@ _OTHER_WORDS = {
     "num_gpus": "gpus",
     "ngpus": "gpus",
     "workers": "num_workers",
+    "batch_sampler": "sampler",
     "learning_rate": "lr",
     "wd": "weight_decay",
 }

@@ -20,6 +20,7 @@ EXAMPLES: dict[str, Any] = {
     "data.transform": [{"_target_": "ToTensor"}],
     "data.augment": [{"_target_": "RandomHorizontalFlip"}],
     "data.offline": "digits",
+    "data.sampler": {"_target_": "my_data.Balanced"},
     "data.collate_fn": "my_data.collate",
     "loss": "CrossEntropyLoss",
     "optimizer": {"_target_": "Adam", "lr": 0.001},

@@ -76,6 +76,13 @@ class DataSection(Section):
         None, description="What to train on when the data is neither on disk nor to be downloaded."
     )
     batch_size: int = Field(64, ge=1, description="Samples in a batch.")
+    shuffle: bool = Field(True, description="Train on the samples in another order in every epoch.")
+    sampler: Target | None = Field(
+        None, description="Chooses the training samples of an epoch and their order, instead of `shuffle`."
+    )
+    drop_last: bool = Field(
+        False, description="Leave out a last training batch of fewer samples than `batch_size`."
+    )
     collate_fn: str | None = Field(
         None, description="The import path of a function that makes a batch of samples, for data of your own."
     )

@@ -18,6 +18,7 @@ KINDS = {
     "model": Kind("a model", "Sequential"),
     "layer": Kind("a layer", "Linear"),
     "dataset": Kind("a data set", "MNIST"),
+    "sampler": Kind("a sampler", "WeightedRandomSampler"),
     "transform": Kind("a transform", "ToTensor"),
     "loss": Kind("a loss", "CrossEntropyLoss"),
     "optimizer": Kind("an optimizer", "Adam"),
@@ -35,7 +36,8 @@ class TargetPlace:
 
     `others` are kinds that serve as well. `supplied` is how many arguments fusionq puts first, such as the
     parameters of the model. `supplied_to_all` is the name of one that it also gives to those blocks among the
-    arguments that take it.
+    arguments that take it. `supplied_by_name` are names for one value: the outermost block gets it by the
+    first of them that it takes, if any.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class TargetPlace:
     others: tuple[str, ...] = ()
     supplied: int = 0
     supplied_to_all: str = ""
+    supplied_by_name: tuple[str, ...] = ()
 
     @property
     def usual(self) -> str:
@@ -51,6 +54,9 @@ class TargetPlace:
     def takes(self, kind: str) -> bool:
         return kind in (UNKNOWN, self.kind, *self.others)
 
+
+DATA_OF_SAMPLER = ("data_source", "dataset")
+"""What samplers call the data set that they choose from."""
 
 _DATASET = TargetPlace("dataset", ("torchvision.datasets", "fusionq", "torch.utils.data"))
 # What maps an image to an image may be a layer, too.
@@ -64,6 +70,7 @@ TARGET_PLACES: dict[tuple[str, ...], TargetPlace] = {
     ("data", "train"): _DATASET,
     ("data", "val"): _DATASET,
     ("data", "test"): _DATASET,
+    ("data", "sampler"): TargetPlace("sampler", ("torch.utils.data",), supplied_by_name=DATA_OF_SAMPLER),
     ("data", "augment", "*"): _TRANSFORM,
     ("data", "transform", "*"): _TRANSFORM,
     ("loss",): TargetPlace("loss", ("torch.nn",)),

@@ -78,6 +78,8 @@ def target_definitions() -> dict[str, Schema]:
 
 def _section_of(place: tuple[str, ...]) -> str:
     """One word for all places that take the same, such as data.train and data.val."""
+    if place == ("data", "sampler"):
+        return "sampler"
     return "transform" if place[0] == "data" and place[-1] == ANY_ITEM else place[0]
 
 

@@ -165,6 +165,8 @@ class TargetResolver:
 
 def _supplied(signature: Signature, place: TargetPlace, is_outermost: bool) -> tuple[int, tuple[str, ...]]:
     """How many arguments fusionq puts first, and which it gives by name."""
+    if is_outermost and place.supplied_by_name:
+        return 0, tuple(name for name in place.supplied_by_name if name in signature.names)[:1]
     name = place.supplied_to_all
     if name in signature.names and name not in signature.positional[:1]:
         return 0, (name,)

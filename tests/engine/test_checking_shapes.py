@@ -335,3 +335,58 @@ def test_a_check_that_is_at_fault_itself_is_a_note(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(deep, "check_kinds", lambda *_: 1 / 0)
     assert check() == Verdict(notes=["the check ended early (ZeroDivisionError: division by zero)"])
     assert torch.is_grad_enabled()
+
+
+# --- batches of one sample ---------------------------------------------------------------------------------
+
+NORMED = (
+    "model._args_=[{_target_: fusionq.Flatten}, {_target_: Linear, in_features: 64, out_features: 10}, "
+    "{_target_: BatchNorm1d, num_features: 10}]"
+)
+NORMED_VECTORS = (
+    "{_target_: Sequential, _args_: [{_target_: Linear, in_features: 64, out_features: 10}, "
+    "{_target_: BatchNorm1d, num_features: 10}]}"
+)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["data.batch_size=4"], "the last batch of an epoch has 1 sample (1,437 samples in batches of 4)"),
+        (
+            ["data.batch_size=5", "resources.processes=2"],
+            "the last batch of an epoch has 2 samples for 2 processes (1,437 samples in batches of 5)",
+        ),
+        (
+            ["data.val_fraction=0.1", "data.batch_size=4"],
+            "the last batch of an epoch has 1 sample (1,293 samples in batches of 4)",
+        ),
+    ],
+)
+def test_a_last_batch_of_one_sample_is_told_before_an_epoch_is_spent(overrides: list[str], words: str):
+    ((place, message),) = check(NORMED, *overrides).problems
+    assert place == ("model", "_args_", 2)
+    assert "Expected more than 1 value per channel when training" in message
+    assert message.endswith(f"{words}; data.drop_last: true leaves it out")
+    assert check(NORMED, *overrides, "data.drop_last=true").problems == []
+
+
+def test_a_process_with_one_sample_of_every_batch_is_told():
+    ((_, message),) = check(NORMED, "data.batch_size=2", "resources.processes=2").problems
+    assert message.endswith("a batch has 2 samples for 2 processes (1,437 samples in batches of 2); "
+                            "take a larger data.batch_size")  # fmt: skip
+
+
+def test_a_last_batch_of_one_sample_of_ones_own_data_is_told():
+    found = check(*vectors("class", NORMED_VECTORS), "data.batch_size=33").problems
+    assert [message.rpartition("; ")[0].rpartition("; ")[2] for _, message in found] == [
+        "the last batch of an epoch has 1 sample (100 samples in batches of 33)"
+    ]
+
+
+def test_one_sample_is_enough_where_it_has_many_values_per_channel():
+    images = (
+        "model._args_=[{_target_: BatchNorm2d, num_features: 1}, {_target_: fusionq.Flatten}, "
+        "{_target_: Linear, in_features: 64, out_features: 10}]"
+    )
+    assert check(images, "data.batch_size=4").problems == []

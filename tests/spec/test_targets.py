@@ -363,3 +363,17 @@ def test_a_near_word_is_proposed_and_a_short_list_is_shown():
     assert did_you_mean("xyz", ["b", "a"]) == "; valid here: a, b"
     assert did_you_mean("xyz", []) == ""
     assert did_you_mean("xyz", [f"name{i}" for i in range(20)]) == ""
+
+
+def test_a_sampler_gets_its_data_set_from_us():
+    data = resolved("data: {sampler: RandomSampler}")
+    assert data == {"data": {"sampler": {"_target_": "torch.utils.data.RandomSampler"}}}
+    resolved("data: {sampler: {_target_: WeightedRandomSampler, weights: [1, 2], num_samples: 2}}")
+    assert mistakes("data: {sampler: {_target_: RandomSampler, data_source: 1}}") == [
+        "job.yaml:1:43: torch.utils.data.RandomSampler gets its 'data_source' from fusionq; leave it out"
+    ]
+    assert mistakes("data: {sampler: WeightedRandomSampler}") == [
+        "job.yaml:1:8: torch.utils.data.WeightedRandomSampler needs 'weights' and 'num_samples'"
+    ]
+    (mistake,) = mistakes("data: {sampler: MNIST}")
+    assert mistake.endswith("`data.sampler` needs a sampler, such as WeightedRandomSampler")

@@ -53,6 +53,9 @@ SPECIAL: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
             "batch_size": st.integers(1, 512),
             "collate_fn": st.just("my_package.collate"),
             "num_workers": st.integers(0, 4),
+            "shuffle": st.booleans(),
+            "drop_last": st.booleans(),
+            "sampler": st.sampled_from(["RandomSampler", {"_target_": "my_package.Balanced"}]),
         },
     ),
     ("loss",): st.sampled_from(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusionq.spec.job import JobSpec, Target
+from fusionq.spec.kinds import DATA_OF_SAMPLER
 from fusionq.spec.reader import Path_
 from fusionq.spec.targets import ARGS, TARGET, without_loading
 
@@ -17,13 +18,15 @@ DATA_KEYS = ("train", "val", "test")
 class Block:
     """`given` is how many positional arguments the engine passes before the block's own.
 
-    `given_to_all` is the name of one that it passes to those blocks among the arguments that take it, too.
+    `given_to_all` is the name of one that it passes to those blocks among the arguments that take it, too;
+    `given_by_name` are names of which it passes the first that the target takes.
     """
 
     place: Path_
     data: Target
     given: int = 0
     given_to_all: str = ""
+    given_by_name: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -54,6 +57,8 @@ def _outer(spec: JobSpec) -> Iterator[Block]:
     for key in DATA_KEYS:
         if block := getattr(spec.data, key):
             yield Block(("data", key), block)
+    if spec.data.sampler:
+        yield Block(("data", "sampler"), spec.data.sampler, given_by_name=DATA_OF_SAMPLER)
     for key in ("augment", "transform"):
         yield from _listed(("data", key), getattr(spec.data, key))
     for key, given, given_to_all in (("loss", 0, ""), ("optimizer", 1, ""), ("lr_scheduler", 1, "optimizer")):

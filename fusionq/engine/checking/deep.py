@@ -19,7 +19,8 @@ from fusionq.engine.checking.losses import is_of_torch, small_loss
 from fusionq.engine.checking.measures import Measures
 from fusionq.engine.checking.opening import Openings
 from fusionq.engine.checking.rehearsal import Rehearsal, Rehearsing
-from fusionq.engine.checking.samples import Samples, Steps
+from fusionq.engine.checking.samples import Sample, Samples, Steps
+from fusionq.engine.checking.single_samples import find_single_sample
 from fusionq.engine.checking.steps import StepCheck
 from fusionq.engine.checking.targets import Targets, check_targets
 from fusionq.engine.checking.trainers import sends_batches
@@ -68,6 +69,7 @@ class _Checking:
         self._targets: Targets = {}
         self._measures: Measures | None = None
         self._num_samples: int | None = None  # to train with
+        self._sample: Sample | None = None  # of these
 
     def run(self) -> None:
         """From what costs nothing to what opens data."""
@@ -84,6 +86,8 @@ class _Checking:
         done = Rehearsal()
         if self._can_build():
             done = Rehearsing(self._spec, self._targets, batches, self.findings).run()
+        if batches and len(done.outputs) == len(batches):
+            self._check_single_sample(batches[0])
         self._check_loss(batches, done)
         if len(done.outputs) == len(batches):
             self._measures.check_forms(batches, done.outputs)
@@ -116,7 +120,7 @@ class _Checking:
             own = [*augment, *transform] if key == "train" else transform
             sample = samples.of(key, own, may_open=i == 0)
             if i == 0 and sample is not None:
-                self._num_samples = sample.num_samples
+                self._sample, self._num_samples = sample, sample.num_samples
             batch = sample and batch_of(
                 sample, self._spec.data.batch_size, self._collate(), ("data", key), self.findings
             )
@@ -159,6 +163,19 @@ class _Checking:
             ("data", key), "its samples are not pairs (inputs, targets), which fusionq.StandardModel needs"
         )
         return False
+
+    def _check_single_sample(self, batch: Batch) -> None:
+        """Send one sample alone through the model, where the training will."""
+        found = find_single_sample(self._spec, self._num_samples) if self._spec.task == "train" else None
+        if found is None or batch.size == 1 or self._sample is None:
+            return
+        findings = Findings()
+        alone = batch_of(self._sample, 1, self._collate(), ("data", "train"), findings)
+        if alone is not None:
+            Rehearsing(self._spec, self._targets, [alone], findings).run()
+        if findings.problems:
+            place, message = findings.problems[0]
+            self.findings.problem(place, f"{message}; {found.words}; {found.remedy}")
 
     # --- what follows ----------------------------------------------------------------------------------
 

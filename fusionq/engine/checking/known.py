@@ -24,15 +24,25 @@ _PICTURES: dict[str, tuple[str, int, int]] = {
     "SVHN": ("RGB", 32, 10),
     "STL10": ("RGB", 96, 10),
 }
+# How many there are to train and to test with.
+_NUM_SAMPLES = {
+    "Digits": (1437, 360),
+    "MNIST": (60_000, 10_000),
+    "FashionMNIST": (60_000, 10_000),
+    "KMNIST": (60_000, 10_000),
+    "CIFAR10": (50_000, 10_000),
+    "CIFAR100": (50_000, 10_000),
+}
 _ARGUMENTS = {"root", "train", "download", "split", "transform", "size", "num_classes", "image_size"}
 
 
 @dataclass(frozen=True)
 class Known:
-    """One sample's picture, and how many classes there are."""
+    """One sample's picture, and how many classes and samples there are, the latter where it is known."""
 
     picture: Any
     num_classes: int
+    num_samples: int | None = None
 
 
 def known_form(block: Target) -> Known | None:
@@ -43,7 +53,8 @@ def known_form(block: Target) -> Known | None:
         return None
     if module == "fusionq" and name == "Digits":
         size = arguments.get("size", 28)
-        return Known(Image.new("L", (size, size)), 10) if _is_size(size) else None
+        number = _num_samples(name, arguments)
+        return Known(Image.new("L", (size, size)), 10, number) if _is_size(size) else None
     if module != "torchvision.datasets":
         return None
     if name == "FakeData":
@@ -56,7 +67,12 @@ def known_form(block: Target) -> Known | None:
     ):
         return None
     mode, size, classes = _PICTURES[name]
-    return Known(Image.new(mode, (size, size)), classes)
+    return Known(Image.new(mode, (size, size)), classes, _num_samples(name, arguments))
+
+
+def _num_samples(name: str, arguments: dict[str, Any]) -> int | None:
+    train, test = _NUM_SAMPLES.get(name, (None, None))
+    return {True: train, False: test}.get(arguments.get("train", True))
 
 
 def _fake_data(image_size: Any = (3, 224, 224), num_classes: Any = 10) -> Known | None:

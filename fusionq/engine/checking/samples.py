@@ -75,7 +75,7 @@ class Samples:
             except Exception as error:
                 self._findings.problem((*place, "transform"), one_line(error))
                 return None
-        return Sample((picture, 0), known.num_classes)
+        return Sample((picture, 0), known.num_classes, known.num_samples)
 
     def _of_opened(self, key: str, place: Path_) -> Sample | None:
         opening = self._opened.get(key) or open_dataset(self._spec, key, self._data_root)

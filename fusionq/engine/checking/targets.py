@@ -99,6 +99,8 @@ def _check_arguments(target: Any, block: Block, findings: Findings) -> None:
 
 def _given(block: Block, names: list[str]) -> tuple[int, list[str]]:
     """How many arguments the engine passes first, and which it passes by name."""
+    if block.given_by_name:
+        return 0, [name for name in block.given_by_name if name in names][:1]
     if block.given_to_all in names[1:]:
         return 0, [block.given_to_all]
     takes_it = block.given_to_all in names

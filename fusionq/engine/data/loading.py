@@ -10,13 +10,15 @@ import torch
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from fusionq.engine.build import build, find_target
-from fusionq.engine.data.batches import Batches, HookedBatches, LoaderBatches
+from fusionq.engine.build import build, build_arguments, call, find_target, first_taken
+from fusionq.engine.data.batches import Batches, HookedBatches, LoaderBatches, ResidentBatches
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.resident import resident_batches
 from fusionq.engine.data.seeded import gives_batches
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
+from fusionq.spec.kinds import DATA_OF_SAMPLER
+from fusionq.spec.targets import TARGET
 
 TEST_BATCH_FACTOR = 4
 
@@ -77,10 +79,30 @@ class BatchMaker:
         if len(dataset) == 0:
             raise DataError(f"{type(dataset).__name__} is empty")
         augment = self._augment if train else []
-        batches = self._resident(dataset, augment, train) or self._through_loader(dataset, augment, train)
+        sampler = self._sampler(dataset) if train else None
+        resident = self._resident(dataset, augment, train, sampler)
+        batches = resident or self._through_loader(dataset, augment, train, sampler)
+        if len(batches) == 0:
+            raise DataError(
+                f"data.drop_last leaves no batch to train on: {len(dataset)} samples, and data.batch_size is "
+                f"{self._section.batch_size}"
+            )
         return HookedBatches(batches, [_to_channels_last]) if self._channels_last else batches
 
-    def _resident(self, dataset: Dataset, augment: list[Any], train: bool) -> Batches | None:
+    def _sampler(self, dataset: Dataset) -> Any:
+        """The job's sampler, made with the data set where it takes it. Raises TargetError."""
+        block, place = self._section.sampler, "data.sampler"
+        if block is None:
+            return None
+        target = find_target(block[TARGET], place)
+        args, kwargs = build_arguments(block, place)
+        if name := first_taken(target, DATA_OF_SAMPLER):
+            kwargs[name] = dataset
+        return call(target, place, args, kwargs)
+
+    def _resident(
+        self, dataset: Dataset, augment: list[Any], train: bool, sampler: Any
+    ) -> ResidentBatches | None:
         if self._collate_fn is not None:
             return None
         # Without gradients a larger batch takes no more memory than training does.
@@ -90,20 +112,26 @@ class BatchMaker:
             self._transforms,
             size,
             self._device,
-            shuffle=train,
+            shuffle=train and self._section.shuffle,
             seed=self._seed,
+            sampler=sampler,
+            drop_last=train and self._section.drop_last,
             augment=augment,
             part=self._part,
         )
 
-    def _through_loader(self, dataset: Dataset, augment: list[Any], train: bool) -> Batches:
+    def _through_loader(
+        self, dataset: Dataset, augment: list[Any], train: bool, sampler: Any
+    ) -> LoaderBatches:
         steps = [*augment, *self._transforms]
         return LoaderBatches(
             Transformed(dataset, v2.Compose(steps)) if steps else dataset,
             self._section.batch_size,
             self._device,
-            shuffle=train,
+            shuffle=train and self._section.shuffle,
             seed=self._seed,
+            sampler=sampler,
+            drop_last=train and self._section.drop_last,
             num_workers=self._section.num_workers,
             collate_fn=self._collate_fn,
             part=self._part,

@@ -91,6 +91,8 @@ def resident_batches(
     *,
     shuffle: bool,
     seed: int = 0,
+    sampler: Any = None,
+    drop_last: bool = False,
     augment: Sequence[Any] = (),
     part: Part = WHOLE,
 ) -> ResidentBatches | None:
@@ -111,6 +113,8 @@ def resident_batches(
         batch_size,
         shuffle=shuffle,
         seed=seed,
+        sampler=sampler,
+        drop_last=drop_last,
         transform=resident.transform,
         augmentations=augmentations,
         part=part,
