@@ -39,6 +39,7 @@ NEEDED = (
 LATER = ("matplotlib.figure", "matplotlib.backends.backend_agg", "sklearn.datasets")
 
 
+SPARE_AFTER_MS = 50  # so as not to compete with the start of a job
 END_S = 3.0  # for the guardians to end their jobs when the worker has ended
 POLL_S = 0.005
 
@@ -95,8 +96,8 @@ def _serve(control: socket.socket) -> None:
     guardians = _Guardians(control, (wake_r, wake_w))
     later = list(LATER)
     while True:
-        has_time = later or not guardians.has_spare
-        ready = {descriptor for descriptor, _ in poll.poll(0 if has_time else None)}
+        wait_ms = 0 if later else None if guardians.has_spare else SPARE_AFTER_MS
+        ready = {descriptor for descriptor, _ in poll.poll(wait_ms)}
         if not ready and later:
             _preload_later(later.pop(0))
             gc.collect()
