@@ -106,13 +106,19 @@ def _can_fuse(parameters: list[nn.Parameter]) -> bool:
 def _fused_while_dense(optimizer: Optimizer) -> Optimizer:
     """The optimizer, not fused from its first step on where gradients are sparse: no kernel takes them."""
 
+    has_looked = False
+
     def look(*_: Any) -> None:
-        handle.remove()
+        # The hook stays: torch goes through the hooks meanwhile, and others may stand behind this one.
+        nonlocal has_looked
+        if has_looked:
+            return
+        has_looked = True
         parameters = (p for group in optimizer.param_groups for p in group["params"])
         if any(p.grad is not None and p.grad.is_sparse for p in parameters):
             for group in optimizer.param_groups:
                 group["fused"] = False
             optimizer._step_supports_amp_scaling = False  # so that GradScaler does what the kernel did
 
-    handle = optimizer.register_step_pre_hook(look)
+    optimizer.register_step_pre_hook(look)
     return optimizer

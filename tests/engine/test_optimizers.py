@@ -108,6 +108,17 @@ def test_a_scheduler_steps_after_every_epoch(scheduler: str, rates: list[float],
 PLATEAU = "torch.optim.lr_scheduler.ReduceLROnPlateau"
 
 
+def test_a_fused_optimizer_steps_with_hooks_of_others() -> None:
+    weights, seen = parameters(), []
+    optimizer = build_optimizer({TARGET: "torch.optim.SGD", "lr": 0.1}, weights)
+    optimizer.register_step_pre_hook(lambda *_: seen.append("hook"))
+    for _ in range(2):
+        weights[0].grad = torch.ones(3)
+        optimizer.step()
+    assert seen == ["hook", "hook"]
+    assert weights[0].tolist() == pytest.approx([-0.2] * 3)
+
+
 def test_a_scheduler_that_watches_follows_the_mode_of_the_monitored_value() -> None:
     optimizer = build_optimizer({TARGET: "torch.optim.SGD", "lr": 0.1}, parameters())
     assert build_lr_scheduler({TARGET: PLATEAU}, optimizer, "max").mode == "max"
