@@ -10,6 +10,7 @@ import enum
 import importlib
 import inspect
 import json
+import types
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -100,11 +101,32 @@ def signature(value: Callable[..., object]) -> str | None:
         return None
     parameters = list(found.parameters.values())[1 if overloads else 0 :]
     # A wrapped function may take more by position than the one that it wraps.
-    return compact(parameters, any_by_position=inspect.isfunction(value) and hasattr(value, "__wrapped__"))
+    takes_more = inspect.isfunction(value) and hasattr(value, "__wrapped__")
+    return compact(parameters, hints_of(value), any_by_position=takes_more)
 
 
-def compact(parameters: Iterable[inspect.Parameter], *, any_by_position: bool = False) -> str:
-    """`(a, b=1, *, c=2, **d)` as `a b= * c= **d`."""
+def takes_numbers_alone(hint: object) -> bool:
+    """Whether a parameter of this type is a number, several, or none; a text never is one."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        kinds = set(typing.get_args(hint)) - {type(None), torch.Tensor}
+        return bool(kinds) and all(map(takes_numbers_alone, kinds))
+    if typing.get_origin(hint) in (tuple, list):
+        return all(map(takes_numbers_alone, set(typing.get_args(hint)) - {Ellipsis}))
+    return hint in (int, float)
+
+
+def hints_of(value: Callable[..., object]) -> dict[str, object]:
+    """The types of the parameters; {} where they cannot be known."""
+    try:
+        return typing.get_type_hints(value.__init__ if isinstance(value, type) else value)
+    except Exception:
+        return {}
+
+
+def compact(
+    parameters: Iterable[inspect.Parameter], hints: dict[str, object], *, any_by_position: bool = False
+) -> str:
+    """`(a, b=1, *, c=2, **d)` as `a b= * c= **d`, with a `#` behind each number."""
     words: list[str] = []
     only_by_keyword = any_by_position
     for parameter in parameters:
@@ -113,7 +135,8 @@ def compact(parameters: Iterable[inspect.Parameter], *, any_by_position: bool = 
         only_by_keyword |= parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         has_default = parameter.default is not parameter.empty
-        words.append(stars + parameter.name + ("=" if has_default else ""))
+        number = "#" if not stars and takes_numbers_alone(hints.get(parameter.name)) else ""
+        words.append(stars + parameter.name + ("=" if has_default else "") + number)
     return " ".join(words)
 
 

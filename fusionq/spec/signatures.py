@@ -1,14 +1,16 @@
 """What a call may look like, read from the catalog's short form of a signature, and what is wrong with one.
 
-The short form of `(a, b=1, *, c=2, **d)` is `a b= * c= **d`.
+The short form of `(a, b=1, *, c=2, **d)` is `a b= * c= **d`. A `#` behind a parameter says that it is a
+number or several, and no text: `lr=#`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 from fusionq.errors import MOST_PROBLEMS
 from fusionq.spec.near import did_you_mean, nearest
@@ -39,6 +41,18 @@ class Signature:
     required: frozenset[str]
     takes_any_positional: bool
     takes_any_keyword: bool
+    numbers: frozenset[str] = frozenset()
+
+    def texts_for_numbers(
+        self, call: Call, positional: Sequence[Any], given: Mapping[str, Any]
+    ) -> Iterator[tuple[int | str, str]]:
+        """The position or the name of each text that stands for a number, and what is to be said of it."""
+        names = self.positional[call.supplied : call.supplied + len(positional)]
+        by_position = zip(range(len(positional)), names, positional, strict=False)
+        by_name = ((name, name, value) for name, value in given.items())
+        for key, name, value in (*by_position, *by_name):
+            if name in self.numbers and isinstance(value, str):
+                yield key, f"takes a number for {name!r}, such as 2, 0.5 or 1e-3; this is {value!r}"
 
     def too_many_positional(self, call: Call) -> Iterator[str]:
         most = max(0, len(self.positional) - call.supplied)
@@ -82,11 +96,12 @@ def read_signature(short_form: str) -> Signature:
     return Signature(
         positional=tuple(_bare(word) for word in words[:starred]),
         names=tuple(_bare(name) for name in names),
-        required=frozenset(name for name in names if not name.endswith("=")),
+        required=frozenset(_bare(name) for name in names if not name.rstrip("#").endswith("=")),
         takes_any_positional=any(word[0] == "*" and word[1:2] not in ("", "*") for word in words),
         takes_any_keyword=any(word.startswith("**") for word in words),
+        numbers=frozenset(_bare(name) for name in names if name.endswith("#")),
     )
 
 
 def _bare(word: str) -> str:
-    return word.removesuffix("=")
+    return word.rstrip("#").removesuffix("=")

@@ -149,6 +149,10 @@ class TargetResolver:
             (arguments[key][1], words) for key, words in islice(signature.wrong_keywords(call), MOST_PROBLEMS)
         ]
         found += [] if self._may_lack else [(name_path, words) for words in signature.missing(call)]
+        given = {key: arguments[key][0] for key in keywords}
+        for key, words in islice(signature.texts_for_numbers(call, positional, given), MOST_PROBLEMS):
+            path = (*args_path, key) if isinstance(key, int) else arguments[key][1]
+            self._problem(path, f"{name} {words}")
         if found and is_complete_for(name.rpartition(".")[0]):
             for path, words in found:
                 self._problem(path, f"{name} {words}", key_only=path != name_path)

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from fusionq.errors import MOST_PROBLEMS
+from fusionq.errors import MOST_PROBLEMS, SpecError
+from fusionq.spec.check import check
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.overrides import apply_overrides
 from fusionq.spec.reader import read_text
 from fusionq.spec.targets import TargetResolver
+from tests.support import ONE_JOB
 
 
 def resolved(text: str) -> Any:
@@ -377,3 +379,28 @@ def test_a_sampler_gets_its_data_set_from_us():
     ]
     (mistake,) = mistakes("data: {sampler: MNIST}")
     assert mistake.endswith("`data.sampler` needs a sampler, such as WeightedRandomSampler")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        (
+            "optimizer.lr=abc",
+            "SGD takes a number for 'lr', such as 2, 0.5 or 1e-3; this is 'abc'",
+        ),
+        ("optimizer.lr=10^-3", "this is '10^-3'"),
+        ("lr_scheduler={_target_: StepLR, step_size: two}", "StepLR takes a number for 'step_size'"),
+        ("model={_target_: Linear, _args_: [64, ten]}", "Linear takes a number for 'out_features'"),
+        ("loss={_target_: CrossEntropyLoss, label_smoothing: some}", "a number for 'label_smoothing'"),
+    ],
+)
+def test_a_text_where_a_number_is_needed_is_told(override: str, words: str):
+    with pytest.raises(SpecError) as caught:
+        check(apply_overrides(read_text(ONE_JOB, "job.yaml", {}), [override], {}))
+    assert len(caught.value.problems) == 1
+    assert words in caught.value.problems[0].message
+
+
+def test_a_text_may_stand_where_one_is_meant():
+    conv = "{_target_: Conv2d, in_channels: 1, out_channels: 2, kernel_size: [3, 3], padding: same}"
+    check(apply_overrides(read_text(ONE_JOB, "job.yaml", {}), [f"model={conv}", "optimizer.lr=1e-2"], {}))
