@@ -22,13 +22,13 @@ def pack(tensors: Sequence[Tensor]) -> dict[str, Any]:
             places.append(["", len(alone)])
             alone.append(_compact(tensor))
         else:
-            name = str(tensor.dtype).removeprefix("torch.")
-            groups.setdefault(name, []).append(tensor.reshape(-1).cpu())
+            name = f"{tensor.dtype} {tensor.device}"
+            groups.setdefault(name, []).append(tensor.reshape(-1))
             places.append([name, list(tensor.shape)])
     return {
         "places": places,
         "alone": alone,
-        "packed": {name: torch.cat(parts) for name, parts in groups.items()},
+        "packed": {name: torch.cat(parts).cpu() for name, parts in groups.items()},
     }
 
 
