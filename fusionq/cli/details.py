@@ -58,6 +58,7 @@ def print_job(session: Session, record: JobRecord) -> None:
         ("name", record.name),
         ("status", coloured(record.state_word)),
         ("sweep", f"{record.sweep}: {params_text(record.params)}" if record.sweep else ""),
+        ("changed", params_text(record.params) if not record.sweep else ""),
         ("why", "" if has_failed or note == record.warning else note),
         ("failure", record.failure if record.outcome is not Outcome.SUCCEEDED else ""),
         ("warning", record.warning),

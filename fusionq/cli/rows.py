@@ -110,7 +110,7 @@ def cells_of(rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str]) -
         table.append(
             [
                 row.id,
-                row.name if is_sweep or not row.params else short_params_text(row.params),
+                row.name if is_sweep or not row.sweep else short_params_text(row.params),
                 coloured(row.state_word),
                 f"{row.count(*Outcome)}/{row.total} trials" if is_sweep else progress_text(row),
                 best_text(row) if is_sweep else metric_text(row),

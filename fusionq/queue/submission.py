@@ -65,7 +65,7 @@ def submit_all(
         if one.trials:
             placed = submit_sweep(store, sender, one.spec, one.trials, workdir, frozen)
         else:
-            placed = submit(store, sender, one.spec, workdir, frozen)
+            placed = submit(store, sender, one.spec, workdir, frozen, one.params)
         ids[one.spec.name or ""] = placed.id
         yield Submitted(placed.id, one, placed.is_twin, frozen.notes)
 

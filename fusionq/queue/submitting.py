@@ -44,9 +44,16 @@ class Placed(NamedTuple):
 
 
 def submit(
-    store: Store, sender: Sender, spec: JobSpec, workdir: Path, frozen: Frozen | None = None
+    store: Store,
+    sender: Sender,
+    spec: JobSpec,
+    workdir: Path,
+    frozen: Frozen | None = None,
+    params: Mapping[str, Any] | None = None,
 ) -> Placed:
     """Store the job, ask for a scheduling pass, and return its id. Raises StoreUnavailableError.
+
+    `params` is what overrides changed in its file, for people who look at its results.
 
     Once this returned the job is safe: it stands in Redis, and a lost message only delays it.
     """
@@ -56,6 +63,8 @@ def submit(
     data = spec.to_data()
     fields = {**_fields(spec, workdir, parents.source_id(spec)), **frozen.fields}
     fields["digest"] = _digest(data, fields)
+    if params:
+        fields["params"] = json.dumps(params)
 
     def put(job_id: str, token: str) -> str:
         return frozen.insist(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from fusionq.spec.check import check
 from fusionq.spec.defaults import read_with_defaults
 from fusionq.spec.job import CodeSection, JobSpec
 from fusionq.spec.job_name import name_of_file
-from fusionq.spec.overrides import apply_overrides
+from fusionq.spec.overrides import apply_overrides, overridden
 from fusionq.spec.own_modules import is_in, modules_named
 from fusionq.spec.reader import Source, read_text
 from fusionq.spec.sweep import SWEEP
@@ -23,11 +23,12 @@ from fusionq.spec.trials import Trial, expand, section_of
 
 @dataclass(frozen=True)
 class Loaded:
-    """One document of a job file. `trials` is empty unless it is a sweep."""
+    """One document of a job file. `trials` is empty unless it is a sweep; `params` is what overrides set."""
 
     source: Source
     spec: JobSpec
     trials: tuple[Trial, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def jobs(self) -> list[JobSpec]:
@@ -52,7 +53,7 @@ def load_file(
     for number, source in enumerate(sources, 1):
         try:
             name = name_of_file(path) if len(sources) == 1 else f"{name_of_file(path)}-{number}"
-            loaded.append(_load(apply_overrides(source, overrides, environ), name))
+            loaded.append(_load(source, overrides, environ, name))
         except SpecError as error:
             problems += error.problems
             if len(problems) >= MOST_PROBLEMS:
@@ -80,7 +81,7 @@ def load_data(
     environ: Mapping[str, str] = os.environ,
 ) -> list[Loaded]:
     """The same for a job that a program holds as plain data. Raises SpecError."""
-    return [_load(apply_overrides(Source(name, copy.deepcopy(dict(data))), overrides, environ), name)]
+    return [_load(Source(name, copy.deepcopy(dict(data))), overrides, environ, name)]
 
 
 def load_job(
@@ -103,10 +104,11 @@ def from_yaml(text: str, name: str = "job.yaml") -> JobSpec:
     return check(read_text(text, name))
 
 
-def _load(source: Source, name: str) -> Loaded:
+def _load(source: Source, overrides: Iterable[str], environ: Mapping[str, str], name: str) -> Loaded:
+    source = apply_overrides(source, overrides, environ)
     section = section_of(source)
     if section is None:
-        return Loaded(source, _named(check(source), name))
+        return Loaded(source, _named(check(source), name), params=overridden(overrides, source.data))
     trials = expand(source, section)
     trials = tuple(replace(trial, spec=_named(trial.spec, name)) for trial in trials)
     return Loaded(source, trials[0].spec.model_copy(update={SWEEP: section}), trials)

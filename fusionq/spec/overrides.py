@@ -12,6 +12,7 @@ from fusionq.errors import Problem, SpecError
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.places import Place
 from fusionq.spec.reader import Path_, Source, read_scalar, read_text
+from fusionq.spec.secrets import MASK, is_secret
 from fusionq.spec.sweep import PARAMS, SWEEP
 from fusionq.spec.text_values import ENV, is_text
 
@@ -44,6 +45,32 @@ def apply_overrides(source: Source, overrides: Iterable[str], environ: Mapping[s
     for override in overrides:
         _apply(changed, override, environ)
     return changed.source()
+
+
+def overridden(overrides: Iterable[str], data: Any) -> dict[str, Any]:
+    """Returns the values that overrides set, by their dotted keys.
+
+    Left out are those of options such as --name, and environment variables, which may be secrets.
+    """
+    found = {}
+    for override in overrides:
+        key, equals, _ = override.partition("=")
+        key = key.removesuffix(MORE)
+        if equals and not isinstance(override, OptionOverride) and not key.startswith("env."):
+            value = _value_at(data, key.split("."))
+            found[key] = MASK if is_secret(key.rpartition(".")[2], str(value)) else value
+    return found
+
+
+def _value_at(data: Any, steps: Iterable[str]) -> Any:
+    for step in steps:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, list) and step.isdecimal() and int(step) < len(data):
+            data = data[int(step)]
+        else:
+            return None
+    return data
 
 
 def _apply(changed: Changes, override: str, environ: Mapping[str, str]) -> None:

@@ -55,7 +55,7 @@ class JobRecord:
     progress: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     sweep: str = ""  # the id of the sweep that it is a trial of
-    params: dict[str, Any] = field(default_factory=dict)  # what its sweep changed for this trial
+    params: dict[str, Any] = field(default_factory=dict)  # what a sweep or overrides changed in its file
     after: tuple[str, ...] = ()  # ids of the jobs and sweeps before it
     after_need: str = "all"  # whether all of them must succeed, or any one
     after_failure: str = "fail"  # what becomes of it where they do not

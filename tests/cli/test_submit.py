@@ -242,3 +242,10 @@ def test_what_would_be_says_when_it_starts(cli: Cli, job_file: Path):
     done = cli("submit", job_file, "--dry-run", "--at", "22:00", "after={jobs: [last], need: any}")
     assert "starts      no earlier than 22:00" in done.err
     assert "after       last" in done.err
+
+
+def test_what_was_changed_on_the_command_line_is_kept_with_the_job(cli: Cli, store, job_file: Path):
+    job_id = cli("submit", job_file, "optimizer.lr=0.25", "--priority", "5").out.strip()
+    assert store.jobs.get(job_id).params == {"optimizer.lr": 0.25}
+    assert "changed    optimizer.lr=0.25" in cli("status", job_id).out
+    assert "tiny" in cli("status").out

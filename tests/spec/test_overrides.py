@@ -6,7 +6,7 @@ import pytest
 
 from fusionq.errors import SpecError
 from fusionq.spec.load import check
-from fusionq.spec.overrides import OptionOverride, apply_overrides
+from fusionq.spec.overrides import OptionOverride, apply_overrides, overridden
 from fusionq.spec.reader import Source, read_text
 from tests.support import ONE_JOB
 
@@ -181,3 +181,15 @@ def test_nothing_is_told_as_such():
         "or 'null' in quotes for the word",
         "train.epochs: expected a whole number, but there is no value",
     ]
+
+
+def test_what_overrides_set_is_known_by_its_keys_but_for_options_and_the_environment():
+    data = {
+        "optimizer": {"lr": 0.1},
+        "tags": ["a"],
+        "env": {"API_KEY": "x"},
+        "model": {"_args_": [{"out": 5}]},
+    }
+    words = ["optimizer.lr=1e-1", "model._args_.0.out=5", "env.API_KEY=x", "~loss", "tags+=a"]
+    words.append(OptionOverride("name=mine", shown="--name mine"))
+    assert overridden(words, data) == {"optimizer.lr": 0.1, "model._args_.0.out": 5, "tags": ["a"]}
