@@ -36,6 +36,7 @@ VERBS = {
     "clean": ("clean", "Show or remove jobs that have ended, with their run folders."),
     "hold": ("hold", "Keep a job from running until it is released."),
     "release": ("release", "Let a job go that was held."),
+    "edit": ("edit", "Change the job file of a job that was never started."),
     "priority": ("priority", "Change the place of a job in its queue."),
     "queue": ("queue", "Show the queues; pause and resume them."),
     "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
@@ -67,6 +68,7 @@ ALIASES = {
 MEANT = {
     "add": "submit",
     "apply": "submit",
+    "change": "edit",
     "check": "validate",
     "cp": "download",
     "dashboard": "watch",
@@ -76,6 +78,7 @@ MEANT = {
     "info": "status",
     "inspect": "status",
     "jobs": "status",
+    "modify": "edit",
     "nodes": "workers",
     "pause": "hold",
     "plot": "metrics",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from fusionq.cli.words import say
 from fusionq.errors import FusionqError, StateError, StoreUnavailableError, UsageError
 from fusionq.spec.states import Outcome
 
+if TYPE_CHECKING:
+    from fusionq.spec.load import Loaded
+
 FAILED = (str(Outcome.FAILED), str(Outcome.TIMED_OUT))
 DID_NOT_SUCCEED = (*FAILED, str(Outcome.CANCELLED))
 
@@ -21,10 +25,17 @@ DID_NOT_SUCCEED = (*FAILED, str(Outcome.CANCELLED))
 @click.option("--failed", is_flag=True, help="Those that failed or ran out of time.")
 @filter_options(all_help="All that ended and did not succeed.")
 @click.option("--resume/--fresh", "is_resumed", default=True, help="Go on from its state, or begin anew.")
+@click.option("--edit", "is_edited", is_flag=True, help="Open the job file of one JOB in your editor first.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, also where options hit many jobs.")
 @verb
 def retry(
-    session: Session, words: tuple[str, ...], failed: bool, chosen: Chosen, is_resumed: bool, yes: bool
+    session: Session,
+    words: tuple[str, ...],
+    failed: bool,
+    chosen: Chosen,
+    is_resumed: bool,
+    is_edited: bool,
+    yes: bool,
 ) -> None:
     """Queue each JOB that has ended once more, under its own id; of a sweep the trials that did not succeed.
 
@@ -33,6 +44,7 @@ def retry(
 
     KEY.PATH=VALUE changes its job file: more epochs, also for a job that has succeeded, another timeout,
     other resources. What its state depends on, such as model and optimizer, changes with --fresh alone.
+    --edit opens the job file in $VISUAL or $EDITOR for it.
 
     Options choose among the jobs that ended and did not succeed. Where they hit several you are asked; a
     script, which nobody can ask, says -y.
@@ -48,7 +60,12 @@ def retry(
     jobs = tuple(word for word in words if not _is_override(word))
     changes = tuple(word for word in words if _is_override(word))
     check_reference(jobs, chosen, "retry")
-    if jobs:
+    if is_edited:
+        if len(jobs) != 1 or changes:
+            raise UsageError("--edit is for one job, without other changes", hint="fusionq retry --edit JOB")
+        if not _retry_edited(session, jobs[0], fresh=not is_resumed):
+            return
+    elif jobs:
         _retry_named(session, jobs, changes, fresh=not is_resumed)
     elif changes:
         raise UsageError("changes are for named jobs", hint="name them: fusionq retry JOB KEY.PATH=VALUE")
@@ -99,6 +116,37 @@ def _retry_job(session: Session, job_id: str, changes: Sequence[str], *, fresh: 
         answer = retry_changed(session.store, job_id, changes, fresh=fresh)
     else:
         answer = session.store.jobs.retry(job_id, fresh=fresh)
+    _tell(session, job_id, answer)
+
+
+def _retry_edited(session: Session, job: str, *, fresh: bool) -> bool:
+    """Returns False where nothing was changed: then nothing is done."""
+    from fusionq.cli.editor import edit_file
+    from fusionq.queue.changed_retry import retry_with
+    from fusionq.queue.current_spec import read_current_spec
+
+    store = session.store
+    current = read_current_spec(store, store.jobs.find_job(job))
+    job_id = current.record.id
+    if not current.record.is_finished:
+        raise StateError(
+            f"{job_id} has not ended yet", hint=f"change it before it starts: fusionq edit {job_id}"
+        )
+
+    def apply(loaded: Loaded) -> str:
+        is_changed = bool(current.changed_keys(loaded.spec))
+        return retry_with(store, current, loaded, fresh=fresh) if is_changed else ""
+
+    answer = edit_file(session, current, apply)
+    if not answer:
+        say(f"nothing changed; {job_id} is as it was; queue it again like that: fusionq retry {job_id}")
+        return False
+    _tell(session, job_id, answer)
+    return True
+
+
+def _tell(session: Session, job_id: str, answer: str) -> None:
+    """Says what `Jobs.retry` answered. Raises StateError for what is no retry."""
     if answer == "succeeded":
         hint = (
             f"to train it further: fusionq retry {job_id} train.epochs=…; "

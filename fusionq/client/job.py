@@ -15,6 +15,8 @@ from fusionq.client.metrics import Metrics, read_metrics
 from fusionq.client.missed_output import log_path, read_missed
 from fusionq.errors import NotFoundError, StateError
 from fusionq.queue.changed_retry import retry_changed
+from fusionq.queue.current_spec import read_current_spec
+from fusionq.queue.job_edit import edit_job
 from fusionq.queue.reasons import why_each
 from fusionq.spec.metric_keys import measured
 from fusionq.spec.progress import share_done
@@ -170,8 +172,7 @@ class Job:
         succeeded goes on with them. What its state depends on changes only with `fresh`.
         """
         if overrides:
-            words = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
-            answer = retry_changed(self._client.store, self.id, words, fresh=fresh)
+            answer = retry_changed(self._client.store, self.id, _words(overrides), fresh=fresh)
         else:
             answer = self._client.store.jobs.retry(self.id, fresh=fresh)
         if answer != "retried":
@@ -179,6 +180,18 @@ class Job:
             raise StateError(f"{self.id} {why}")
         self._client.ask_for_pass()
         return self
+
+    def edit(self, overrides: Mapping[str, Any]) -> list[str]:
+        """Change the job file of one that was never started, and return the keys that changed.
+
+        overrides: as in `Client.submit`. It keeps its place by submission. Raises FusionqError: for a
+        mistake, for a key that cannot change, and where the job has started.
+        """
+        current = read_current_spec(self._client.store, self.id)
+        changed = edit_job(self._client.store, current, current.with_overrides(_words(overrides)))
+        if changed:
+            self._client.ask_for_pass()
+        return changed
 
     def hold(self, reason: str = "held by a program") -> Self:
         """Keep it from running until `release`; one that runs saves its state first."""
@@ -204,3 +217,8 @@ class Job:
         cells += [f"{key} {value:.4g}" for key, value in measured(values).items()]
         row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         return f'<table><tr>{row}<td><progress value="{share:.3f}"></progress> {share:.0%}</td></tr></table>'
+
+
+def _words(overrides: Mapping[str, Any]) -> list[str]:
+    """What is valid JSON is valid YAML, which overrides are read as."""
+    return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from fusionq.errors import UsageError
+from fusionq.queue.current_spec import CurrentSpec, is_one_of, read_current_spec
 from fusionq.queue.submitting import changed_fields
-from fusionq.spec.differences import differences
 from fusionq.spec.job import JobSpec, ResourcesSection
-from fusionq.spec.load import load_data, parse_job
+from fusionq.spec.load import Loaded
 from fusionq.spec.record import JobRecord
 from fusionq.spec.targets import TARGET
 from fusionq.store.store import Store
@@ -47,33 +46,29 @@ def retry_changed(store: Store, job_id: str, overrides: Iterable[str], *, fresh:
 
     Raises SpecError as submitting does, and UsageError for a key that it cannot go on with.
     """
-    record = store.jobs.get(job_id)
-    old = store.jobs.spec(job_id)
-    (loaded,) = load_data(old, overrides, name=record.name)
-    if loaded.trials:
-        raise UsageError("retry takes one value for each key", hint="submit the job file again for a sweep")
-    before, spec = parse_job(old), loaded.spec
-    changed, _ = differences([spec.to_data(), old])
-    _check_keys(job_id, [*changed, *(["name"] if spec.name != before.name else [])], fresh)
+    current = read_current_spec(store, job_id)
+    return retry_with(store, current, current.with_overrides(overrides), fresh=fresh)
+
+
+def retry_with(store: Store, current: CurrentSpec, loaded: Loaded, *, fresh: bool = False) -> str:
+    """The same with a whole job file that was made of its own one."""
+    record, before, spec = current.record, current.before, loaded.spec
+    _check_keys(record.id, current.changed_keys(spec), fresh)
     if not fresh:
         _check_length(record, before, spec)
-    fields = changed_fields(spec, Path(record.workdir), record.code)
-    return store.jobs.retry(job_id, fresh=fresh, spec=spec.to_data(), fields=fields)
+    fields = changed_fields(record, before, spec)
+    return store.jobs.retry(record.id, fresh=fresh, spec=spec.to_data(), fields=fields)
 
 
 def _check_keys(job_id: str, keys: Iterable[str], fresh: bool) -> None:
     for key in keys:
-        if _is_one_of(key, NEVER):
+        if is_one_of(key, NEVER):
             raise UsageError(f"{key} of a job cannot change", hint="submit its job file again with that")
-        if not fresh and not _is_one_of(key, WHILE_RESUMING):
+        if not fresh and not is_one_of(key, WHILE_RESUMING):
             raise UsageError(
                 f"{job_id} cannot go on with another {key}: its state was made with the old one",
                 hint=f"begin anew with it: fusionq retry {job_id} --fresh {key}=…",
             )
-
-
-def _is_one_of(key: str, names: Iterable[str]) -> bool:
-    return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
 def _check_length(record: JobRecord, before: JobSpec, spec: JobSpec) -> None:

@@ -18,6 +18,7 @@ from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
 from fusionq.spec.after import section_of
 from fusionq.spec.job import JobSpec, ResourcesSection
+from fusionq.spec.record import JobRecord
 from fusionq.spec.times import parse_time
 from fusionq.spec.trials import Trial
 from fusionq.spec.users import user_name
@@ -33,7 +34,20 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _LENGTH = 8
 
 Fields = dict[str, str | int]
-_CHANGEABLE = ("queue", "priority", "gpus", "gpu_memory", "needs", "tags", "wait_timeout", "notify")
+_CHANGEABLE = (
+    "name",
+    "queue",
+    "priority",
+    "gpus",
+    "gpu_memory",
+    "needs",
+    "tags",
+    "due_at",
+    "wait_timeout",
+    "notify",
+)
+_OF_NO_TRIAL = ("notify", "digest")
+"""Fields that the record of a sweep has for all its trials."""
 
 
 class Placed(NamedTuple):
@@ -59,7 +73,7 @@ def submit(
     """
     frozen = frozen or Frozen()
     parents = Parents(store, workdir)
-    spec = _at_its_moment(store, parents.resolve(spec))
+    spec = at_its_moment(store, parents.resolve(spec))
     data = spec.to_data()
     fields = {**_fields(spec, workdir, parents.source_id(spec)), **frozen.fields}
     fields["digest"] = _digest(data, fields)
@@ -89,7 +103,7 @@ def submit_sweep(
     parents = Parents(store, workdir)
     ready: list[tuple[int, dict[str, Any], Fields]] = []
     for trial in trials:
-        resolved = _at_its_moment(store, parents.resolve(trial.spec))
+        resolved = at_its_moment(store, parents.resolve(trial.spec))
         fields = _fields(resolved, workdir, parents.source_id(resolved))
         fields.pop("notify", None)
         own: Fields = {"params": json.dumps(trial.params), **frozen.fields}
@@ -109,7 +123,7 @@ def submit_sweep(
     return placed
 
 
-def _at_its_moment(store: Store, spec: JobSpec) -> JobSpec:
+def at_its_moment(store: Store, spec: JobSpec) -> JobSpec:
     """What `not_before` says is a moment from now on, whenever the spec is read again."""
     if spec.not_before is None:
         return spec
@@ -149,11 +163,13 @@ def need_of_spec(spec: JobSpec) -> Need:
     )
 
 
-def changed_fields(spec: JobSpec, workdir: Path, code: str) -> Fields:
-    """Returns what a record says of a spec that replaces the job's first; '' for what it no longer asks."""
-    asked = {"needs": "", "wait_timeout": "", "notify": "", **_fields(spec, workdir)}
-    fields = {name: value for name, value in asked.items() if name in _CHANGEABLE}
-    return {**fields, "digest": _digest(spec.to_data(), {"workdir": str(workdir), "code": code})}
+def changed_fields(record: JobRecord, before: JobSpec, spec: JobSpec) -> Fields:
+    """Returns what differs in a record with another spec than before; '' for what it no longer asks."""
+    workdir = Path(record.workdir)
+    old, new = _fields(before, workdir), _fields(spec, workdir)
+    fields = {name: new.get(name, "") for name in _CHANGEABLE if new.get(name, "") != old.get(name, "")}
+    fields["digest"] = _digest(spec.to_data(), {"workdir": record.workdir, "code": record.code})
+    return {name: value for name, value in fields.items() if not (record.sweep and name in _OF_NO_TRIAL)}
 
 
 def _needs(resources: ResourcesSection) -> Fields:

@@ -17,6 +17,7 @@ from fusionq.spec.job_name import name_of_file
 from fusionq.spec.overrides import apply_overrides, overridden
 from fusionq.spec.own_modules import is_in, modules_named
 from fusionq.spec.reader import Source, read_text
+from fusionq.spec.secrets import mask_spec, unmask
 from fusionq.spec.sweep import SWEEP
 from fusionq.spec.trials import Trial, expand, section_of
 
@@ -82,6 +83,15 @@ def load_data(
 ) -> list[Loaded]:
     """The same for a job that a program holds as plain data. Raises SpecError."""
     return [_load(Source(name, copy.deepcopy(dict(data))), overrides, environ, name)]
+
+
+def load_text(text: str, name: str, job_name: str, stored: Mapping[str, Any]) -> Loaded:
+    """Read and check what a person made of a stored job, which was shown to them with its secrets masked.
+
+    `name` is what messages call the text, `job_name` the job's where it has none. Raises SpecError.
+    """
+    source = read_text(text, name)
+    return _load(replace(source, data=unmask(source.data, mask_spec(stored), stored)), job_name)
 
 
 def load_job(

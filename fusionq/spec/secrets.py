@@ -110,6 +110,17 @@ def mask_spec(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _mask_env(value) if key == ENV else _mask(key, value) for key, value in data.items()}
 
 
+def unmask(data: Any, shown: Any, stored: Any) -> Any:
+    """Returns edited data with the stored values in the places where a mask was left as it was `shown`."""
+    if isinstance(data, Mapping) and isinstance(shown, Mapping) and isinstance(stored, Mapping):
+        return {key: unmask(value, shown.get(key), stored.get(key)) for key, value in data.items()}
+    if isinstance(data, list) and isinstance(shown, list) and isinstance(stored, list):
+        known = [*zip(shown, stored, strict=True)][: len(data)]
+        known += [(None, None)] * (len(data) - len(known))
+        return [unmask(item, *pair) for item, pair in zip(data, known, strict=True)]
+    return stored if shown != stored and data == shown else data
+
+
 def secrets_of_env(env: Mapping[str, str]) -> list[str]:
     """Returns the names of the variables that hold secrets as they stand."""
     return [name for name, value in env.items() if is_secret(name, value)]

@@ -34,7 +34,7 @@ LEGAL_MOVES: Moves = {
     },
     Status.QUEUED: {
         Status.ASSIGNED: "the planner found room",
-        Status.WAITING: "held",
+        Status.WAITING: "held, or edited to start later",
         Status.FINISHED: "cancelled, or waited too long",
     },
     Status.ASSIGNED: {

@@ -149,6 +149,19 @@ class Jobs:
             raise finding.kept_by(job_id, parent)
         return answer
 
+    def edit(self, job_id: str, read: bytes, spec: Mapping[str, Any], fields: Mapping[str, str | int]) -> str:
+        """Give a job that was never started another spec, and its record the `fields` that differ with it.
+
+        `read` is its `packed_spec` that the new one was made from. Returns 'edited', or why not: 'finished',
+        'started', 'assigned' (it is about to start) or 'changed' (somebody else was faster).
+        Raises NotFoundError.
+        """
+        flat = [part for pair in fields.items() for part in pair]
+        answer = self._scripts.run("edit", job_id, read, pack(spec), *flat)
+        if answer == "missing":
+            raise finding.unknown(job_id)
+        return answer
+
     def hold(self, reference: str, reason: str) -> Counter[str]:
         """Keep a job, or all trials of a sweep, from running until it is let go. One that runs stops first.
 
@@ -245,10 +258,14 @@ class Jobs:
 
     def spec(self, job_id: str) -> dict[str, Any]:
         """The resolved job file. Raises NotFoundError."""
+        return unpack(self.packed_spec(job_id))
+
+    def packed_spec(self, job_id: str) -> bytes:
+        """Returns the resolved job file as Redis holds it. Raises NotFoundError."""
         stored = self._redis.execute_command("GET", keys.spec(job_id), **{NEVER_DECODE: True})
         if stored is None:
             raise finding.unknown(job_id)
-        return unpack(stored)
+        return stored
 
     def find(self, reference: str) -> str:
         """The id that `reference` means: an id, a prefix of one, a name, or 'last'. It may be a sweep's."""

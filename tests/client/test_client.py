@@ -101,6 +101,15 @@ def test_it_is_held_released_cancelled_and_queued_once_more(job: Job):
         job.retry()
 
 
+def test_its_job_file_changes_until_it_starts(job: Job, store: Store):
+    assert job.edit({"queue": "large", "train.epochs": 3}) == ["train.epochs", "queue"]
+    assert (job.record.queue, store.jobs.spec(job.id)["train"]["epochs"]) == ("large", 3)
+    assert job.edit({"queue": "large"}) == []
+    job.cancel()
+    with pytest.raises(FusionqError, match="has ended already"):
+        job.edit({"queue": "small"})
+
+
 def test_what_it_says_is_read(job: Job, store: Store):
     register(store, "worker")
     attempt = running(store, job.id)

@@ -46,7 +46,7 @@ def test_what_its_record_says_changes_too(store: Store, job_id: str) -> None:
     assert retry_changed(store, job_id, changes) == "retried"
     record = store.jobs.get(job_id)
     assert (record.queue, record.priority, record.tags) == ("large", 3, ("again",))
-    assert store.redis.sismember("fusionq:queues", "large")
+    assert "large" in store.queues.counts()
     running(store, job_id)
     assert store.jobs.finish(job_id, 2, Outcome.FAILED, "odd")
     assert retry_changed(store, job_id, ["~resources.memory", "~wait_timeout"]) == "retried"
@@ -65,7 +65,7 @@ def test_what_its_record_says_changes_too(store: Store, job_id: str) -> None:
         ("train.epochs=10", "train.epochs=10"),
         ("train.epochs=9", "has trained 10 epochs already"),
         ("name=other", "name of a job cannot change"),
-        ("train.epochs=20,30", "retry takes one value for each key"),
+        ("train.epochs=20,30", "a job takes one value for each key"),
     ],
 )
 def test_what_it_cannot_go_on_with_is_refused(store: Store, job_id: str, change: str, said: str) -> None:

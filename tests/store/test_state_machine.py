@@ -35,6 +35,7 @@ MAX_LOSSES = 1
 FAR_S = 1000.0
 WORKERS = {"one": 1, "two": 2, "three": 3}
 NUM_GPUS = 3
+RUN_DIR = "run-dir"
 
 pick = st.integers(0, 10**6)
 clients = st.integers(0, NUM_CLIENTS - 1)
@@ -58,6 +59,7 @@ class Job:
     stop: str = ""
     is_held: bool = False
     is_delayed: bool = False  # it waits for a time
+    has_started: bool = False
     hears: bool = False  # it waits for its parents
     is_overdue: bool = False  # its lease, or the time to start it, is over
 
@@ -270,6 +272,33 @@ class Moves(RuleBasedStateMachine):
         if not is_over:
             job.priority = priority
 
+    @precondition(stands(Status.QUEUED, Status.WAITING))
+    @rule(
+        client=clients,
+        number=pick,
+        priority=st.integers(-2, 2),
+        is_later=st.booleans(),
+        is_read=st.booleans(),
+    )
+    def edit(self, client: int, number: int, priority: int, is_later: bool, is_read: bool) -> None:
+        job_id, job = self.choose(number, Status.QUEUED, Status.WAITING)
+        jobs = self.stores[client].jobs
+        read = jobs.packed_spec(job_id) if is_read else b"another"
+        due_at = round((self.store.now() + FAR_S) * 1000) if is_later else 0
+        answer = jobs.edit(job_id, read, {"number": number}, {"priority": priority, "due_at": due_at})
+        if job.status is Status.FINISHED:
+            assert answer == "finished"
+        elif job.has_started:
+            assert answer == "started"
+        elif job.status is Status.ASSIGNED:
+            assert answer == "assigned"
+        elif not is_read:
+            assert answer == "changed"
+        else:
+            assert (answer, jobs.spec(job_id)) == ("edited", {"number": number})
+            job.priority, job.is_delayed, job.is_overdue = priority, is_later, False
+            self.model.admit(job)
+
     @precondition(stands(Status.FINISHED))
     @rule(client=clients, number=pick, fresh=st.booleans())
     def retry(self, client: int, number: int, fresh: bool) -> None:
@@ -303,9 +332,9 @@ class Moves(RuleBasedStateMachine):
     def start(self, client: int, number: int, off: int) -> None:
         job_id, job = self.choose(number, Status.ASSIGNED)
         is_legal = off == 0 and job.status is Status.ASSIGNED
-        assert self.stores[client].jobs.start(job_id, job.attempt + off, FAR_S, "") == is_legal
+        assert self.stores[client].jobs.start(job_id, job.attempt + off, FAR_S, RUN_DIR) == is_legal
         if is_legal:
-            job.status, job.is_overdue = Status.RUNNING, False
+            job.status, job.is_overdue, job.has_started = Status.RUNNING, False, True
 
     @precondition(stands(Status.QUEUED))
     @rule(client=clients, number=pick)
@@ -315,9 +344,9 @@ class Moves(RuleBasedStateMachine):
             if self.model.in_status(Status.QUEUED) and self.model.has_room(worker, ()):
                 job_id, job = self.choose(5 * number, Status.QUEUED)
                 job.attempt += 1
-                job.status, job.worker = Status.RUNNING, worker
+                job.status, job.worker, job.has_started = Status.RUNNING, worker, True
                 assert self.stores[client].jobs.assign(job_id, worker, (), FAR_S) == job.attempt
-                assert self.stores[client].jobs.start(job_id, job.attempt, FAR_S, "")
+                assert self.stores[client].jobs.start(job_id, job.attempt, FAR_S, RUN_DIR)
 
     @precondition(stands(Status.RUNNING))
     @rule(client=clients, number=pick, off=mostly)

@@ -13,6 +13,14 @@ local function set(id, ...)
   redis.call('HSET', K.job(id), ...)
 end
 
+-- The job has another spec from now on, and the fields of its record (field, value, …) that differ with it.
+local function replace_spec(id, spec, ...)
+  redis.call('SET', K.spec(id), spec)
+  if select('#', ...) > 0 then
+    set(id, ...)
+  end
+end
+
 -- The sweep that a job is a trial of, or nil.
 local function sweep_of(id)
   local sweep = get(id, 'sweep')
@@ -39,13 +47,16 @@ local function recount(id, was, is)
 end
 
 -- A queue is there as long as it has a job that has not ended.
+local function count_in_queue(queue, by)
+  if redis.call('HINCRBY', K.queue_jobs, queue, by) <= 0 then
+    redis.call('HDEL', K.queue_jobs, queue)
+  end
+end
+
 local function recount_queue(id, was, is)
   local was_open, is_open = was ~= '' and was ~= 'finished', is ~= 'finished'
   if was_open ~= is_open then
-    local queue = get(id, 'queue') or ''
-    if redis.call('HINCRBY', K.queue_jobs, queue, is_open and 1 or -1) <= 0 then
-      redis.call('HDEL', K.queue_jobs, queue)
-    end
+    count_in_queue(get(id, 'queue') or '', is_open and 1 or -1)
   end
 end
 

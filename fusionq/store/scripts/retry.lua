@@ -6,8 +6,7 @@ if why then
   return {why, parent or ''}
 end
 if spec then
-  redis.call('SET', K.spec(id), spec)
-  set(id, unpack(ARGV, 4))
+  replace_spec(id, spec, unpack(ARGV, 4))
 end
 retry(id, fresh)
 return {'retried', ''}

@@ -1,0 +1,71 @@
+"""A job that was never started gets another spec: it keeps its id, its code and its place by submission."""
+
+from __future__ import annotations
+
+from fusionq.errors import StateError, UsageError
+from fusionq.queue.current_spec import CurrentSpec, is_one_of
+from fusionq.queue.submitting import at_its_moment, changed_fields
+from fusionq.spec.load import Loaded
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Status
+from fusionq.store.store import Store
+
+NEVER = ("task", "after", "unique", "sweep", "code", "model.from")
+"""Keys that say where a job came from, and by which others know it."""
+_HOLD = "hold"
+
+
+def edit_job(store: Store, current: CurrentSpec, loaded: Loaded) -> list[str]:
+    """Replace the spec of a job that waits or is queued, and return the keys that changed.
+
+    Without any, nothing is done. Raises UsageError for a key that cannot change, and StateError where the job
+    has started, has ended or was edited by somebody else since `current` was read.
+    """
+    refuse_started(current.record)
+    record, before, spec = current.record, current.before, loaded.spec
+    changed = current.changed_keys(spec)
+    if not changed:
+        return []
+    _check_keys(record, changed)
+    if spec.not_before != before.not_before:
+        spec = at_its_moment(store, spec)
+    fields = changed_fields(record, before, spec)
+    answer = store.jobs.edit(record.id, current.packed, spec.to_data(), fields)
+    if answer != "edited":
+        raise _refusal(record.id, answer)
+    return changed
+
+
+def refuse_started(record: JobRecord) -> None:
+    """Raises StateError for a job that cannot be edited any more."""
+    if record.is_finished:
+        raise _refusal(record.id, "finished")
+    if record.status is Status.RUNNING or record.run_dir or record.started_at:
+        raise _refusal(record.id, "started")
+    if record.status is Status.ASSIGNED:
+        raise _refusal(record.id, "assigned")
+
+
+def _check_keys(record: JobRecord, keys: list[str]) -> None:
+    for key in keys:
+        if is_one_of(key, NEVER):
+            raise UsageError(f"{key} of a job cannot change", hint="submit its job file again with that")
+        if key == _HOLD:
+            verb = "release" if record.held else "hold"
+            raise UsageError("hold is not changed in the job file", hint=f"fusionq {verb} {record.id}")
+        if is_one_of(key, record.params):
+            raise UsageError(
+                f"{key} is what the sweep {record.sweep} varies, so it cannot change in one trial",
+                hint="submit the job file again for another value",
+            )
+
+
+def _refusal(job_id: str, answer: str) -> StateError:
+    words = {
+        "finished": ("has ended already", f"queue it again with changes: fusionq retry --edit {job_id}"),
+        "started": ("has started already", f"cancel it, and then: fusionq retry --edit {job_id}"),
+        "assigned": ("is about to start", f"hold it first: fusionq hold {job_id}"),
+        "changed": ("was edited by somebody else meanwhile", f"edit it again: fusionq edit {job_id}"),
+    }
+    why, hint = words[answer]
+    return StateError(f"{job_id} {why}", hint=hint)
