@@ -123,7 +123,7 @@ def progress_line(point: Mapping[str, Any], width: int) -> str:
     is_within = point["kind"] == "progress"
     parts = {
         "epoch": f"epoch {min(epoch, point['num_epochs'])}/{point['num_epochs']}",
-        "batch": f"{point['phase']} {point['batch']}/{point['num_batches']}" if is_within else "",
+        "batch": _batch_text(point) if is_within else "",
         "bar": f"{bar(share, BAR_WIDTH if width >= WIDE else BAR_WIDTH // 2)} {share * 100:.0f} %",
         "values": "  ".join(values),
         "speed": f"{point['samples_per_s']:,.0f} samples/s" if point.get("samples_per_s") else "",
@@ -135,6 +135,12 @@ def progress_line(point: Mapping[str, Any], width: int) -> str:
             break
         parts[key] = short
     return _joined(parts)
+
+
+def _batch_text(point: Mapping[str, Any]) -> str:
+    """`train 3/938`, and `train 3` where nobody knows how many there will be."""
+    most = f"/{point['num_batches']}" if point["num_batches"] else ""
+    return f"{point['phase']} {point['batch']}{most}"
 
 
 def _joined(parts: Mapping[str, str]) -> str:

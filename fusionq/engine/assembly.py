@@ -75,6 +75,7 @@ class Assembly:
             self.spec.train.seed,
             channels_last=self.spec.train.channels_last,
             part=job.ranks.part,
+            steps_per_epoch=self.spec.train.steps_per_epoch,
         )
         self._datasets = self._open(warn)
 

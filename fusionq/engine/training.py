@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.callbacks.base import Callback, CallbackList
-from fusionq.engine.data.batches import Batches
+from fusionq.engine.data.batches import Batches, layers_of
 from fusionq.engine.eval_hook import call_eval_hook, measures_loss, no_loss
 from fusionq.engine.history import History, Measured, choose_best, keys_of
 from fusionq.engine.loss_shapes import checked_shapes
@@ -130,6 +130,7 @@ class Training:
         self.paths = paths or RunPaths(Path())
         self.epoch = 0
         self.batch = 0
+        self._batches_before = 0  # in the epochs that are done
         self.samples = 0  # in the current epoch, of all ranks
         self.running_loss = RunningLoss()
         self.history = History()
@@ -233,7 +234,8 @@ class Training:
             if must_stop and self.stepper.is_between_steps:
                 raise _StopAsked
             if must_look:
-                self._look(phase, number + 1, len(batches))
+                num_batches = self.num_batches if phase == TRAIN else len(batches)
+                self._look(phase, number + 1, num_batches)
 
     def _train_step(self, batch: Any, number: int) -> None:
         for on_batch_start in self.callbacks.batch_start_hooks:
@@ -269,6 +271,7 @@ class Training:
 
     def _end_epoch(self) -> None:
         self.epoch += 1
+        self._batches_before += self.batch
         self.batch = 0
         self.values |= self._learning_rates()
         self.history.add(self.epoch, self.values)
@@ -333,7 +336,7 @@ class Training:
             epoch=self.epoch + 1,
             num_epochs=self.num_epochs,
             batch=batch,
-            num_batches=num_batches,
+            num_batches=num_batches if batch <= num_batches else 0,  # a guess that was too low
             samples_per_s=self._samples_per_s(time.monotonic()),
             eta_s=elapsed * left / done if done > 0 else 0.0,
             values=self.values_so_far(phase),
@@ -365,7 +368,8 @@ class Training:
         return (self.samples - self._samples_at_start) / max(until - self._epoch_began, 1e-9)
 
     def _epochs_done(self) -> float:
-        return self.epoch + self.batch / max(len(self.train_batches), 1)
+        in_epoch = self.batch / self.num_batches if self.num_batches else 0.0
+        return self.epoch + min(1.0, in_epoch)
 
     def _epoch_end_event(self) -> EpochEnd:
         return EpochEnd(
@@ -390,7 +394,12 @@ class Training:
     @property
     def global_batch(self) -> int:
         """Batches since the beginning of the first epoch."""
-        return self.epoch * len(self.train_batches) + self.batch
+        return self._batches_before + self.batch
+
+    @property
+    def num_batches(self) -> int:
+        """Training batches in an epoch; without a length as many as in those before, 0 in the first."""
+        return len(self.train_batches) or (self._batches_before // self.epoch if self.epoch else 0)
 
     @property
     def test_metric_list(self) -> list[Metric]:
@@ -446,6 +455,7 @@ class Training:
             "own_state": found,
             "running_loss": self.running_loss.state_dict(),
             "train_metrics": {key: metric.state_dict() for key, metric in self.train_metrics.items()},
+            "data": [batches.state_dict() for batches in self._placed_batches()],
             "random": self._random_state or random_state(),
         }
         return {
@@ -454,6 +464,7 @@ class Training:
             "shared_state": shared,
             "epoch": self.epoch,
             "batch": self.batch,
+            "batches_before": self._batches_before,
             "samples": self.samples,
             "early_end": self.early_end,
             "num_epochs": self.num_epochs,
@@ -464,6 +475,10 @@ class Training:
             "history": self.history.rows,
             "best": self.best.state_dict(),
         }
+
+    def _placed_batches(self) -> list[Any]:
+        """The layers of the training data whose place is more than an epoch and a batch."""
+        return [batches for batches in layers_of(self.train_batches) if hasattr(batches, "load_state_dict")]
 
     def _check_same_weights(self) -> None:
         """Raises HookError where the processes train different models: such a state is not worth saving."""
@@ -491,12 +506,16 @@ class Training:
             self.stepper.load_state_dict(state["stepper"])
             for key, metric in self.train_metrics.items():
                 metric.load_state_dict(own["train_metrics"][key])
+            for batches, place in zip(self._placed_batches(), own.get("data", ()), strict=False):
+                batches.load_state_dict(place)
             if "own_state" in own:  # older checkpoints have none
                 self.own_state.load_state_dict(own["own_state"], state["shared_state"])
         except (RuntimeError, ValueError, KeyError) as error:
             cause = one_line(text_of(error), 300)
             raise CheckpointError(f"the checkpoint belongs to another job: {cause}") from error
         self.epoch, self.batch, self.samples = state["epoch"], state["batch"], state["samples"]
+        # Older checkpoints have none, and all their epochs were of one length.
+        self._batches_before = state.get("batches_before", self.epoch * len(self.train_batches))
         # Who asks for more epochs than it ended with wants it to go on.
         has_more = self.num_epochs > state.get("num_epochs", self.num_epochs)
         self.early_end = "" if has_more else state["early_end"]

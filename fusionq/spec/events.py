@@ -23,7 +23,7 @@ class Started(Event):
     device: str
     num_parameters: int
     num_epochs: int
-    num_batches: int
+    num_batches: int  # 0: unknown
     epoch: int = 0
     batch: int = 0
 
@@ -38,7 +38,7 @@ class Progress(Event):
     epoch: int
     num_epochs: int
     batch: int
-    num_batches: int
+    num_batches: int  # 0: unknown
     samples_per_s: float
     eta_s: float
     values: dict[str, float] = field(default_factory=dict)

@@ -105,6 +105,11 @@ class TrainSection(Section):
     """How to train."""
 
     epochs: int = Field(10, ge=1, description="How many times to go over the training data.")
+    steps_per_epoch: int | None = Field(
+        None,
+        ge=1,
+        description="Batches in an epoch, fewer or more than the data has: epochs go on through it.",
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="Decides initial weights, order and augmentation.")
     precision: Precision = Field("fp32", description="Numbers to compute in; weights stay fp32.")
     gradient_accumulation_steps: int = Field(1, ge=1, description="Batches whose gradients make one step.")

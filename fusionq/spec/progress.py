@@ -11,12 +11,13 @@ def share_done(progress: Mapping[str, Any]) -> float:
     if not progress.get("num_epochs"):
         return 0.0
     if progress["kind"] == "progress":
-        in_epoch = (
-            progress["batch"] / max(progress["num_batches"], 1) if progress["phase"] == "train" else 1.0
-        )
+        in_epoch = _share_of_epoch(progress) if progress["phase"] == "train" else 1.0
         return (progress["epoch"] - 1 + in_epoch) / progress["num_epochs"]
     if progress["kind"] == "started":
-        return (progress["epoch"] + progress["batch"] / max(progress["num_batches"], 1)) / progress[
-            "num_epochs"
-        ]
+        return (progress["epoch"] + _share_of_epoch(progress)) / progress["num_epochs"]
     return progress["epoch"] / progress["num_epochs"]
+
+
+def _share_of_epoch(progress: Mapping[str, Any]) -> float:
+    """How much of an epoch is done; 0 where nobody knows how many batches it has."""
+    return progress["batch"] / progress["num_batches"] if progress["num_batches"] else 0.0

@@ -59,6 +59,11 @@ def test_progress_is_one_line_that_names_the_time_left(width: int):
     assert ("samples/s" in line) == (width > 80)
 
 
+def test_batches_of_an_unknown_number_are_counted_alone():
+    line = progress_line({**POINT, "num_batches": 0}, 200)
+    assert f"train {POINT['batch']}  " in line
+
+
 def test_a_training_that_has_only_begun_has_a_line_too():
     started = {"kind": "started", "epoch": 0, "num_epochs": 20, "batch": 0, "num_batches": 9}
     assert progress_line(started, 80).startswith("epoch 1/20  ")

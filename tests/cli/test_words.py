@@ -29,7 +29,7 @@ def record(**fields) -> JobRecord:
         ({**STARTED, "num_epochs": 1, "num_batches": 4, "batch": 1}, 0.25),
         ({**PROGRESS, "phase": "train"}, 0.375),  # epoch 2 of 4, half through
         ({**PROGRESS, "phase": "test"}, 0.5),
-        ({**PROGRESS, "phase": "train", "num_batches": 0, "batch": 0}, 0.25),
+        ({**PROGRESS, "phase": "train", "num_batches": 0, "batch": 7}, 0.25),  # of a stream
         (EPOCH, 0.5),
         ({**EPOCH, "epoch": 2}, 1.0),
     ],

@@ -40,7 +40,7 @@ class ProgressBar(Callback):
         else:
             from tqdm import tqdm
         self._bar = tqdm(
-            total=len(training.train_batches),
+            total=training.num_batches or None,
             initial=training.batch,
             desc=f"epoch {training.epoch + 1}/{training.num_epochs}",
             unit="batch",

@@ -26,7 +26,7 @@ class Reporting(Callback):
                 device=str(training.trainer.device),
                 num_parameters=parameters,
                 num_epochs=training.num_epochs,
-                num_batches=len(training.train_batches),
+                num_batches=training.num_batches,
                 epoch=training.epoch,
                 batch=training.batch,
             )

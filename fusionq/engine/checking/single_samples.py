@@ -27,6 +27,8 @@ def find_single_sample(spec: JobSpec, num_samples: int | None) -> SingleSample |
     num_train = num_samples - round(num_samples * (spec.data.val_fraction or 0))
     size, count = spec.data.batch_size, _num_processes(spec)
     for length, is_last in _lengths(num_train, size, spec.data.drop_last):
+        if is_last and not _comes_to_last(spec, num_train // size):
+            break
         parts = [Part(index, count).length(length) for index in range(count)]
         if 1 in parts or (length == 1 and count > 1):
             whole = f"the last batch of an epoch has {length}" if is_last else f"a batch has {length}"
@@ -36,6 +38,12 @@ def find_single_sample(spec: JobSpec, num_samples: int | None) -> SingleSample |
             remedy = "data.drop_last: true leaves it out" if is_last else "take a larger data.batch_size"
             return SingleSample(words, remedy)
     return None
+
+
+def _comes_to_last(spec: JobSpec, num_before: int) -> bool:
+    """Whether the training goes on beyond so many batches."""
+    steps = spec.train.steps_per_epoch
+    return steps is None or steps * spec.train.epochs > num_before
 
 
 def _lengths(num_samples: int, batch_size: int, drop_last: bool) -> Iterator[tuple[int, bool]]:

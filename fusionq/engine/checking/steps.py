@@ -108,7 +108,7 @@ class StepCheck:
         if train.lr_interval == "epoch":
             return train.epochs
         kept = int((num_samples or 0) * (1 - (self._spec.data.val_fraction or 0)))
-        batches = kept // self._spec.data.batch_size
+        batches = train.steps_per_epoch or kept // self._spec.data.batch_size
         return train.epochs * (batches // train.gradient_accumulation_steps)
 
 

@@ -188,17 +188,17 @@ class HookedBatches:
     """Batches whose inputs went through functions of the user's."""
 
     def __init__(self, batches: Batches, hooks: Sequence[Callable[[Any], Any]]) -> None:
-        self._batches = batches
+        self.inner = batches
         self._hooks = hooks
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self.inner)
 
     def whole_length(self, batch: int) -> int:
-        return self._batches.whole_length(batch)  # type: ignore[attr-defined]
+        return self.inner.whole_length(batch)  # type: ignore[attr-defined]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        return map(self._apply, self._batches.epoch(epoch, start))
+        return map(self._apply, self.inner.epoch(epoch, start))
 
     def _apply(self, batch: Any) -> Any:
         is_pair = isinstance(batch, tuple | list)
@@ -206,6 +206,13 @@ class HookedBatches:
         for hook in self._hooks:
             inputs = hook(inputs)
         return (inputs, *batch[1:]) if is_pair else inputs
+
+
+def layers_of(batches: Any) -> Iterator[Any]:
+    """The batches and those that they are made of, from the outside."""
+    while batches is not None:
+        yield batches
+        batches = getattr(batches, "inner", None)
 
 
 def as_batches(loader: Any) -> Batches:

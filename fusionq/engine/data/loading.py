@@ -11,7 +11,14 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from fusionq.engine.build import build, build_arguments, call, find_target, first_taken
-from fusionq.engine.data.batches import Batches, HookedBatches, LoaderBatches, ResidentBatches
+from fusionq.engine.data.batches import (
+    Batches,
+    DividedBatches,
+    HookedBatches,
+    LoaderBatches,
+    ResidentBatches,
+)
+from fusionq.engine.data.epoch_steps import SteppedBatches
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.resident import resident_batches
 from fusionq.engine.data.seeded import gives_batches
@@ -60,8 +67,10 @@ class BatchMaker:
         *,
         channels_last: bool = False,
         part: Part = WHOLE,
+        steps_per_epoch: int | None = None,
     ) -> None:
         self._section = section
+        self._steps_per_epoch = steps_per_epoch
         self._device = device
         self._seed = seed
         self._channels_last = channels_last
@@ -81,12 +90,14 @@ class BatchMaker:
         augment = self._augment if train else []
         sampler = self._sampler(dataset) if train else None
         resident = self._resident(dataset, augment, train, sampler)
-        batches = resident or self._through_loader(dataset, augment, train, sampler)
+        batches: DividedBatches = resident or self._through_loader(dataset, augment, train, sampler)
         if len(batches) == 0:
             raise DataError(
                 f"data.drop_last leaves no batch to train on: {len(dataset)} samples, and data.batch_size is "
                 f"{self._section.batch_size}"
             )
+        if train and self._steps_per_epoch is not None:
+            batches = SteppedBatches(batches, self._steps_per_epoch)
         return HookedBatches(batches, [_to_channels_last]) if self._channels_last else batches
 
     def _sampler(self, dataset: Dataset) -> Any:
