@@ -56,7 +56,7 @@ def retry_with(store: Store, current: CurrentSpec, loaded: Loaded, *, fresh: boo
     _check_keys(record.id, current.changed_keys(spec), fresh)
     if not fresh:
         _check_length(record, before, spec)
-    fields = changed_fields(record, before, spec)
+    fields = changed_fields(record, before, spec, loaded.params)
     return store.jobs.retry(record.id, fresh=fresh, spec=spec.to_data(), fields=fields)
 
 

@@ -29,7 +29,7 @@ def edit_job(store: Store, current: CurrentSpec, loaded: Loaded) -> list[str]:
     _check_keys(record, changed)
     if spec.not_before != before.not_before:
         spec = at_its_moment(store, spec)
-    fields = changed_fields(record, before, spec)
+    fields = changed_fields(record, before, spec, loaded.params)
     answer = store.jobs.edit(record.id, current.packed, spec.to_data(), fields)
     if answer != "edited":
         raise _refusal(record.id, answer)
@@ -53,7 +53,7 @@ def _check_keys(record: JobRecord, keys: list[str]) -> None:
         if key == _HOLD:
             verb = "release" if record.held else "hold"
             raise UsageError("hold is not changed in the job file", hint=f"fusionq {verb} {record.id}")
-        if is_one_of(key, record.params):
+        if record.sweep and is_one_of(key, record.params):
             raise UsageError(
                 f"{key} is what the sweep {record.sweep} varies, so it cannot change in one trial",
                 hint="submit the job file again for another value",

@@ -18,6 +18,7 @@ from fusionq.queue.parents import Parents
 from fusionq.queue.sender import Sender
 from fusionq.spec.after import section_of
 from fusionq.spec.job import JobSpec, ResourcesSection
+from fusionq.spec.overrides import overridden
 from fusionq.spec.record import JobRecord
 from fusionq.spec.times import parse_time
 from fusionq.spec.trials import Trial
@@ -163,13 +164,28 @@ def need_of_spec(spec: JobSpec) -> Need:
     )
 
 
-def changed_fields(record: JobRecord, before: JobSpec, spec: JobSpec) -> Fields:
-    """Returns what differs in a record with another spec than before; '' for what it no longer asks."""
+def changed_fields(
+    record: JobRecord, before: JobSpec, spec: JobSpec, overridden_now: Mapping[str, Any]
+) -> Fields:
+    """Returns what differs in a record with another spec than before; '' for what it no longer asks.
+
+    `overridden_now` is what overrides set in making the new one.
+    """
     workdir = Path(record.workdir)
     old, new = _fields(before, workdir), _fields(spec, workdir)
     fields = {name: new.get(name, "") for name in _CHANGEABLE if new.get(name, "") != old.get(name, "")}
     fields["digest"] = _digest(spec.to_data(), {"workdir": record.workdir, "code": record.code})
+    params = {**_params_now(record, before, spec), **({} if record.sweep else overridden_now)}
+    if params != record.params:
+        fields["params"] = json.dumps(params)
     return {name: value for name, value in fields.items() if not (record.sweep and name in _OF_NO_TRIAL)}
+
+
+def _params_now(record: JobRecord, before: JobSpec, spec: JobSpec) -> dict[str, Any]:
+    """Returns what a record says of the values of its sweep, or of overrides, as they are in the new spec."""
+    asked = [f"{key}=" for key in record.params]
+    old, new = overridden(asked, before.to_data()), overridden(asked, spec.to_data())
+    return {key: shown if old.get(key) == new.get(key) else new[key] for key, shown in record.params.items()}
 
 
 def _needs(resources: ResourcesSection) -> Fields:

@@ -91,7 +91,8 @@ def load_text(text: str, name: str, job_name: str, stored: Mapping[str, Any]) ->
     `name` is what messages call the text, `job_name` the job's where it has none. Raises SpecError.
     """
     source = read_text(text, name)
-    return _load(replace(source, data=unmask(source.data, mask_spec(stored), stored)), job_name)
+    source = replace(source, data=unmask(source.data, mask_spec(stored), stored))
+    return _load(source, (), os.environ, job_name)
 
 
 def load_job(

@@ -256,6 +256,15 @@ def test_a_trial_keeps_its_turn_and_what_its_sweep_varies(store: Store, tmp_path
         edit(store, f"{sweep}-2", "optimizer.lr=0.5")
 
 
+def test_the_record_shows_the_values_that_overrides_set_as_they_are_now(store: Store, tmp_path: Path) -> None:
+    params = {"optimizer.lr": 0.1, "train.epochs": 10}
+    job_id = submit(store, FakeSender(), from_yaml(ONE_JOB), tmp_path, None, params)
+    edit_text(store, job_id, "lr: 0.1", "lr: 0.5")
+    assert store.jobs.get(job_id).params == {"optimizer.lr": 0.5, "train.epochs": 10}
+    edit(store, job_id, "train.epochs=3", "grace=1m")
+    assert store.jobs.get(job_id).params == {"optimizer.lr": 0.5, "train.epochs": 3, "grace": "1m"}
+
+
 def test_no_key_is_left(store: Store, tmp_path: Path, job_id: str) -> None:
     for change in ("queue=large", "wait_timeout=1h", "not_before=+2h", "~not_before", "priority=2", "name=x"):
         edit(store, job_id, change)
