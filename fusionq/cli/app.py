@@ -29,6 +29,7 @@ VERBS = {
     "why": ("why", "Say what a job waits for, or how it ended."),
     "open": ("open", "Print the run folder of a job, and show it."),
     "download": ("download", "Fetch the files of a job from wherever they lie."),
+    "exec": ("exec", "Run a command beside a running job, wherever it runs."),
     "compare": ("compare", "Compare the trials of a sweep, or jobs, best first."),
     "wait": ("wait", "Wait until jobs have ended, with their exit code."),
     "cancel": ("cancel", "Stop a job for good, wherever it stands."),
@@ -85,13 +86,14 @@ MEANT = {
     "remove": "clean",
     "restart": "retry",
     "resume": "release",
+    "shell": "exec",
     "show": "status",
     "start": "release",
     "stash": "hold",
     "ui": "watch",
     "unpause": "release",
 }
-FUNCTIONS = {"open": "open_", "help": "help_"}  # where the verb is a word of Python
+FUNCTIONS = {"open": "open_", "exec": "exec_", "help": "help_"}  # where the verb is a word of Python
 
 
 class Verbs(click.Group):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from fusionq.client.command import run_command
 from fusionq.client.download import download
 from fusionq.client.job import Job
 from fusionq.errors import FusionqError, UsageError
@@ -132,6 +133,12 @@ class Client:
     def download(self, record: JobRecord, folder: Path, parts: Collection[str]) -> list[Path]:
         """What `Job.download` does."""
         return download(self._store, self._sender, record, folder, parts)
+
+    def run_command(
+        self, record: JobRecord, command: Sequence[str], on_output: Callable[[bytes], None] | None = None
+    ) -> int:
+        """What `Job.exec` does."""
+        return run_command(self._store, self._sender, record, command, on_output)
 
     @cached_property
     def _sender(self) -> Sender:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -156,6 +156,14 @@ class Job:
             if name not in files:
                 raise NotFoundError(f"{self.id} has no best model any more: {name}")
             return best_model(self._client.store.jobs.spec(self.id), files[name], self.id)
+
+    def exec(self, command: Sequence[str], on_output: Callable[[bytes], None] | None = None) -> int:
+        """Run a command beside it, in its environment, folder and GPUs; returns its exit code.
+
+        command: its words, such as ["nvidia-smi", "-L"]. on_output gets what it prints, as it comes. Whatever
+        is raised meanwhile ends the command. Raises StateError where the job does not run, or stops.
+        """
+        return self._client.run_command(self.record, command, on_output)
 
     # --- what is done to it ----------------------------------------------------------------------------
 

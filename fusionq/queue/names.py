@@ -6,6 +6,7 @@ SCHEDULE_TASK = "fusionq.schedule"
 RUN_TASK = "fusionq.run"
 SEND_TASK = "fusionq.send"
 CHECK_TASK = "fusionq.check"
+EXEC_TASK = "fusionq.exec"
 
 SCHEDULE_QUEUE = "schedule"
 

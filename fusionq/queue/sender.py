@@ -9,7 +9,15 @@ from celery import Celery
 from kombu import pools
 from kombu.exceptions import OperationalError
 
-from fusionq.queue.names import CHECK_TASK, RUN_TASK, SCHEDULE_QUEUE, SCHEDULE_TASK, SEND_TASK, node_queue
+from fusionq.queue.names import (
+    CHECK_TASK,
+    EXEC_TASK,
+    RUN_TASK,
+    SCHEDULE_QUEUE,
+    SCHEDULE_TASK,
+    SEND_TASK,
+    node_queue,
+)
 from fusionq.store.keys import CELERY_PREFIX
 from fusionq.store.outages import unavailable
 from fusionq.store.store import Store
@@ -44,6 +52,10 @@ class Sender:
     def check(self, worker: str, token: str) -> None:
         """Ask a worker for the check whose question lies under a token. Raises StoreUnavailableError."""
         self._send(CHECK_TASK, [token], node_queue(worker))
+
+    def run_command(self, worker: str, token: str) -> None:
+        """Ask a worker for the command whose request lies under a token. Raises StoreUnavailableError."""
+        self._send(EXEC_TASK, [token], node_queue(worker))
 
     def close(self) -> None:
         """Let go of the connections; `app.close()` alone leaves those in kombu's pools open."""

@@ -42,9 +42,11 @@
 | events       | stream | every change of state, the newest ones                   | trimmed              |
 | notices      | zset   | what somebody is to be told, by when to try              | while it has members |
 | notice_tries | hash   | how often each of them was tried                         | while it has fields  |
-| transfer     | list   | pieces of files on their way to who asked for them       | a minute             |
+| transfer     | list   | pieces of files, or output, on their way to who asked    | a minute             |
 | check        | string | jobs that a worker is to check before they are submitted | a minute             |
 | check_answer | list   | what it found                                            | a minute             |
+| command      | string | a command that a worker is to run beside a job           | a minute             |
+| listener     | string | somebody waits for the output of that command            | half a minute        |
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |
 | pass_lock, reap_lock | string | who runs a pass, who reaps                       | seconds              |
@@ -112,6 +114,8 @@ BY_NAME = {
         "transfer",
         "check",
         "check_answer",
+        "command",
+        "listener",
     )
 }
 
@@ -231,6 +235,14 @@ def clean_lock(host: str) -> str:
 
 def transfer(token: str) -> str:
     return BY_NAME["transfer"] + token
+
+
+def command(token: str) -> str:
+    return BY_NAME["command"] + token
+
+
+def listener(token: str) -> str:
+    return BY_NAME["listener"] + token
 
 
 def check(token: str) -> str:

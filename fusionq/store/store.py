@@ -10,6 +10,7 @@ from fusionq.store import fitness, keys
 from fusionq.store.blobs import Blobs
 from fusionq.store.bulk import Bulk
 from fusionq.store.checks import Checks
+from fusionq.store.commands import Commands
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.gangs import Gangs
@@ -50,6 +51,7 @@ class Store:
         self.removal = Removal(client, scripts)
         self.transfers = Transfers(client)
         self.checks = Checks(client)
+        self.commands = Commands(client)
         self.notices = Notices(client, scripts)
         self.identity = Identity(client)
 

@@ -1,10 +1,10 @@
-"""Files on their way from a worker to whoever asked: a few pieces at a time, through a list in Redis."""
+"""Files or output on their way from a worker to whoever asked: a few pieces at a time, by a list in Redis."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from redis.client import NEVER_DECODE
 
@@ -17,11 +17,15 @@ MOST_PIECES = 16  # that lie in Redis at once
 SILENCE_S = 60.0  # after which either side gives the other up
 POLL_S = 0.01
 
-_DATA, _ERROR, _END = b"d", b"e", b"."
+_DATA, _ERROR, _ALIVE, _END = b"d", b"e", b"a", b"."
 
 
 class TransferError(FusionqError):
     """The other side refused, or fell silent."""
+
+
+class RefusedError(TransferError):
+    """The other side says why there is nothing, or nothing more."""
 
 
 class Transfers:
@@ -40,14 +44,23 @@ class Transfers:
         """Send a piece, once there is room for it. Raises TransferError where nobody takes any."""
         key = keys.transfer(token)
         deadline = time.monotonic() + SILENCE_S
-        while self._redis.llen(key) >= MOST_PIECES:
+        while not self.has_room(token):
             if time.monotonic() > deadline:
                 raise TransferError("nobody takes the files any more")
             time.sleep(POLL_S)
         self._push(key, _DATA + data)
 
-    def end(self, token: str) -> None:
-        self._push(keys.transfer(token), _END)
+    def has_room(self, token: str) -> bool:
+        """Returns whether a piece can be sent without waiting."""
+        return self._redis.llen(keys.transfer(token)) < MOST_PIECES
+
+    def say_alive(self, token: str) -> None:
+        """Let the receiver know that there is nothing to send yet."""
+        self._push(keys.transfer(token), _ALIVE)
+
+    def end(self, token: str, exit_code: int = 0) -> None:
+        """That was all; of a command, how it ended."""
+        self._push(keys.transfer(token), _END + str(exit_code).encode())
 
     def refuse(self, token: str, reason: str) -> None:
         self._push(keys.transfer(token), _ERROR + reason.encode())
@@ -60,8 +73,11 @@ class Transfers:
 
     # --- the receiver --------------------------------------------------------------------------------
 
-    def receive(self, token: str, first_within_s: float) -> Iterator[bytes]:
-        """The pieces, to the end. Raises TransferError: the reason of the other side, or its silence."""
+    def receive(self, token: str, first_within_s: float) -> Generator[bytes, None, int]:
+        """The pieces, to the end; the generator returns the exit code that came with it.
+
+        Raises RefusedError with the reason of the other side, and TransferError where that is silent.
+        """
         key = keys.transfer(token)
         deadline = time.monotonic() + first_within_s
         while True:
@@ -72,8 +88,10 @@ class Transfers:
                 continue
             kind, data = answer[1][:1], answer[1][1:]
             if kind == _END:
-                return
+                return int(data or b"0")
             if kind == _ERROR:
-                raise TransferError(data.decode())
+                raise RefusedError(data.decode())
             deadline = time.monotonic() + SILENCE_S
-            yield data
+            if kind == _DATA:
+                yield data
+                deadline = time.monotonic() + SILENCE_S  # whoever took it may have taken its time

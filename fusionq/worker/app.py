@@ -16,12 +16,13 @@ from celery.worker import state
 
 from fusionq.errors import FusionqError
 from fusionq.queue.celery_app import control_channels, make_app
-from fusionq.queue.names import CHECK_TASK, RUN_TASK, SCHEDULE_TASK, SEND_TASK
+from fusionq.queue.names import CHECK_TASK, EXEC_TASK, RUN_TASK, SCHEDULE_TASK, SEND_TASK
 from fusionq.queue.scheduling import schedule
 from fusionq.spec.settings import Settings
 from fusionq.spec.stops import MOST_SLOTS
 from fusionq.store.store import Store, redis_url
 from fusionq.worker.celery_results import ResultView
+from fusionq.worker.command_runner import run_command
 from fusionq.worker.file_transfer import send_files
 from fusionq.worker.heartbeat import Beat, say
 from fusionq.worker.job_check import check_jobs
@@ -95,6 +96,12 @@ def send_task(job_id: str, parts: list[str], token: str) -> None:
 def check_task(token: str) -> None:
     """Check jobs that somebody is about to submit."""
     check_jobs(_Life.node, token)
+
+
+@app.task(name=EXEC_TASK)
+def exec_task(token: str) -> None:
+    """Run a command beside a job for who asked for it."""
+    run_command(_Life.node, token)
 
 
 @signals.setup_logging.connect

@@ -120,7 +120,7 @@ class _Member(Watching):
                 self._store.gangs.ask_to_requeue(self._attempt.job_id, self._attempt.number)
         elif time.monotonic() > self._kill_at:
             self._was_killed = True
-            process.kill_tree()
+            self._kill(process)
 
     def _tell(self, failure: str, reason: str) -> None:
         with suppress(StoreUnavailableError):

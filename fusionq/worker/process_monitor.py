@@ -76,12 +76,14 @@ class Watching:
             "job %s attempt %d: started, pid %d", self._attempt.job_id, self._attempt.number, process.pid
         )
         try:
+            self._attempt.commands.open(orders)
             self._watch(process, spec)
             # Whatever the leader left behind must not hold memory or a GPU that we call free.
-            process.kill_tree()
+            self._kill(process)
+            self._attempt.commands.await_end()
             self._see_gpus_clear()
         finally:
-            process.kill_tree()
+            self._kill(process)
             process.close()
         return process
 
@@ -111,7 +113,7 @@ class Watching:
                 failure = {"class": MEMORY_LIMIT, "reason": excess}
             if failure:
                 self._error = failure
-                process.kill_tree()
+                self._kill(process)
 
     def _logs_of(self, orders: dict[str, Any]) -> list[Path]:
         """Returns the files that this worker writes and does not forward: of other ranks and their leader."""
@@ -138,7 +140,12 @@ class Watching:
             process.ask_to_stop()
         if self._kill_at is None or self._attempt.hurry or time.monotonic() > self._kill_at:
             self._was_killed = True
-            process.kill_tree()
+            self._kill(process)
+
+    def _kill(self, process: JobProcess) -> None:
+        """Kill all of the job, and the commands that run beside it."""
+        self._attempt.commands.end()
+        process.kill_tree()
 
     def _see_gpus_clear(self) -> None:
         """Before anybody may have them; what is still on one keeps it from others, and is shown."""

@@ -21,6 +21,9 @@ SENTENCES = ("reason", "text")  # keys of what is shown in one line
 TO_CHECK = "to_check"  # the orders of a process that trains nothing: jobs to check
 VERDICTS = "verdicts"  # the kind of message in which it answers
 
+# The keys of what the guardian of a command that runs beside a job is told.
+COMMAND, COMMAND_ENVIRON, COMMAND_FOLDER = "command", "environ", "folder"
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_STOPPED = 75  # as asked, with its state saved

@@ -6,6 +6,7 @@ import threading
 import time
 
 from fusionq.spec.stops import CANCEL, CANCEL_NOW, REQUEUE
+from fusionq.worker.job_commands import JobCommands
 
 TIMEOUT = "timeout"
 SHUTDOWN = "shutdown"
@@ -26,6 +27,7 @@ class Attempt:
         self.stop_reason = ""
         self.hurry = False
         self.gpus: tuple[int, ...] = ()
+        self.commands = JobCommands()
         self.held_until = (
             0.0  # up to when its lease is sure to hold, on the clock of `fusionq.worker.lease_guard`
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 
+import psutil
 import pytest
 import torch
 
@@ -89,6 +91,37 @@ def test_a_cancelled_job_saves_its_state_and_is_gone(
     assert (record.outcome, record.reason) == (Outcome.CANCELLED, "cancelled by the user; its state is saved")
     assert list((shared.home / "runs" / job_id / "checkpoints").glob("*.pt"))
     assert shared.cli("logs", job_id, "-f").returncode == 4
+
+
+def test_a_command_runs_beside_a_job_and_ends_with_it(shared: Installation) -> None:
+    job_id = shared.submit("train.epochs=1000", "env.COLOUR=green", *SLOWLY)
+    shared.await_epochs(job_id, 1)
+    folder = shared.home / "runs" / job_id
+    script = (
+        "echo $COLOUR; pwd; echo $FUSIONQ_RUN_DIR; echo oops >&2; echo $CUDA_VISIBLE_DEVICES; "
+        "python -c 'import importlib.util as u; print(u.find_spec(\"trainers\").origin)'; exit 7"
+    )
+    done = shared.cli("exec", job_id, "--", "sh", "-c", script)
+    assert (done.returncode, done.stderr) == (7, "")
+    *lines, code = done.stdout.splitlines()
+    assert lines == ["green", str(shared.workdir), str(folder), "oops", ""]
+    assert str(shared.home / "cache") in code, "as it was submitted"
+    hiding = f"env -i setsid sh -c 'echo $$ > {folder}/hiding; exec sleep 1000' &"
+    beside = subprocess.Popen(
+        [sys.executable, "-P", "-m", "fusionq", "exec", job_id, "sh", "-c", f"{hiding} exec sleep 1000"],
+        env=shared.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: (folder / "hiding").exists() and (folder / "hiding").read_text(), timeout_s=60)
+    hidden = psutil.Process(int((folder / "hiding").read_text()))
+    assert shared.cli("cancel", job_id).returncode == 0
+    assert not hidden.is_running(), "the job is over once nothing of it is left"
+    assert f"{job_id} stopped, and the command with it" in beside.communicate(timeout=60)[1]
+    assert beside.returncode == 7
+    done = shared.cli("exec", job_id, "true")
+    assert (done.returncode, len(done.stderr.splitlines())) == (7, 1)
+    assert f"{job_id} is cancelled" in done.stderr
 
 
 def test_a_job_over_its_timeout_is_stopped_and_says_so(shared: Installation) -> None:

@@ -100,6 +100,8 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "worker_gpus": "fusionq:worker_gpus:x",
         "clean_lock": "fusionq:clean_lock:x",
         "transfer": "fusionq:transfer:x",
+        "command": "fusionq:command:x",
+        "listener": "fusionq:listener:x",
         "check": "fusionq:check:x",
         "check_answer": "fusionq:check_answer:x",
     }

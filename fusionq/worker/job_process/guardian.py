@@ -41,7 +41,7 @@ def adopt_orphans() -> None:
 def guard(control: socket.socket) -> NoReturn:
     """Run the job whose channel comes on `control` in a child, and end with all that came of it."""
     try:
-        _die_after_parent()
+        die_after_parent()
         adopt_orphans()
         channel = _receive_channel(control)
         pid = os.fork()
@@ -72,11 +72,11 @@ def kill_children(spare: frozenset[int] = frozenset()) -> bool:
     return True
 
 
-def _die_after_parent() -> None:
-    """With the fork server, but not before this process has killed what it guards."""
+def die_after_parent(number: signal.Signals = signal.SIGTERM) -> None:
+    """With whoever forked this process; by SIGTERM not before it has killed what it guards."""
     parent = os.getppid()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:
             os._exit(0)
 

@@ -1,0 +1,82 @@
+"""Runs a command beside a job that runs, wherever that is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from fusionq.errors import FusionqError, StateError, StoreUnavailableError, UsageError
+from fusionq.queue.sender import Sender
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Status
+from fusionq.store.commands import CommandRequest
+from fusionq.store.store import Store
+from fusionq.store.transfers import RefusedError, TransferError
+
+ANSWER_WITHIN_S = 15.0
+KEEP_LISTENING_S = 5.0
+
+
+def run_command(
+    store: Store,
+    sender: Sender,
+    record: JobRecord,
+    command: Sequence[str],
+    on_output: Callable[[bytes], None] | None = None,
+) -> int:
+    """Returns the exit code of the command; `on_output` gets what it prints, as it comes.
+
+    However this is left, the command ends. Raises StateError where the job does not run, or stops meanwhile,
+    and UsageError for what is no list of words.
+    """
+    if isinstance(command, str) or not command or not command[0]:
+        raise UsageError(
+            f"{command!r} is no command", hint='it is a list of words, such as ["nvidia-smi", "-L"]'
+        )
+    if record.status is not Status.RUNNING:
+        state = record.state_word.replace("_", " ")
+        raise StateError(f"{record.id} is {state}", hint="a command runs beside a job that runs")
+    token = store.commands.ask(CommandRequest(record.id, record.attempt, tuple(command)))
+    with _listening(store, token):
+        sender.run_command(record.worker, token)
+        try:
+            return _receive(store, token, on_output)
+        except RefusedError as error:
+            raise StateError(str(error)) from error
+        except TransferError as error:
+            raise StateError(
+                f"the worker {record.worker} does not answer", hint=f"fusionq why {record.id}"
+            ) from error
+
+
+def _receive(store: Store, token: str, on_output: Callable[[bytes], None] | None) -> int:
+    pieces = store.transfers.receive(token, ANSWER_WITHIN_S)
+    while True:
+        try:
+            piece = next(pieces)
+        except StopIteration as end:
+            return end.value
+        if on_output is not None:
+            on_output(piece)
+
+
+@contextmanager
+def _listening(store: Store, token: str) -> Iterator[None]:
+    """Let the worker know that we are there, also while nobody takes the output from us."""
+    has_left = threading.Event()
+
+    def keep_listening() -> None:
+        while not has_left.wait(KEEP_LISTENING_S):
+            with suppress(StoreUnavailableError):  # whoever receives sees it, too
+                store.commands.keep_listening(token)
+
+    thread = threading.Thread(target=keep_listening, name="listening", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        has_left.set()
+        thread.join()
+        with suppress(FusionqError):
+            store.commands.withdraw(token)
