@@ -244,6 +244,7 @@ def test_a_job_is_ordered_with_all_that_it_needs(node: Node, tmp_path: Path):
         "COLOUR": "green",
         "CUDA_VISIBLE_DEVICES": "",
         "HIP_VISIBLE_DEVICES": "-1",
+        "FUSIONQ_RUN_DIR": str(tmp_path / "runs" / "job"),
     }
     assert orders["marks"] == {
         "FUSIONQ_JOB": "job",
