@@ -39,4 +39,16 @@ def edit(session: Session, job: str, changes: tuple[str, ...]) -> None:
         say(f"nothing changed; {job_id} is as it was")
         return
     say(f"{job_id} has changed: {', '.join(changed)}; look at it: fusionq status {job_id}")
+    _warn(session, job_id)
     session.ask_for_pass()
+
+
+def _warn(session: Session, job_id: str) -> None:
+    """Says, as when submitting, where no living worker could ever run it now."""
+    from fusionq.queue.current_spec import read_current_spec
+    from fusionq.queue.reasons import why_never
+    from fusionq.queue.submitting import need_of_spec
+
+    current = read_current_spec(session.store, job_id)
+    if reason := why_never(need_of_spec(current.before), session.store.view()):
+        say(f"{current.record.name} {reason}" if reason.startswith("needs") else reason)

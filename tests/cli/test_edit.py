@@ -11,6 +11,7 @@ import pytest
 from fusionq.cli import editor
 from fusionq.spec.states import Outcome, Status
 from tests.cli.conftest import Cli
+from tests.cli.jobs import serving
 from tests.support import register, running
 
 Editor = Callable[..., Path]
@@ -75,6 +76,12 @@ def test_changes_need_no_editor(cli: Cli, store, job: str):
     done = cli("edit", job, "queue=large", "priority=4")
     assert (done.code, f"{job} has changed: queue, priority" in done.err) == (0, True)
     assert (store.jobs.get(job).queue, store.jobs.get(job).priority) == ("large", 4)
+
+
+def test_what_no_worker_could_run_is_told(cli: Cli, store, job: str):
+    serving(store)
+    assert "needs" not in cli("edit", job, "train.epochs=3").err
+    assert "tiny needs 8 GPUs" in cli("edit", job, "resources.gpus=8").err
 
 
 def test_after_a_mistake_the_editor_opens_again_with_what_was_written(

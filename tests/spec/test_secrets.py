@@ -6,7 +6,7 @@ import pytest
 
 from fusionq.errors import SpecError
 from fusionq.spec.load import from_yaml, parse_job
-from fusionq.spec.secrets import MASK, is_secret, is_secret_file, mask_code, mask_spec
+from fusionq.spec.secrets import MASK, is_secret, is_secret_file, mask_code, mask_spec, unmask
 from fusionq.spec.writer import to_yaml
 from tests.support import ONE_JOB
 
@@ -48,6 +48,25 @@ def test_a_masked_job_is_submitted_again_with_a_reference():
     again = parse_job(mask_spec(spec.to_data()))
     assert again.env == {"WANDB_API_KEY": "env:WANDB_API_KEY", "MODE": "fast"}
     assert again.model_copy(update={"env": spec.env}) == spec
+
+
+def test_what_is_left_masked_in_an_edited_job_is_put_back():
+    stored = {
+        "env": {"API_KEY": "abc12345", "MODE": "a"},
+        "notify": [{"url": "https://me:secret@box"}, {"url": "b"}],
+    }
+    edited = mask_spec(stored)
+    assert edited != stored
+    edited["env"] |= {"MODE": "b"}
+    edited["notify"] += [{"url": "c"}]
+    notify = [*stored["notify"], {"url": "c"}]
+    assert unmask(edited, mask_spec(stored), stored) == {
+        "env": {"API_KEY": "abc12345", "MODE": "b"},
+        "notify": notify,
+    }
+    assert unmask({"env": {"API_KEY": "env:NEW"}}, mask_spec(stored), stored) == {
+        "env": {"API_KEY": "env:NEW"}
+    }
 
 
 def test_a_masked_argument_is_refused_with_its_place():
