@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from fusionq.errors import StoreUnavailableError
+from fusionq.spec.private import make_folder
 from fusionq.store import private_socket
 from fusionq.store.data_files import DataFiles
 from fusionq.store.private_socket import OwnSocketConnection
@@ -107,7 +108,7 @@ class EmbeddedRedis:
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.folder)
             if self.folder.lstat().st_uid == os.getuid():
                 self.folder.chmod(0o700)
         except OSError as error:
