@@ -27,7 +27,7 @@ def put(store: Store, settings: Settings, tmp_path: Path):
     def submit(*documents: str) -> list[Submitted]:
         file = tmp_path / "jobs.yaml"
         file.write_text("---\n".join(documents))
-        return list(submit_all(store, FakeSender(), settings, load_file(file), tmp_path))
+        return list(submit_all(store, FakeSender(), settings, load_file(file, workdir=tmp_path), tmp_path))
 
     return submit
 

@@ -115,7 +115,9 @@ def give_another_type(job: dict[str, Any], draw: Random) -> None:
 
 
 def take_away(job: dict[str, Any], draw: Random) -> None:
-    del job[draw.choice(["model", "data", "loss", "optimizer"])]
+    # A trainer of one's own may do without loss and optimizer.
+    needed = ["model", "data"] if "trainer" in job else ["model", "data", "loss", "optimizer"]
+    del job[draw.choice(needed)]
 
 
 def name_a_wrong_target(job: dict[str, Any], draw: Random) -> None:

@@ -20,6 +20,7 @@ def test_every_name_in_the_run_folder_is_pinned():
         "history": "history.json",
         "environment": "environment.json",
         "result": "result.json",
+        "record": "record.json",
         "all_models": "all_models",
         "best_models": "best_models",
         "checkpoints": "checkpoints",

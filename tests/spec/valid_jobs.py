@@ -28,7 +28,9 @@ datasets = st.sampled_from(
 transforms = st.lists(
     st.sampled_from(["ToTensor", {"_target_": "Normalize", "mean": [0.5], "std": [0.5]}]), max_size=3
 )
-metrics = st.lists(st.sampled_from(["Accuracy", {"_target_": "Accuracy", "topK": 2}]), min_size=1, max_size=2)
+metrics = st.lists(
+    st.sampled_from(["Accuracy", {"_target_": "Accuracy", "topK": 2}]), min_size=1, max_size=2, unique_by=repr
+)
 
 # What the types alone do not say, by path.
 SPECIAL: dict[tuple[str, ...], st.SearchStrategy[Any]] = {
