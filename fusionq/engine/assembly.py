@@ -16,6 +16,8 @@ from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.data.batches import Batches
 from fusionq.engine.data.loading import BatchMaker
 from fusionq.engine.data.sources import Datasets, open_datasets
+from fusionq.engine.data.stream import is_stream
+from fusionq.engine.data.stream_settings import stream_mistakes
 from fusionq.engine.environment import describe_environment
 from fusionq.engine.eval_hook import no_loss
 from fusionq.engine.files import write_json
@@ -133,6 +135,9 @@ class Assembly:
         )
         if self.job.ranks.is_first:
             self._write_environment(datasets)
+        if is_stream(type(datasets.train)):
+            for _, words in stream_mistakes(self.spec, type(datasets.train).__name__):
+                raise DataError(words)
         if self.spec.data.val_fraction is None or datasets.train is None:
             return datasets
         train, val = _split(datasets.train, self.spec.data.val_fraction, self.spec.train.seed)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from fusionq.engine.accumulator import RunningLoss
+from fusionq.engine.data.batches import example_of
 from fusionq.engine.data.sample_count import batch_length
 from fusionq.errors import TargetError
 from fusionq.spec.paths import RunPaths
@@ -80,7 +81,7 @@ def inputs_of(training: Training) -> Inputs:
         seen.append((args, kwargs))
         raise _Seen
 
-    batch = next(iter(training.train_batches.epoch(0)))
+    batch = example_of(training.train_batches)
     hook = trainer.model.register_forward_pre_hook(look, with_kwargs=True)
     try:
         trainer.__train_func__(batch, training.optimizer, training.loss_fn, [], RunningLoss(), 1, 0)

@@ -430,6 +430,7 @@ class Training:
                 "loss": self.loss_fn,
                 **{f"metrics {key}": value for key, value in metrics.items() if key not in has_state},
                 **{f"callback {type(c).__name__} {i}": c for i, c in enumerate(own_callbacks)},
+                **self._data_with_own_place(),
             },
             {
                 "training": self,
@@ -477,8 +478,16 @@ class Training:
         }
 
     def _placed_batches(self) -> list[Any]:
-        """The layers of the training data whose place is more than an epoch and a batch."""
-        return [batches for batches in layers_of(self.train_batches) if hasattr(batches, "load_state_dict")]
+        """The layers of the data whose place is more than an epoch and a batch."""
+        data = (self.train_batches, *(test.batches for test in self.tests))
+        layers = (layer for batches in data for layer in layers_of(batches))
+        return [layer for layer in layers if hasattr(layer, "load_state_dict")]
+
+    def _data_with_own_place(self) -> dict[str, Any]:
+        for batches in layers_of(self.train_batches):
+            if (dataset := getattr(batches, "own_place", None)) is not None:
+                return {"data.train": dataset}
+        return {}
 
     def _check_same_weights(self) -> None:
         """Raises HookError where the processes train different models: such a state is not worth saving."""

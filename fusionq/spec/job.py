@@ -76,7 +76,10 @@ class DataSection(Section):
         None, description="What to train on when the data is neither on disk nor to be downloaded."
     )
     batch_size: int = Field(64, ge=1, description="Samples in a batch.")
-    shuffle: bool = Field(True, description="Train on the samples in another order in every epoch.")
+    shuffle: bool | None = Field(
+        None,
+        description="Train on the samples in another order in every epoch; default: true, but for a stream.",
+    )
     sampler: Target | None = Field(
         None, description="Chooses the training samples of an epoch and their order, instead of `shuffle`."
     )

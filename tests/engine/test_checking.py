@@ -97,7 +97,12 @@ def test_every_job_that_we_ship_passes(file: Path):
         ("metrics.test=[{_target_: Accuracy, topK: 0}]", ("metrics", "test", 0), "classes from 1, not 0"),
         ("checkpoint.monitor=test_top1", ("checkpoint", "monitor"), "this job has test_accuracy, test_loss"),
         ("data.collate_fn=torch.nn", ("data", "collate_fn"), "torch.nn is not a function"),
-        ("data.train={_target_: tests.engine.checked.Stream}", ("data", "train"), "only map-style data sets"),
+        ("data.train={_target_: tests.engine.checked.Stream}", ("data", "train"), "Stream yields no sample"),
+        (
+            "data.train={_target_: argparse.Namespace}",
+            ("data", "train"),
+            "Namespace is no data set: it needs",
+        ),
         (
             "data.transform=[{_target_: torch.nn.init.zeros_}]",
             ("data", "transform", 0),

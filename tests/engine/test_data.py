@@ -255,9 +255,10 @@ def test_an_empty_data_set_is_refused(dataset: Any) -> None:
         make_batches(dataset, [], DataSection(), CPU, shuffle=True, seed=0)
 
 
-def test_a_stream_is_refused() -> None:
-    with pytest.raises(DataError, match="Stream has no length or no items; only map-style data sets"):
-        make_batches(Stream(), [], DataSection(), CPU, shuffle=True, seed=0)
+@pytest.mark.parametrize("dataset", [iter([1]), DataLoader(Stream()), 3])
+def test_what_is_neither_indexed_nor_iterable_again_is_refused(dataset: Any) -> None:
+    with pytest.raises(DataError, match=f"{type(dataset).__name__} is no data set: it needs a length"):
+        make_batches(dataset, [], DataSection(), CPU, shuffle=True, seed=0)
 
 
 def test_a_validation_share_is_drawn_by_the_seed_and_shares_nothing_with_the_rest() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from fusionq.engine.callbacks.base import Callback
+from fusionq.engine.data.batches import example_of
 from fusionq.engine.summary import summarize
 from fusionq.engine.training import Training
 
@@ -16,7 +17,7 @@ class ModelSummary(Callback):
     is_optional = True
 
     def on_train_start(self, training: Training) -> None:
-        batch = next(iter(training.train_batches.epoch(training.epoch)), None)
+        batch = example_of(training.train_batches)
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
         if isinstance(inputs, Tensor) and inputs.is_floating_point():
             print(summarize(training.trainer.model, inputs.shape[1:], inputs.device), flush=True)

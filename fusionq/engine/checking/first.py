@@ -10,6 +10,7 @@ from fusionq.engine.checking.child import NoAnswerError, run_in_child
 from fusionq.engine.checking.deep import check_deeply
 from fusionq.engine.checking.opening import Openings, open_for_check
 from fusionq.engine.checking.targets import import_targets
+from fusionq.engine.data.stream import is_stream
 from fusionq.errors import CheckError
 from fusionq.spec.verdict import Verdict
 
@@ -45,4 +46,6 @@ def check_first(job: Job, is_cancelled: Callable[[], bool] = lambda: False) -> d
 
 
 def _datasets(opened: Openings) -> dict[str, Any]:
-    return {key: opening.dataset for key, opening in opened.items() if opening.dataset is not None}
+    # Not a stream: what the check has drawn may be gone, as from a file that both processes have open.
+    datasets = {key: opening.dataset for key, opening in opened.items() if opening.dataset is not None}
+    return {key: dataset for key, dataset in datasets.items() if not is_stream(type(dataset))}

@@ -11,6 +11,8 @@ from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.checking.blocks import DATA_KEYS
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.targets import Targets, find
+from fusionq.engine.data.stream import is_stream, no_dataset
+from fusionq.engine.data.stream_settings import stream_mistakes
 from fusionq.engine.exporting import check_formats
 from fusionq.engine.standard_model import StandardModel
 from fusionq.errors import EngineError
@@ -32,6 +34,7 @@ def check_kinds(spec: JobSpec, targets: Targets, findings: Findings) -> None:
             findings.problem(("callbacks", i), f"{callback.__name__} does not extend fusionq.Callback")
     for key in DATA_KEYS:
         check_dataset(targets.get(("data", key)), ("data", key), findings)
+    check_stream_settings(spec, targets.get(("data", "train")), findings)
     if spec.data.collate_fn is not None:
         place = ("data", "collate_fn")
         collate = find(spec.data.collate_fn, place, findings)
@@ -44,14 +47,20 @@ def check_kinds(spec: JobSpec, targets: Targets, findings: Findings) -> None:
 
 
 def check_dataset(dataset: Any, place: tuple[str, ...], findings: Findings) -> None:
-    """A data set, or its class: it needs a length and items."""
+    """A data set, or its class: it needs a length and items, or to be iterable."""
     kind = dataset if isinstance(dataset, type) else type(dataset)
     is_known = isinstance(dataset, type) or not callable(dataset)  # what a function returns is seen later
-    if dataset is None or not is_known or (hasattr(kind, "__len__") and hasattr(kind, "__getitem__")):
-        return
-    findings.problem(
-        place, f"{kind.__name__} has no length or no items; only map-style data sets can be used"
-    )
+    is_right = is_stream(kind) or (hasattr(kind, "__len__") and hasattr(kind, "__getitem__"))
+    if dataset is not None and is_known and not is_right:
+        findings.problem(place, no_dataset(kind))
+
+
+def check_stream_settings(spec: JobSpec, dataset: Any, findings: Findings) -> None:
+    """What the job says of `data.train`, or of its class, that no stream can do."""
+    kind = dataset if isinstance(dataset, type) else type(dataset)
+    if is_stream(kind):
+        for place, words in stream_mistakes(spec, kind.__name__):
+            findings.problem(place, words)
 
 
 def _check_trainer(spec: JobSpec, trainer: Any, findings: Findings) -> None:

@@ -14,12 +14,13 @@ from torchvision.transforms.v2 import functional
 from fusionq.engine.build import build
 from fusionq.engine.checking.building import one_line
 from fusionq.engine.checking.findings import Findings
-from fusionq.engine.checking.kinds import check_dataset
+from fusionq.engine.checking.kinds import check_dataset, check_stream_settings
 from fusionq.engine.checking.known import Known, known_form
 from fusionq.engine.checking.numberless import only_lacks_numbers
 from fusionq.engine.checking.opening import Openings, open_dataset
 from fusionq.engine.checking.targets import Targets
 from fusionq.engine.data.digits import Digits
+from fusionq.engine.data.stream import is_stream
 from fusionq.spec.job import JobSpec
 from fusionq.spec.reader import Path_, dotted
 
@@ -91,10 +92,17 @@ class Samples:
             self._findings.note(f"{dotted(place)}: the data is not on this machine; shapes were not checked")
             return None
         check_dataset(dataset, place, self._findings)
+        if key == "train" and not self._findings.problems:  # its class has not told all
+            check_stream_settings(self._spec, dataset, self._findings)
         if self._findings.is_wrong(*place):
             return None
         try:
-            return Sample(dataset[0], _num_classes(dataset), len(dataset))
+            if not is_stream(type(dataset)):
+                return Sample(dataset[0], _num_classes(dataset), len(dataset))
+            for value in dataset:
+                return Sample(value, _num_classes(dataset))
+            self._findings.problem(place, f"{type(dataset).__name__} yields no sample")
+            return None
         except Exception as error:
             self._findings.note(
                 f"{dotted(place)}: its first sample cannot be read here ({one_line(error)}); "

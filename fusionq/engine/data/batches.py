@@ -208,6 +208,14 @@ class HookedBatches:
         return (inputs, *batch[1:]) if is_pair else inputs
 
 
+def example_of(batches: Any) -> Any:
+    """A batch such as an epoch has, or None; where a stream stands in the training stays as it is."""
+    for layer in layers_of(batches):
+        if hasattr(layer, "example"):
+            return layer.example()
+    return next(iter(batches.epoch(0)), None)
+
+
 def layers_of(batches: Any) -> Iterator[Any]:
     """The batches and those that they are made of, from the outside."""
     while batches is not None:

@@ -22,6 +22,7 @@ from fusionq.engine.data.epoch_steps import SteppedBatches
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.resident import resident_batches
 from fusionq.engine.data.seeded import gives_batches
+from fusionq.engine.data.stream import StreamBatches, is_stream, no_dataset, transformed
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
 from fusionq.spec.kinds import DATA_OF_SAMPLER
@@ -45,15 +46,10 @@ class Transformed(Dataset):
         return gives_batches(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
-        return self._transformed(self.dataset[index])
+        return transformed(self.dataset[index], self.transform)
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
-        return [self._transformed(sample) for sample in self.dataset.__getitems__(indices)]
-
-    def _transformed(self, sample: Any) -> Any:
-        if isinstance(sample, tuple | list):
-            return (self.transform(sample[0]), *sample[1:])
-        return self.transform(sample)
+        return [transformed(sample, self.transform) for sample in self.dataset.__getitems__(indices)]
 
 
 class BatchMaker:
@@ -81,24 +77,43 @@ class BatchMaker:
 
     def make(self, dataset: Dataset, *, train: bool) -> Batches:
         """Batches to train on, shuffled and augmented, or to test on, in order. Raises DataError."""
+        is_streamed = is_stream(type(dataset))
+        batches: DividedBatches = (
+            self._of_stream(dataset, train) if is_streamed else self._of_items(dataset, train)
+        )
+        if train and self._steps_per_epoch is not None:
+            batches = SteppedBatches(batches, self._steps_per_epoch)
+        return HookedBatches(batches, [_to_channels_last]) if self._channels_last else batches
+
+    def _of_items(self, dataset: Dataset, train: bool) -> DividedBatches:
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
-            raise DataError(
-                f"{type(dataset).__name__} has no length or no items; only map-style data sets can be used"
-            )
+            raise DataError(no_dataset(type(dataset)))
         if len(dataset) == 0:
             raise DataError(f"{type(dataset).__name__} is empty")
         augment = self._augment if train else []
         sampler = self._sampler(dataset) if train else None
         resident = self._resident(dataset, augment, train, sampler)
-        batches: DividedBatches = resident or self._through_loader(dataset, augment, train, sampler)
+        batches = resident or self._through_loader(dataset, augment, train, sampler)
         if len(batches) == 0:
             raise DataError(
                 f"data.drop_last leaves no batch to train on: {len(dataset)} samples, and data.batch_size is "
                 f"{self._section.batch_size}"
             )
-        if train and self._steps_per_epoch is not None:
-            batches = SteppedBatches(batches, self._steps_per_epoch)
-        return HookedBatches(batches, [_to_channels_last]) if self._channels_last else batches
+        return batches
+
+    def _of_stream(self, dataset: Any, train: bool) -> StreamBatches:
+        steps = [*(self._augment if train else []), *self._transforms]
+        return StreamBatches(
+            dataset,
+            self._section.batch_size,
+            self._device,
+            seed=self._seed,
+            drop_last=train and self._section.drop_last,
+            num_workers=self._section.num_workers,
+            transform=v2.Compose(steps) if steps else None,
+            collate_fn=self._collate_fn,
+            part=self._part,
+        )
 
     def _sampler(self, dataset: Dataset) -> Any:
         """The job's sampler, made with the data set where it takes it. Raises TargetError."""
@@ -123,7 +138,7 @@ class BatchMaker:
             self._transforms,
             size,
             self._device,
-            shuffle=train and self._section.shuffle,
+            shuffle=train and self._section.shuffle is not False,
             seed=self._seed,
             sampler=sampler,
             drop_last=train and self._section.drop_last,
@@ -139,7 +154,7 @@ class BatchMaker:
             Transformed(dataset, v2.Compose(steps)) if steps else dataset,
             self._section.batch_size,
             self._device,
-            shuffle=train and self._section.shuffle,
+            shuffle=train and self._section.shuffle is not False,
             seed=self._seed,
             sampler=sampler,
             drop_last=train and self._section.drop_last,
