@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionq.cli.session import Session, verb
+from fusionq.cli.submission_check import CheckByWorker
 from fusionq.cli.submission_options import Submission, submission_options
 from fusionq.cli.words import say, say_end
 from fusionq.errors import FusionqError, WorkerError
@@ -54,7 +55,11 @@ def run(session: Session, submission: Submission, dry_run: bool, detach: bool) -
     help_.find_worker(list(dict.fromkeys(spec.queue for one in loaded for spec in one.jobs)))
     submitted = []
     try:
-        for one in submit_all(session.store, session.sender, session.settings, loaded, work_folder()):
+        folder = work_folder()
+        # A worker that was there is warm, and refuses a wrong job before it is queued; one that was started
+        # for the job refuses it first thing.
+        look = None if help_.has_started_worker else CheckByWorker(session, folder)
+        for one in submit_all(session.store, session.sender, session.settings, loaded, folder, look):
             submitted.append(one)
             _say_submitted(one)
         if detach:

@@ -12,10 +12,13 @@ from fusionq.errors import MetricError
 from fusionq.spec.metric_keys import TEST, TRAIN, VAL, key_of, loss_key, name_mistake
 
 
-def keys_of(phase: str, metrics: Sequence[Metric]) -> list[str]:
-    """A key for each metric. Raises MetricError where two would share one, or one has that of the loss."""
+def keys_of(phase: str, metrics: Sequence[Metric], *, has_loss: bool = True) -> list[str]:
+    """A key for each metric. Raises MetricError where two would share one, or one has that of the loss.
+
+    `has_loss`: whether the loss is measured in that phase.
+    """
     names = [metric.name for metric in metrics]
-    if mistake := name_mistake(phase, names):
+    if mistake := name_mistake(phase, names, has_loss=has_loss):
         raise MetricError(mistake)
     return [key_of(phase, name) for name in names]
 

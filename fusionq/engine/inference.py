@@ -31,7 +31,8 @@ def evaluate_job(assembly: Assembly, stop: StopToken) -> dict[str, Any] | None:
             return None
     loss = evaluation.loss()
     values = {} if loss is None else {loss_key(TEST): loss}
-    values |= {key: float(m.result()) for key, m in zip(keys_of(TEST, metrics), metrics, strict=True)}
+    keys = keys_of(TEST, metrics, has_loss=loss is not None)
+    values |= {key: float(metric.result()) for key, metric in zip(keys, metrics, strict=True)}
     print("  ".join(f"{key} {value:.4f}" for key, value in values.items()), flush=True)
     return {"values": values}
 

@@ -60,7 +60,8 @@ class Testing:
         self.phase = phase
         self.batches = batches
         self.metric_list = list(metrics)
-        self.metrics = dict(zip(keys_of(phase, metrics), metrics, strict=True))
+        # Whether a loss is measured beside them is known once there is a trainer: see `measured`.
+        self.metrics = dict(zip(keys_of(phase, metrics, has_loss=False), metrics, strict=True))
         self.running_loss = RunningLoss()
 
 
@@ -70,8 +71,10 @@ def measured(
     train_metrics: Sequence[Metric],
     tests: Sequence[Testing],
 ) -> list[Measured]:
-    """What is measured in training and on the data of each test."""
+    """What is measured in training and on the data of each test. Raises MetricError for the loss's name."""
     has_loss = measures_loss(type(trainer), loss_fn is not no_loss)
+    for test in tests:
+        keys_of(test.phase, test.metric_list, has_loss=has_loss)
     by_key = dict(zip(keys_of(TRAIN, train_metrics), train_metrics, strict=True))
     return [*(Measured(test.phase, test.metrics, has_loss) for test in tests), Measured(TRAIN, by_key)]
 

@@ -155,7 +155,9 @@ def _metric_names(data: Mapping[str, Any]) -> Iterator[Mistake]:
     for phase in (TRAIN, VAL, TEST):
         blocks = _at(data, "metrics", phase)
         names = [_metric_name(block) for block in blocks] if isinstance(blocks, list) else []
-        if mistake := name_mistake(phase, [name for name in names if name]):
+        # Without a loss function only training has a loss: what the trainer itself adds up.
+        has_loss = phase == TRAIN or bool(data.get("loss"))
+        if mistake := name_mistake(phase, [name for name in names if name], has_loss=has_loss):
             yield ("metrics", phase), mistake
 
 

@@ -46,12 +46,15 @@ def is_rate(key: str) -> bool:
     return key == RATE or key.startswith(f"{RATE}/")
 
 
-def name_mistake(phase: str, names: Iterable[str]) -> str | None:
-    """Returns what is wrong with the names of a phase's metrics: two share a key, or one has the loss's."""
+def name_mistake(phase: str, names: Iterable[str], *, has_loss: bool = True) -> str | None:
+    """Returns what is wrong with the names of a phase's metrics: two share a key, or one has the loss's.
+
+    `has_loss`: whether the loss is measured in that phase.
+    """
     known: dict[str, str] = {}
     for name in names:
         key = key_of(phase, name)
-        if key == loss_key(phase):
+        if has_loss and key == loss_key(phase):
             return f"{key!r} is the loss itself, so no metric can be called {name!r}; give it another name"
         if key in known:
             return _clash(key, known[key], name)

@@ -46,13 +46,14 @@ class Signature:
     def texts_for_numbers(
         self, call: Call, positional: Sequence[Any], given: Mapping[str, Any]
     ) -> Iterator[tuple[int | str, str]]:
-        """The position or the name of each text that stands for a number, and what is to be said of it."""
+        """Yields where a text or null stands in a number's place, by position or name, and what is wrong."""
         names = self.positional[call.supplied : call.supplied + len(positional)]
         by_position = zip(range(len(positional)), names, positional, strict=False)
         by_name = ((name, name, value) for name, value in given.items())
         for key, name, value in (*by_position, *by_name):
-            if name in self.numbers and isinstance(value, str):
-                yield key, f"takes a number for {name!r}, such as 2, 0.5 or 1e-3; this is {value!r}"
+            if name in self.numbers and (value is None or isinstance(value, str)):
+                shown = "nothing" if value is None else repr(value)
+                yield key, f"takes a number for {name!r}, such as 2, 0.5 or 1e-3; this is {shown}"
 
     def too_many_positional(self, call: Call) -> Iterator[str]:
         most = max(0, len(self.positional) - call.supplied)

@@ -404,3 +404,9 @@ def test_a_text_where_a_number_is_needed_is_told(override: str, words: str):
 def test_a_text_may_stand_where_one_is_meant():
     conv = "{_target_: Conv2d, in_channels: 1, out_channels: 2, kernel_size: [3, 3], padding: same}"
     check(apply_overrides(read_text(ONE_JOB, "job.yaml", {}), [f"model={conv}", "optimizer.lr=1e-2"], {}))
+
+
+def test_nothing_where_a_number_is_needed_is_told():
+    (mistake,) = mistakes(ONE_JOB.replace("lr: 0.1", "lr: null"))
+    assert "takes a number for 'lr'" in mistake
+    assert "this is nothing" in mistake

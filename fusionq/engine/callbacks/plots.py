@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -95,7 +96,10 @@ def pictures(training: Training) -> Iterator[tuple[str, bytes]]:
         try:
             figure = Figure(figsize=SIZE, dpi=100, layout="constrained")
             _draw(figure, curves, training)
-            FigureCanvasAgg(figure).print_png(png)
+            with warnings.catch_warnings():
+                # A font that lacks a script draws boxes; the log need not hear of each letter.
+                warnings.filterwarnings("ignore", message="Glyph .* missing from")
+                FigureCanvasAgg(figure).print_png(png)
         except (ValueError, OverflowError, RuntimeError, FloatingPointError) as error:
             training.stepper.warn(f"no picture of {curves.name[:MOST_OF_A_NAME]}: {error}")
             continue

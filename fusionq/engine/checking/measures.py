@@ -128,7 +128,9 @@ class Measures:
 
     def _named(self, phase: str) -> dict[str, Metric]:
         try:
-            return dict(zip(keys_of(phase, self._made[phase]), self._made[phase], strict=True))
+            has_loss = phase == TRAIN or self._spec.loss is not None
+            keys = keys_of(phase, self._made[phase], has_loss=has_loss)
+            return dict(zip(keys, self._made[phase], strict=True))
         except MetricError as error:
             self._findings.problem(("metrics", phase), error.message)
             return {}
