@@ -44,7 +44,7 @@ def test_a_finished_job_tells_its_result_everywhere(shared: Installation) -> Non
     assert record.result["epochs"] == 4
     assert shared.status(job_id)["outcome"] == "succeeded"
     assert job_id in shared.cli("status").stdout
-    assert job_id in shared.cli("ps", "-q").stdout.split()
+    assert job_id in shared.cli("ls", "-q").stdout.split()
     epochs = [point["epoch"] for point in shared.store.streams.points(job_id) if point["kind"] == "epoch"]
     assert epochs == [1, 2, 3, 4]
     celery = make_app(lambda: shared.store.url)

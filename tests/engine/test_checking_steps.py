@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fusionq.errors import SpecError
 from tests.engine.test_checking import HERE, check, problem
 
 WORDS = (
@@ -57,8 +58,8 @@ def test_a_schedule_that_steps_with_batches_is_counted_where_the_data_is_known()
     by_batch = (data, flat, "train.lr_interval=step", "metrics.test=[]")
     assert "steps it 6 times or more" in problem(*by_batch, ONE_CYCLE)[1]
     assert check(*by_batch, "lr_scheduler={_target_: OneCycleLR, max_lr: 0.1, total_steps: 6}").problems == []
-    place, message = problem(*by_batch, "lr_scheduler=ReduceLROnPlateau")
-    assert (place, "a value of each epoch" in message) == (("train", "lr_interval"), True)
+    with pytest.raises(SpecError, match=r"train\.lr_interval: step needs another scheduler"):
+        check(*by_batch, "lr_scheduler=ReduceLROnPlateau")
 
 
 def test_a_schedule_of_schedules_gets_the_optimizer():

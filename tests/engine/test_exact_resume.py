@@ -121,8 +121,8 @@ class StopsWhileTesting(tf.StandardModel):
 
     token = StopToken()
 
-    def __eval_function__(self, data, metrics):
-        super().__eval_function__(data, metrics)
+    def __eval_function__(self, data, metrics, loss_fn=None, running_loss=None):
+        super().__eval_function__(data, metrics, loss_fn, running_loss)
         self.token.request()
 
 
