@@ -24,7 +24,7 @@ optimizer: {_target_: SGD, lr: 0.1}
 """
 
 
-def wait_until(condition: Callable[[], T], *, timeout_s: float = 5.0, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T], *, timeout_s: float = 30.0, what: str = "the condition") -> T:
     """Poll until `condition()` is true and return its value. Fails the test after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):

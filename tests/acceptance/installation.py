@@ -20,7 +20,7 @@ from tests.support import end_server, wait_until
 
 JOBS = Path(__file__).parents[2] / "jobs"
 LEASE = "3s"
-LONG_S = 120.0
+LONG_S = 600.0
 
 # A trainer that is slow on purpose, so that a test can come between two of its batches.
 SLOW_TRAINER = """
@@ -196,7 +196,7 @@ class Installation:
                 worker.send_signal(signal.SIGTERM)
         for worker in self._workers:
             try:
-                worker.wait(timeout=30)
+                worker.wait(timeout=120)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()

@@ -76,7 +76,7 @@ def test_a_job_that_never_stops_printing_is_cancelled_over_a_slow_link(
     assert b" bytes of output are missing here" in text
     link.delay_s = 0.0
     worker.terminate()
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=120) == 0
 
 
 def test_a_worker_whose_log_nobody_reads_survives_garbage_and_a_hung_fork_server_and_is_stopped(
@@ -102,7 +102,7 @@ def test_a_worker_whose_log_nobody_reads_survives_garbage_and_a_hung_fork_server
     assert installation.store.jobs.get(job_id).reason == "cancelled by the user; it had not begun"
     os.close(reader)
     worker.terminate()
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=120) == 0
     assert not server.is_running()
 
 

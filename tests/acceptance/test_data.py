@@ -42,7 +42,7 @@ def test_without_an_offline_data_set_the_error_says_where_to_put_the_files(share
 def test_the_real_mnist_reaches_97_5_percent(installation: Installation) -> None:
     installation.environ[ENV_DATA] = str(MNIST_ROOT)
     done = installation.cli(
-        "run", str(JOBS / "mnist.yaml"), "train.epochs=8", "lr_scheduler.step_size=5", timeout_s=400
+        "run", str(JOBS / "mnist.yaml"), "train.epochs=8", "lr_scheduler.step_size=5", timeout_s=1800
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(next((installation.home / "runs").glob("*/result.json")).read_text())

@@ -62,7 +62,7 @@ def _losses_of(metrics: str, job_id: str) -> list[float]:
 
 
 def _samples(metrics: str, name: str) -> list[tuple[dict[str, str], float]]:
-    with urlopen(metrics, timeout=10) as answer:
+    with urlopen(metrics, timeout=120) as answer:
         families = text_string_to_metric_families(answer.read().decode())
     return [(it.labels, it.value) for family in families for it in family.samples if it.name == name]
 
@@ -80,7 +80,7 @@ def _task_of(flower: str, job_id: str) -> str | None:
 
 
 def _read(url: str) -> Any:
-    with urlopen(url, timeout=10) as answer:
+    with urlopen(url, timeout=120) as answer:
         return json.load(answer)
 
 
@@ -101,7 +101,7 @@ def _flower(installation: Installation) -> Iterator[str]:
         yield _address_in(log)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
 
 
 def _address_in(log: Path) -> str:

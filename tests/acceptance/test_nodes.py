@@ -122,7 +122,7 @@ def test_a_worker_that_is_told_to_stop_sends_the_whole_job_back(pair) -> None:
     installation.await_epochs(job_id, 1)
     [(member, _)] = installation.store.jobs.get(job_id).members
     workers[member].send_signal(signal.SIGTERM)
-    assert workers[member].wait(timeout=20) == 0
+    assert workers[member].wait(timeout=120) == 0
     wait_until(lambda: installation.store.jobs.get(job_id).status is Status.QUEUED, timeout_s=LONG_S)
     record = installation.store.jobs.get(job_id)
     assert record.losses == 0

@@ -53,6 +53,6 @@ def test_a_broken_worker_is_found_out_its_victims_succeed_elsewhere_and_it_can_c
     assert installation.cli("worker", "resume", "broken").returncode == 0
     wait_until(
         lambda: any(w.name == "broken" and w.accepting for w in workers.alive()),
-        timeout_s=10,
+        timeout_s=120,
         what="the worker back",
     )

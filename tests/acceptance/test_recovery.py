@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -48,12 +47,12 @@ def test_a_job_goes_on_after_every_kind_of_death_with_the_same_result(installati
     orphan = installation.process_of(job_id, first)
     first.kill()  # its worker
     first.wait()
-    wait_until(lambda: not orphan.is_running(), timeout_s=5, what="the orphan gone")
+    wait_until(lambda: not orphan.is_running(), timeout_s=120, what="the orphan gone")
     second = installation.start_worker("second")
 
     installation.await_epochs(job_id, 5, attempt=3)
     second.send_signal(signal.SIGTERM)  # a shutdown, which is nobody's loss
-    assert second.wait(timeout=30) == 0
+    assert second.wait(timeout=120) == 0
     record = installation.store.jobs.get(job_id)
     assert (record.status, record.losses) == ("queued", 2)
     assert record.reason == "its worker was shut down; its state is saved"
@@ -88,8 +87,8 @@ def test_plain_celery_starts_the_same_worker(installation: Installation) -> None
     worker = installation.start_worker("plain", command)
     assert installation.await_end(installation.submit()).outcome is Outcome.SUCCEEDED
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=30) == 0
-    wait_until(lambda: len(installation.processes()) == 1, timeout_s=10, what="only Redis left")
+    assert worker.wait(timeout=120) == 0
+    wait_until(lambda: len(installation.processes()) == 1, timeout_s=120, what="only Redis left")
 
 
 def test_a_wrong_pool_is_refused(installation: Installation) -> None:
@@ -121,14 +120,14 @@ def test_a_second_signal_does_not_wait_for_the_state_to_be_saved(installation: I
             installation.store.jobs.get(job_id).status == "running"
             and not installation.store.workers.alive()[0].accepting
         ),
-        timeout_s=10,
+        timeout_s=120,
         what="the worker stopping",
     )
     worker.send_signal(signal.SIGINT)
-    assert worker.wait(timeout=15) == 0
+    assert worker.wait(timeout=50) == 0
     assert installation.store.jobs.get(job_id).status == "queued"
     assert "Traceback" not in (installation.home / "hasty.log").read_text()
-    wait_until(lambda: len(installation.processes()) == 1, timeout_s=10, what="only Redis left")
+    wait_until(lambda: len(installation.processes()) == 1, timeout_s=120, what="only Redis left")
 
 
 # It leaves the session, runs no program of its own, and its parent is gone.
@@ -148,9 +147,7 @@ class Haunting(tf.StandardModel):
 """
 
 
-def test_what_a_dead_worker_left_behind_is_gone_once_the_next_one_has_come(
-    installation: Installation,
-) -> None:
+def test_what_a_job_left_behind_is_gone_with_its_dead_worker(installation: Installation) -> None:
     (installation.workdir / "haunting.py").write_text(DAEMON)
     note = installation.workdir / "daemon"
     installation.cli("up")
@@ -158,10 +155,7 @@ def test_what_a_dead_worker_left_behind_is_gone_once_the_next_one_has_come(
     job_id = installation.submit("trainer=haunting.Haunting")
     wait_until(lambda: note.exists() and note.read_text().endswith("\n"), timeout_s=LONG_S, what="the daemon")
     daemon = psutil.Process(int(note.read_text()))
-    first.kill()
+    first.kill()  # its guardian ends whatever the job left, and needs no other worker for that
     first.wait()
+    wait_until(lambda: not daemon.is_running(), timeout_s=120, what="the daemon gone")
     installation.cli("cancel", job_id, "--no-wait")
-    assert os.getsid(daemon.pid) != daemon.pid, "it is no leader, and nothing ends it"
-    assert daemon.is_running()
-    installation.start_worker("second")
-    wait_until(lambda: not daemon.is_running(), timeout_s=5, what="the daemon gone")

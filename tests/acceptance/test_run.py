@@ -18,7 +18,7 @@ def test_one_command_trains_the_digits_and_leaves_nothing_running(installation: 
     assert "epoch 8/8" in done.stdout
     for word in ("embedded, started", "worker   started", "succeeded", "best_models/model_", "plots"):
         assert word in done.stderr
-    wait_until(lambda: not installation.processes(), timeout_s=10, what="every process gone")
+    wait_until(lambda: not installation.processes(), timeout_s=120, what="every process gone")
 
     run_dir = next((installation.home / "runs").iterdir())
     result = json.loads((run_dir / "result.json").read_text())
@@ -34,7 +34,7 @@ def test_run_ends_with_the_exit_code_of_a_job_that_fails(installation: Installat
     assert done.returncode == 1
     assert "ValueError: these samples are odd (trainers.py, line" in done.stderr
     assert "Traceback" in done.stdout  # the job's own log
-    wait_until(lambda: not installation.processes(), timeout_s=10, what="every process gone")
+    wait_until(lambda: not installation.processes(), timeout_s=120, what="every process gone")
 
 
 def test_a_sweep_is_followed_as_one(installation: Installation) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.acceptance
 
 
 def only_redis_is_left(installation: Installation) -> None:
-    wait_until(lambda: len(installation.processes()) == 1, timeout_s=10, what="only Redis left")
+    wait_until(lambda: len(installation.processes()) == 1, timeout_s=120, what="only Redis left")
 
 
 def test_a_worker_is_stopped_from_afar_in_three_ways_and_nothing_is_lost(installation: Installation) -> None:
@@ -31,14 +31,14 @@ def test_a_worker_is_stopped_from_afar_in_three_ways_and_nothing_is_lost(install
     assert done.returncode == 0, done.stderr
     assert f"({job_id}) queued: its worker was shut down; its state is saved" in done.stderr
     assert done.stderr.endswith("first is gone\n")
-    assert first.wait(timeout=5) == 0
+    assert first.wait(timeout=120) == 0
     only_redis_is_left(installation)
 
     second = installation.start_worker("first")  # what was asked of its namesake does not bind it
     installation.await_epochs(job_id, 3, attempt=2)
     done = installation.cli("worker", "stop", "first", "--now")
     assert f"({job_id}) queued: its worker was shut down; killed at once" in done.stderr
-    assert second.wait(timeout=5) == 0
+    assert second.wait(timeout=120) == 0
     only_redis_is_left(installation)
 
     third = installation.start_worker("third")
@@ -49,7 +49,7 @@ def test_a_worker_is_stopped_from_afar_in_three_ways_and_nothing_is_lost(install
     assert " draining " in installation.cli("workers").stdout
     done = installation.cli("worker", "stop", "third", "--drain")  # once more, to wait
     assert f"({job_id}) succeeded" in done.stderr
-    assert third.wait(timeout=5) == 0
+    assert third.wait(timeout=120) == 0
     only_redis_is_left(installation)
     record = installation.store.jobs.get(job_id)
     assert (record.attempt, record.losses) == (3, 0)
@@ -65,7 +65,7 @@ def test_a_drain_that_takes_too_long_is_cut_short_by_a_signal(installation: Inst
     installation.cli("worker", "stop", "slow", "--drain", "--no-wait")
     wait_until(lambda: installation.store.workers.find("slow").stop == "drain")
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=20) == 0
+    assert worker.wait(timeout=120) == 0
     assert installation.store.jobs.get(job_id).reason == "its worker was shut down; its state is saved"
     only_redis_is_left(installation)
 
@@ -103,7 +103,7 @@ def test_a_job_that_is_cancelled_now_is_gone_without_a_grace(installation: Insta
     job_id = installation.submit("trainer={_target_: trainers.Slow, seconds: 60}", "grace=1h")
     wait_until(lambda: installation.store.streams.points(job_id), timeout_s=LONG_S, what="training")
     process = installation.process_of(job_id, worker)
-    done = installation.cli("cancel", job_id, "--now", timeout_s=20)
+    done = installation.cli("cancel", job_id, "--now", timeout_s=50)
     assert done.returncode == 0
     record = installation.store.jobs.get(job_id)
     assert record.outcome is Outcome.CANCELLED
