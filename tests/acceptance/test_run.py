@@ -26,7 +26,7 @@ def test_one_command_trains_the_digits_and_leaves_nothing_running(installation: 
     for name in ("job.yaml", "output.log", "metrics.jsonl", "logs.txt", "history.json", "environment.json"):
         assert (run_dir / name).stat().st_size > 0, name
     assert (run_dir / "best_models" / f"model_{result['best_epoch']}.pth").exists()
-    assert {path.name for path in (run_dir / "plots").iterdir()} == {"loss.png", "accuracy.png"}
+    assert {path.name for path in (run_dir / "plots").iterdir()} == {"loss.png", "accuracy.png", "lr.png"}
 
 
 def test_run_ends_with_the_exit_code_of_a_job_that_fails(installation: Installation) -> None:
