@@ -54,7 +54,7 @@ class Installation:
 
     def job(self, *overrides: str) -> Loaded:
         """The small training, or a longer one by overrides."""
-        return load_file(self.workdir / "job.yaml", overrides)[0]
+        return load_file(self.workdir / "job.yaml", overrides, workdir=self.workdir)[0]
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "fusionq", *arguments]
