@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import psutil
+
 from fusionq.spec.states import Status
 from fusionq.store import keys
 from fusionq.store.embedded import EmbeddedRedis
@@ -32,6 +34,15 @@ def wait_until(condition: Callable[[], T], *, timeout_s: float = 30.0, what: str
             raise AssertionError(f"{what} did not come true within {timeout_s:g} s")
         time.sleep(POLL_S)
     return value
+
+
+def is_gone(process: int | psutil.Process) -> bool:
+    """Whether a process has ended, also where nobody asked yet how. It may end at any moment of the look."""
+    try:
+        found = psutil.Process(process) if isinstance(process, int) else process
+        return not found.is_running() or found.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def end_server(server: EmbeddedRedis) -> None:

@@ -16,7 +16,7 @@ from fusionq.queue.worker_check import Question, WorkerCheck
 from fusionq.spec.load import from_yaml, load_job
 from fusionq.spec.states import Outcome
 from tests.acceptance.installation import JOBS, SLOWLY, Installation
-from tests.support import wait_until
+from tests.support import is_gone, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -86,7 +86,7 @@ def test_a_cancelled_job_saves_its_state_and_is_gone(
     process = shared.process_of(job_id, steady)
     done = shared.cli("cancel", job_id)
     assert done.returncode == 0, done.stderr
-    assert not process.is_running()
+    assert is_gone(process)
     record = shared.store.jobs.get(job_id)
     assert (record.outcome, record.reason) == (Outcome.CANCELLED, "cancelled by the user; its state is saved")
     assert list((shared.home / "runs" / job_id / "checkpoints").glob("*.pt"))
@@ -116,7 +116,7 @@ def test_a_command_runs_beside_a_job_and_ends_with_it(shared: Installation) -> N
     wait_until(lambda: (folder / "hiding").exists() and (folder / "hiding").read_text(), timeout_s=60)
     hidden = psutil.Process(int((folder / "hiding").read_text()))
     assert shared.cli("cancel", job_id).returncode == 0
-    assert not hidden.is_running(), "the job is over once nothing of it is left"
+    assert is_gone(hidden), "the job is over once nothing of it is left"
     assert f"{job_id} stopped, and the command with it" in beside.communicate(timeout=60)[1]
     assert beside.returncode == 7
     done = shared.cli("exec", job_id, "true")

@@ -15,7 +15,7 @@ from fusionq.store.keys import CELERY_PREFIX
 from fusionq.worker.stderr_log import write_if_possible
 from tests.acceptance.installation import LONG_S, SLOWLY, Installation
 from tests.slow_link import SlowLink
-from tests.support import wait_until
+from tests.support import is_gone, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -103,7 +103,7 @@ def test_a_worker_whose_log_nobody_reads_survives_garbage_and_a_hung_fork_server
     os.close(reader)
     worker.terminate()
     assert worker.wait(timeout=120) == 0
-    assert not server.is_running()
+    assert is_gone(server)
 
 
 def test_a_worker_gets_another_slot_and_that_celery_lets_down_gives_its_jobs_back_and_ends_with_a_code(

@@ -292,10 +292,10 @@ def text_of(path: Path) -> str:
 
 
 def no_rank_is_left(job_id: str) -> bool:
-    def is_gone() -> bool:
+    def none_is_left() -> bool:
         return not any(f"FUSIONQ_JOB={job_id}" in environ_of(p) for p in psutil.process_iter())
 
-    wait_until(is_gone, timeout_s=LONG_S, what="the ranks gone")
+    wait_until(none_is_left, timeout_s=LONG_S, what="the ranks gone")
     return True
 
 

@@ -14,7 +14,7 @@ import torch
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome
 from tests.acceptance.installation import LONG_S, SLOWLY, Installation
-from tests.support import wait_until
+from tests.support import is_gone, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -47,7 +47,7 @@ def test_a_job_goes_on_after_every_kind_of_death_with_the_same_result(installati
     orphan = installation.process_of(job_id, first)
     first.kill()  # its worker
     first.wait()
-    wait_until(lambda: not orphan.is_running(), timeout_s=120, what="the orphan gone")
+    wait_until(lambda: is_gone(orphan), timeout_s=120, what="the orphan gone")
     second = installation.start_worker("second")
 
     installation.await_epochs(job_id, 5, attempt=3)
@@ -157,5 +157,5 @@ def test_what_a_job_left_behind_is_gone_with_its_dead_worker(installation: Insta
     daemon = psutil.Process(int(note.read_text()))
     first.kill()  # its guardian ends whatever the job left, and needs no other worker for that
     first.wait()
-    wait_until(lambda: not daemon.is_running(), timeout_s=120, what="the daemon gone")
+    wait_until(lambda: is_gone(daemon), timeout_s=120, what="the daemon gone")
     installation.cli("cancel", job_id, "--no-wait")

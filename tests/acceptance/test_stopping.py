@@ -10,7 +10,7 @@ from fusionq.spec.states import Outcome
 from fusionq.store import keys
 from tests.acceptance.installation import LONG_S, SLOWLY, Installation
 from tests.acceptance.test_recovery import assert_same_result
-from tests.support import wait_until
+from tests.support import is_gone, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -109,7 +109,7 @@ def test_a_job_that_is_cancelled_now_is_gone_without_a_grace(installation: Insta
     record = installation.store.jobs.get(job_id)
     assert record.outcome is Outcome.CANCELLED
     assert record.reason.startswith("cancelled by the user; killed at once")
-    assert not process.is_running()
+    assert is_gone(process)
 
 
 def test_a_job_that_uses_more_memory_than_it_asked_for_is_stopped_with_that_reason(

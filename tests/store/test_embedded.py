@@ -22,7 +22,7 @@ from fusionq.store import server_binary
 from fusionq.store.connection import connect
 from fusionq.store.embedded import EmbeddedRedis
 from fusionq.store.store import Store
-from tests.support import end_server, submit, wait_until
+from tests.support import end_server, is_gone, submit, wait_until
 
 START_AND_TELL = """
 import sys
@@ -186,7 +186,7 @@ def test_a_server_whose_socket_was_removed_is_ended_and_started_again_with_its_d
     first = process_of(server)
     server.socket.unlink()
     again = Store.open(settings)
-    assert not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE
+    assert is_gone(first)
     assert again.jobs.count() == 1
     store.close()
     again.close()
@@ -224,7 +224,7 @@ def test_stopping_ends_the_process(server: EmbeddedRedis):
     pid = process_of(server)
     assert server.stop()
     assert not server.is_running()
-    assert not psutil.pid_exists(pid)
+    assert is_gone(pid)
 
 
 def test_any_process_can_stop_it(server: EmbeddedRedis):

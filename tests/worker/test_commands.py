@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from fusionq.client import command as client
@@ -20,7 +19,7 @@ from fusionq.worker import command_runner
 from fusionq.worker.command_runner import run_command
 from fusionq.worker.job_commands import JobCommands, environ_of
 from fusionq.worker.running_attempts import Attempt, Running
-from tests.support import register, running, submit, wait_until
+from tests.support import is_gone, register, running, submit, wait_until
 
 LONG_S = 60.0
 ENDLESS = "echo $$; exec sleep 1000"
@@ -70,10 +69,6 @@ def world(store, tmp_path: Path) -> Iterator[SimpleNamespace]:
     attempt.commands.await_end()
     wait_until(lambda: all(thread.name != "command" for thread in threading.enumerate()), timeout_s=LONG_S)
     assert not store.redis.keys(keys.command("*"))
-
-
-def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_its_bytes_and_its_exit_code_come_back(world, tmp_path: Path):

@@ -28,7 +28,7 @@ from fusionq.worker.attempt_outcome import Seen, judge
 from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
 from fusionq.worker.job_process_launcher import JobProcess, Launcher
 from fusionq.worker.protocol import EXIT_DONE, EXIT_FAILED, EXIT_STOPPED
-from tests.support import wait_until
+from tests.support import is_gone, wait_until
 
 LONG_S = 60.0
 JOB = """
@@ -614,7 +614,7 @@ def test_killing_the_tree_takes_along_what_the_job_started(start):
     child = psutil.Process(int(attempt.output.split()[1]))
     attempt.process.kill_tree()
     assert attempt.await_end() == -signal.SIGKILL
-    wait_until(lambda: not child.is_running(), what="the child gone")
+    wait_until(lambda: is_gone(child), what="the child gone")
     assert attempt.process.survivors() == []
 
 
@@ -633,7 +633,7 @@ def test_killing_the_tree_takes_along_a_daemon_of_the_job(start):
     daemon = psutil.Process(int(attempt.output.split("daemon ")[1].split()[0]))
     wait_until(lambda: daemon.ppid() != attempt.process.pid and os.getsid(daemon.pid) != daemon.pid)
     attempt.process.kill_tree()
-    assert not daemon.is_running() or daemon.status() == psutil.STATUS_ZOMBIE
+    assert is_gone(daemon)
 
 
 # A daemon that shares neither session nor environment with its job, and one that forks itself anew for ever.
@@ -698,7 +698,7 @@ def test_a_job_without_a_supervisor_ends_though_it_has_nothing_to_say(start):
     attempt.await_text("silence")
     process = psutil.Process(attempt.process.pid)
     attempt.process.close()
-    wait_until(lambda: not process.is_running(), what="the job gone")
+    wait_until(lambda: is_gone(process), what="the job gone")
 
 
 # --- the end of the fork server (last: the next test would warm up another) ------------------------
@@ -778,7 +778,7 @@ def test_a_fork_server_that_stands_still_is_replaced_and_what_it_forks_late_runs
     assert running.await_end() == EXIT_DONE, running.output
     assert not (tmp_path / "run1" / "output.log").exists()
     running.process.close()
-    assert not standing.is_running(), "it was kept for the job alone"
+    assert is_gone(standing), "it was kept for the job alone"
 
 
 def test_when_the_fork_server_is_killed_its_jobs_die_and_the_next_one_runs(start, launcher: Launcher):
@@ -791,7 +791,7 @@ def test_when_the_fork_server_is_killed_its_jobs_die_and_the_next_one_runs(start
     server_of(attempts[0]).kill()
     for job, attempt in zip(jobs, attempts, strict=True):
         assert attempt.await_end(timeout_s=10) is None
-        wait_until(lambda job=job: not job.is_running(), what="the job gone")
+        wait_until(lambda job=job: is_gone(job), what="the job gone")
         attempt.process.kill_tree()
         assert attempt.process.survivors() == [], "nor anything that it started"
     again = start()

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from fusionq.worker.hardware import gpu_monitor as gpu_watch
@@ -16,7 +15,7 @@ from fusionq.worker.hardware.gpu_monitor import GpuWatch
 from fusionq.worker.hardware.nvml import Meter, find_gpus
 from fusionq.worker.processes.identity import life_of, mark_of_this_life
 from fusionq.worker.processes.tree import ENV_JOB, ENV_SUPERVISOR
-from tests.support import wait_until
+from tests.support import is_gone, wait_until
 from tests.worker.fake_nvml import FakeNvml
 
 GB = 1_000_000_000
@@ -108,7 +107,7 @@ def test_what_a_job_left_behind_is_named_and_killed_and_the_gpu_is_free_again(
     assert watch.blocked[0].startswith(f"process {pid} (python")
     assert watch.blocked[0].endswith(" of job abc, which is over, uses 3.0 GB")
     assert watch.to_json()[0]["blocked"] == watch.blocked[0]
-    wait_until(lambda: psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, what="the end of what was left")
+    wait_until(lambda: is_gone(pid), what="the end of what was left")
     watch.look({})
     assert "which is ending" in watch.blocked[0]
     nvml.processes = {}
@@ -121,7 +120,7 @@ def test_a_job_on_a_gpu_that_it_has_not_got_is_named(watch: GpuWatch, nvml: Fake
     nvml.processes = {1: {pid: GB}}
     watch.look({0: {"abc"}})
     assert "of job abc, which has another GPU, uses 1.0 GB" in watch.blocked[1]
-    assert psutil.pid_exists(pid)
+    assert not is_gone(pid)
 
 
 def test_a_job_of_another_living_worker_is_not_touched(watch: GpuWatch, nvml: FakeNvml, start: Start):
@@ -131,7 +130,7 @@ def test_a_job_of_another_living_worker_is_not_touched(watch: GpuWatch, nvml: Fa
     nvml.processes = {0: {pid: GB}}
     watch.look({})
     assert watch.blocked == {0: "job abc of another worker uses 1.0 GB"}
-    assert psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    assert not is_gone(pid)
 
 
 @pytest.mark.parametrize("held", [{}, {0: {"abc"}}])

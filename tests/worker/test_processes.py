@@ -13,7 +13,7 @@ import pytest
 
 from fusionq.worker.processes.identity import life_of, mark_of_this_life, this_machine
 from fusionq.worker.processes.tree import ENV_SUPERVISOR, family, kill_family, kill_orphans
-from tests.support import wait_until
+from tests.support import is_gone, wait_until
 
 # A leader with two children that do not listen, one of them in a process group of its own, and a grandchild.
 FAMILY = """
@@ -65,7 +65,7 @@ def test_every_process_of_a_session_is_killed_though_it_ignores_a_polite_signal(
     assert kill_family(leader.pid, {}) == []
     assert family(leader.pid, {}) == []
     for pid in members:
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        assert is_gone(pid)
 
 
 def test_what_the_leader_left_behind_is_found_after_its_own_death(leader: subprocess.Popen):
@@ -148,7 +148,7 @@ def test_a_child_that_left_the_session_and_has_no_marks_is_known_by_its_parent()
     leader.wait()
     leader.stdout.close()
     for pid in members:
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        assert is_gone(pid)
 
 
 def life_of_a_dead_process() -> str:
