@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -9,8 +10,8 @@ from typing import Any
 
 from fusionq.cli.bars import bar
 from fusionq.cli.epoch_lines import fit_epoch_line
-from fusionq.cli.folding import folder_for_stdout
-from fusionq.cli.terminal_text import TerminalText, coloured_line
+from fusionq.cli.folding import Folder
+from fusionq.cli.terminal_text import coloured_line
 from fusionq.cli.words import say, value_texts
 from fusionq.client.follow import Watcher
 from fusionq.errors import StoreUnavailableError
@@ -27,16 +28,16 @@ class Live(Watcher):
     """On a terminal a line with epoch, batch, values, speed and time left; in a pipe the output alone."""
 
     def __init__(self) -> None:
-        self._rest = ""
         self._reason = ""
-        self._folder = folder_for_stdout()
-        self._text = TerminalText()
+        self._folder = Folder()
         self._screen: Any = None
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live as Screen
 
-            self._screen = Screen(console=Console(stderr=True), transient=True, auto_refresh=False)
+            console = Console(stderr=True)
+            # Stdout stays what it is: it may be a file.
+            self._screen = Screen(console=console, transient=True, auto_refresh=False, redirect_stdout=False)
 
     def __enter__(self) -> Live:
         if self._screen is not None:
@@ -47,28 +48,15 @@ class Live(Watcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if self._folder is not None:
-            sys.stdout.write(self._folder.end())
-            sys.stdout.flush()
-        if self._rest:
-            self._print(coloured_line(self._rest) + "\n")
+        if rest := self._folder.end():
+            self._print(rest + ("\n" if self._screen is not None else ""))
         if self._screen is not None:
             self._screen.stop()
 
     def on_text(self, text: str) -> None:
-        if self._folder is not None:
-            sys.stdout.write(self._folder.feed(text))
-            sys.stdout.flush()
-            return
-        if self._screen is None:
-            sys.stdout.write(self._text.feed(text))
-            sys.stdout.flush()
-            return
         # Whole lines only: the bar is drawn again beneath whatever is printed.
-        *lines, self._rest = (self._rest + text).split("\n")
-        if lines:
-            width = self._screen.console.width
-            self._print("\n".join(coloured_line(fit_epoch_line(line, width)) for line in lines) + "\n")
+        if lines := self._folder.feed(text):
+            self._print(lines)
 
     def on_missed(self, record: JobRecord, start: int, end: int) -> None:
         self.on_text(
@@ -109,7 +97,15 @@ class Live(Watcher):
             self._screen.console.print(f"         {text}", highlight=False, markup=False)
 
     def _print(self, text: str) -> None:
-        self._screen.console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
+        """Prints output of the job; on a terminal its epoch lines fit, and nothing in it moves the cursor."""
+        if sys.stdout.isatty():
+            width = shutil.get_terminal_size().columns
+            text = "\n".join(coloured_line(fit_epoch_line(line, width)) for line in text.split("\n"))
+        if self._screen is not None and sys.stdout.isatty():
+            self._screen.console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
 
 def progress_line(point: Mapping[str, Any], width: int) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from fusionq.cli.epoch_lines import fit_epoch_line
-from fusionq.cli.live import progress_line
+from fusionq.cli.live import Live, progress_line
 
 LINE = (
     "epoch  3/20  train_loss 0.4017  train_accuracy 0.8745  test_top1 0.9373  test_top2 0.9778"
@@ -60,10 +63,33 @@ def test_progress_is_one_line_that_names_the_time_left(width: int):
 
 
 def test_batches_of_an_unknown_number_are_counted_alone():
-    line = progress_line({**POINT, "num_batches": 0}, 200)
-    assert f"train {POINT['batch']}  " in line
+    assert "  train 411  " in progress_line({**POINT, "num_batches": 0}, 200)
 
 
 def test_a_training_that_has_only_begun_has_a_line_too():
     started = {"kind": "started", "epoch": 0, "num_epochs": 20, "batch": 0, "num_batches": 9}
     assert progress_line(started, 80).startswith("epoch 1/20  ")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("is_out", "is_err"), [(True, True), (True, False), (False, True), (False, False)])
+def test_of_a_progress_bar_that_a_job_prints_its_end_is_shown(monkeypatch, is_out: bool, is_err: bool):
+    out, err = (Terminal() if is_terminal else io.StringIO() for is_terminal in (is_out, is_err))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    with Live() as live:
+        for text in ("\r  0%|  |\r 50", "%|# |\r100%|##|\n", "no line end"):
+            live.on_text(text)
+    assert r"\x0d" not in out.getvalue() + err.getvalue()
+    printed = err.getvalue() if is_out and is_err else out.getvalue()
+    assert "100%|##|\n" in printed
+    assert "50%" not in printed
+    assert "no line end" in printed

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import fusionq as tf
+from fusionq.cli.epoch_lines import fit_epoch_line
 from fusionq.engine import training
 from fusionq.engine.callbacks import files, pace, plots
 from fusionq.engine.callbacks.base import Callback, CallbackList
@@ -71,6 +72,8 @@ def test_an_epoch_in_one_line() -> None:
     assert (
         epoch_line(event) == "epoch  3/20  train_loss 0.2500  test_mse 1e-05  1m 15s   12,346 samples/s  best"
     )
+    short = fit_epoch_line(epoch_line(event), 60)  # what `fusionq run` makes of it on a narrow terminal
+    assert short == "epoch  3/20  train_loss 0.2500  test_mse 1e-05  1m 15s *"
 
 
 def test_metric_points_are_never_doubled_by_a_resume(tmp_path: Path, looks_always: None) -> None:
