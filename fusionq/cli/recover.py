@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fusionq.queue.recovery import LostJob
 
 SHOWN = 50
+NOTHING_LOST = "Redis has lost no job whose run folder is here"
 
 
 @click.command()
@@ -40,17 +41,20 @@ def recover(session: Session, yes: bool, any_redis: bool) -> None:
     if not yes:
         _show(lost)
         return
+    if not lost:
+        say(NOTHING_LOST)
+        return
+    store.identity.note_recovery()  # first: an interrupted call must not leave copies that still run
     count = sum(put_back(store, settings, job) for job in lost)
-    store.identity.note_recovery()
     session.ask_for_pass()
-    say(f"{_jobs(count)} put back; a worker that holds such a job still lets it go within seconds")
+    say(f"{_jobs(count)} put back; a worker that still runs such a job ends it within seconds")
 
 
 def _show(lost: list[LostJob]) -> None:
     from fusionq.cli.tables import print_table
 
     if not lost:
-        say("Redis has lost no job whose run folder is here")
+        say(NOTHING_LOST)
         return
     rows = [[job.id, job.name, coloured(job.state_word), job.reason] for job in lost[:SHOWN]]
     print_table(["ID", "NAME", "BECOMES", "REASON"], rows)

@@ -32,8 +32,11 @@ def test_asked_for_it_puts_them_back_once(cli: Cli, store, home: Path):
     lost(home / "runs", "abc", store.place)
     assert "1 job put back" in cli("recover", "-y").err
     assert store.jobs.get("abc").reason == "oops"
-    assert "0 jobs put back" in cli("recover", "-y").err
+    recovered_ms = store.identity.read().recovered_ms
+    assert recovered_ms
+    assert NOTHING in cli("recover", "-y").err
     assert NOTHING in cli("recover").err
+    assert store.identity.read().recovered_ms == recovered_ms  # no worker lets anything go for it
 
 
 def test_what_was_removed_on_purpose_does_not_come_back(cli: Cli, store, home: Path):
