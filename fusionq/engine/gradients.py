@@ -21,7 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from fusionq.engine.state.checksum import checksum
 from fusionq.errors import HookError
 
-_END = -1  # stands for no number of gradients
+_END, _WEIGHT = -1, -2  # stand for no number of gradients
 MOST_ROUNDING = 1e-3
 """Relative difference up to which weights are the same: GPUs of different kinds round differently."""
 
@@ -56,6 +56,16 @@ class SharedGradients:
         self.weight = weight
         self._is_queued = False  # a pass that failed has not ended
         self._position = [self._position[0] + 1, 0]
+
+    def weigh(self, ours: float) -> float:
+        """Count this process's part of the batch as `ours`; returns the sum of all. All must call it."""
+        self._agree(_WEIGHT)
+        summed = torch.tensor(float(ours), dtype=torch.float64)
+        dist.all_reduce(summed, group=self._host)
+        total = float(summed)
+        if total:  # else the weights stay: gradients of batches before wait among these, too
+            self.weight = ours / total
+        return total
 
     def mark_joined(self, parameters: Iterable[Tensor]) -> None:
         """Somebody else has joined these."""

@@ -91,6 +91,13 @@ class Ranks:
         except DataError:
             return None
 
+    def weigh(self, samples: float) -> float:
+        """Count our part of the present batch as so many samples; returns how many it has in all.
+
+        All must call it, before they compute gradients.
+        """
+        return samples
+
     def end_batch(self) -> None:
         """The trainer is done with a batch."""
 
@@ -137,6 +144,7 @@ class Group(Ranks):
         self._for_gradients = dist.new_group(backend="gloo")
         self._gradients = SharedGradients((), self._for_gradients)
         self._has_own_steps = False  # and may so step differently often than others
+        self._has_samples = True  # of the present batch
         self._buffers: list[Tensor] = []  # that nobody else keeps the same
 
     @contextmanager
@@ -173,9 +181,13 @@ class Group(Ranks):
     def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int, int]:
         whole = batches.whole_length(number)  # type: ignore[attr-defined]
         ours = self.part.length(whole)
+        self._has_samples = ours > 0
         self._gradients.begin_batch(ours / whole)
         broadcast(self._buffers, self._host)
         return ours, whole
+
+    def weigh(self, samples: float) -> float:
+        return self._gradients.weigh(samples if self._has_samples else 0.0)
 
     def samples_in(self, batches: Batches, number: int, batch: Any) -> int:
         return self.part.length(batches.whole_length(number))  # type: ignore[attr-defined]

@@ -41,13 +41,14 @@ class Stepper:
         self.steps = 0
         self.parts = 1  # micro-batches that a batch is cut into, after memory ran out
         self.can_halve = True  # several processes would have to do it at once
-        self.batch_samples = 1  # of the batch that is trained on, of all ranks; the training sets it
+        self.batch_samples = 1.0  # of the batch that is trained on, of all ranks; the training sets it
+        self.weigh: Callable[[float], float] = float  # `Ranks.weigh` of the training
         self.was_used = False
         self.after_step: list[Callable[[], None]] = []
         self.warn: Callable[[str], None] = _print_warning
         self._pending = 0  # batches whose gradients wait for a step
-        self._first_samples = 0  # of the first of them
-        self._samples = 0  # of all of them
+        self._first_samples = 0.0  # of the first of them
+        self._samples = 0.0  # of all of them
         self._scaler = torch.amp.GradScaler(device.type) if self.options.precision == "fp16" else None
         self._dtype = _DTYPES.get(self.options.precision)
         self.average: AveragedModel | None = None
@@ -93,10 +94,10 @@ class Stepper:
     def optimize(self, loss: Tensor, optimizer: Optimizer, samples: float | None = None) -> None:
         """Backward, and a step once enough batches were accumulated.
 
-        `loss` is a mean over `samples`; without them, over those of the batch.
+        `loss` is a mean over `samples`; without them, over those of the batch. Both are of this process.
         """
         if samples is not None:
-            self.batch_samples = samples
+            self.batch_samples = self.weigh(samples)
         self.backward(loss)
         self.end_batch(optimizer)
 
@@ -112,7 +113,7 @@ class Stepper:
         if self.options.accumulation == 1:
             return 1.0
         first = self._first_samples or self.batch_samples
-        return self.batch_samples / first / self.options.accumulation
+        return self.batch_samples / first / self.options.accumulation if first else 0.0
 
     def end_batch(self, optimizer: Optimizer) -> None:
         """The gradients of a whole batch are in: step once there are enough of them."""
@@ -134,7 +135,7 @@ class Stepper:
             self._scaler.step(optimizer)
             self._scaler.update()
         optimizer.zero_grad()
-        self._pending = self._first_samples = self._samples = 0
+        self._pending, self._first_samples, self._samples = 0, 0.0, 0.0
 
     def _make_mean(self, optimizer: Optimizer) -> None:
         """For a group that was cut short, or whose batches were not all as large as its first."""

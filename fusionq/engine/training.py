@@ -151,6 +151,7 @@ class Training:
         self.own_state = self._find_own_state(callbacks)
         self._owned = NOTHING_OWNED
         self.stepper.can_halve = ranks.is_alone
+        self.stepper.weigh = ranks.weigh
         if lr_scheduler is not None and steps_lr_per_batch:
             self.stepper.after_step.append(lr_scheduler.step)
 

@@ -59,6 +59,23 @@ class Own(tf.BaseModel):
         for metric in metrics:
             metric.update(self.model(inputs), targets)
 
+class Tokens(tf.BaseModel):
+    'Its loss is a mean over the samples that are no padding, of which each process has another number.'
+    def __train_func__(self, data, optimizer, loss_fn, metrics, running_loss, epoch, batch_num):
+        inputs, targets = data
+        is_padding = targets < 5
+        outputs = self.model(inputs)
+        loss = loss_fn(outputs, targets.masked_fill(is_padding, -100))
+        counted = int((~is_padding).sum())
+        self.optimize(loss, optimizer, samples=counted)
+        running_loss.add_(loss.detach().nan_to_num(), weight=counted)
+        for metric in metrics:
+            metric.update(outputs, targets)
+
+    def __eval_function__(self, data, metrics):
+        for metric in metrics:
+            metric.update(self.model(data[0]), data[1])
+
 class OwnSteps(tf.BaseModel):
     'Steps parts of its model and more, each in its own way.'
     def __init__(self, model, seconds=0):
@@ -176,6 +193,10 @@ def rank_of(record: JobRecord, rank: int) -> psutil.Process:
         pytest.param(("trainer=ranked.Own",), id="a trainer written for one device"),
         pytest.param(("trainer=ranked.InParts",), id="a trainer that calls parts of its model"),
         pytest.param(("trainer=ranked.OwnSteps", "data.batch_size=358"), id="optimizers of its own"),
+        pytest.param(
+            ("trainer=ranked.Tokens", "train.gradient_accumulation_steps=2", "data.batch_size=40"),
+            id="a loss over something else than samples",
+        ),
         pytest.param(("data.collate_fn=torch.utils.data.default_collate",), id="through a DataLoader"),
         pytest.param(
             (
