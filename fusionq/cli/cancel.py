@@ -7,9 +7,8 @@ import click
 from fusionq.cli.completing import complete_active_job
 from fusionq.cli.selecting import ACTIVE, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import coloured, counts_text, say
+from fusionq.cli.words import coloured, count_of, counts_text, say, say_state
 from fusionq.errors import StateError
-from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
 
 REASON = "cancelled by the user before it ran"
@@ -64,19 +63,19 @@ class _Cancelling:
 
     def run(self, selected: Sequence[str], *, is_waiting: bool) -> None:
         """Raises FusionqError where something that was named had ended already, the others being gone."""
-        from fusionq.cli.gone import await_ends
+        from fusionq.client.wait import wait_for_jobs
 
         seen = self._store.streams.last_event()  # before anything can end
         asked = self._ask(selected)
         self._session.ask_for_pass()  # turns and places are free now
         if asked and is_waiting:
-            what = asked[0] if len(asked) == 1 else f"{len(asked):,} jobs"
+            what = asked[0] if len(asked) == 1 else count_of(len(asked), "job")
             say(f"stopping {what} …" if self._now else f"saving the state of {what}, then stopping …")
-            await_ends(self._store, asked, seen, _tell)
+            wait_for_jobs(self._store, asked, tell=say_state, check=self._check_workers, seen=seen)
         elif asked:
-            say(f"{_jobs(len(asked))} asked to stop")
+            say(f"{count_of(len(asked), 'job')} asked to stop")
         for sweep_id in self._sweeps:
-            _tell(self._store.sweeps.get(sweep_id))
+            say_state(self._store.sweeps.get(sweep_id))
         if self._too_late:
             raise StateError("; ".join(self._too_late))
 
@@ -97,7 +96,7 @@ class _Cancelling:
         if answer == "finished" and record.outcome is not Outcome.CANCELLED:
             self._too_late.append(f"{job_id} has ended already: {record.state_word}")
         else:
-            _tell(record)
+            say_state(record)
         return []
 
     def _ask_sweep(self, sweep_id: str) -> list[str]:
@@ -111,20 +110,16 @@ class _Cancelling:
         trials = self._store.sweeps.trials(sweep_id) if done.asked else []
         return [trial.id for trial in trials if trial.status is Status.RUNNING]
 
+    def _check_workers(self) -> None:
+        """Raises StateError where no worker is left that could end them."""
+        if not self._store.workers.alive():
+            raise StateError(
+                "the worker is gone, and no other is there to find that out",
+                hint="what is left ends as soon as one starts: fusionq worker",
+            )
+
     def _tell_ended(self, job_ids: Sequence[str]) -> None:
         for record in self._store.jobs.get_many(job_ids) if len(job_ids) <= TOLD else ():
-            _tell(record)
+            say_state(record)
         if len(job_ids) > TOLD:
             say(f"{len(job_ids):,} jobs {coloured('cancelled')} before they ran")
-
-
-def _tell(record: JobRecord | SweepRecord) -> None:
-    if isinstance(record, SweepRecord):
-        why = counts_text(record)
-    else:
-        why = record.reason
-    say(f"{record.name} ({record.id}) {coloured(record.state_word)}" + (f": {why}" if why else ""))
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusionq.cli.session import Session
-from fusionq.cli.words import coloured, say
+from fusionq.cli.words import coloured, count_of, say
 from fusionq.queue import code_archives, retention, run_folders
 from fusionq.spec.record import JobRecord
 from fusionq.spec.units import format_bytes, format_duration
@@ -83,7 +83,7 @@ def clean_orphans(session: Session, older_than: float, larger_than: int, *, is_r
     if len(folders) > SHOWN:
         say(f"  … and {len(folders) - SHOWN:,} more")
     room = format_bytes(sum(size for _, size in folders))
-    say(f"{_count(len(folders), 'folder')} in {runs} that no job of this Redis has, {room}")
+    say(f"{count_of(len(folders), 'folder')} in {runs} that no job of this Redis has, {room}")
     if not is_real:
         say("nothing was removed; the same with -y removes them" if folders else "nothing is to be removed")
         return
@@ -117,13 +117,13 @@ def _print_jobs(found: Sequence[Found]) -> None:
 
 def _say_totals(deed: str, found: Sequence[Found], in_redis: int, keeps_files: bool) -> None:
     on_disk = "" if keeps_files else f"{format_bytes(sum(one.size for one in found))} in run folders, "
-    say(f"{_count(len(found), 'job')} {deed}: {on_disk}{format_bytes(in_redis)} in Redis")
+    say(f"{count_of(len(found), 'job')} {deed}: {on_disk}{format_bytes(in_redis)} in Redis")
 
 
 def _say_rest(found: Sequence[Found], answers: Sequence[Answer], keeps_files: bool) -> None:
     """What stays, and why."""
     for word, count in Counter(answer.word for answer in answers if not answer.is_removed).items():
-        say(f"{_count(count, 'job')} stay{'s' if count == 1 else ''}: {WHY_IT_STAYS[word]}")
+        say(f"{count_of(count, 'job')} stay{'s' if count == 1 else ''}: {WHY_IT_STAYS[word]}")
     if not keeps_files:
         gone = [one.record for one in _going(found, answers) if not one.folder]
         elsewhere = [place for record in gone if (place := run_folders.place_elsewhere(record))]
@@ -133,8 +133,4 @@ def _say_rest(found: Sequence[Found], answers: Sequence[Answer], keeps_files: bo
 def _say_some(places: Sequence[Path | str], what: str) -> None:
     if places:
         shown = ", ".join(map(str, places[:3])) + (", …" if len(places) > 3 else "")
-        say(f"{_count(len(places), 'run folder')} {what} ({shown})")
-
-
-def _count(count: int, thing: str) -> str:
-    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
+        say(f"{count_of(len(places), 'run folder')} {what} ({shown})")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import coloured, say
+from fusionq.cli.words import coloured, count_of, say
 
 if TYPE_CHECKING:
     from fusionq.queue.recovery import LostJob
@@ -36,7 +36,7 @@ def recover(session: Session, yes: bool, any_redis: bool) -> None:
     lost = [job for job in found if any_redis or job.place == store.place]
     others = sorted({job.place for job in found if job not in lost})
     if others:
-        say(f"{_jobs(len(found) - len(lost))} ran under another Redis ({', '.join(others)})")
+        say(f"{count_of(len(found) - len(lost), 'job')} ran under another Redis ({', '.join(others)})")
         say("where that is gone for good, --any-redis takes them, too")
     if not yes:
         _show(lost)
@@ -47,7 +47,7 @@ def recover(session: Session, yes: bool, any_redis: bool) -> None:
     store.identity.note_recovery()  # first: an interrupted call must not leave copies that still run
     count = sum(put_back(store, settings, job) for job in lost)
     session.ask_for_pass()
-    say(f"{_jobs(count)} put back; a worker that still runs such a job ends it within seconds")
+    say(f"{count_of(count, 'job')} put back; a worker that still runs such a job ends it within seconds")
 
 
 def _show(lost: list[LostJob]) -> None:
@@ -60,8 +60,4 @@ def _show(lost: list[LostJob]) -> None:
     print_table(["ID", "NAME", "BECOMES", "REASON"], rows)
     if len(lost) > SHOWN:
         say(f"… and {len(lost) - SHOWN:,} more")
-    say(f"{_jobs(len(lost))} would be put back; the same with -y does it")
-
-
-def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
+    say(f"{count_of(len(lost), 'job')} would be put back; the same with -y does it")

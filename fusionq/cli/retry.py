@@ -9,7 +9,7 @@ import click
 from fusionq.cli.completing import complete_ended_job
 from fusionq.cli.selecting import ENDED, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import say
+from fusionq.cli.words import count_of, say
 from fusionq.errors import FusionqError, StateError, StoreUnavailableError, UsageError
 from fusionq.spec.states import Outcome
 
@@ -167,8 +167,7 @@ def _retry_sweep(session: Session, sweep_id: str, *, fresh: bool) -> None:
         hint = f"to run all of them again: fusionq retry {sweep_id} --fresh"
         raise StateError(f"{sweep_id} has no trial that failed or was cancelled", hint=hint)
     click.echo(sweep_id)
-    trials = "1 trial" if count == 1 else f"{count} trials"
-    say(f"{trials} of {sweep_id} in the queue again; look at it: fusionq status {sweep_id}")
+    say(f"{count_of(count, 'trial')} of {sweep_id} in the queue again; look at it: fusionq status {sweep_id}")
 
 
 def _retry_selected(session: Session, job_ids: Sequence[str], is_sure: bool, *, fresh: bool) -> None:

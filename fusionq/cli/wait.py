@@ -7,9 +7,8 @@ import click
 from fusionq.cli.completing import complete_job, complete_status
 from fusionq.cli.selecting import ACTIVE, Chosen, check_reference, filter_options, named_jobs
 from fusionq.cli.session import Session, verb
-from fusionq.cli.words import coloured, say
-from fusionq.errors import UsageError
-from fusionq.spec.record import JobRecord
+from fusionq.cli.words import count_of, say, say_state
+from fusionq.errors import NotFoundError, UsageError
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, EXIT_TIMEOUT, Status
 from fusionq.spec.units import parse_duration
 
@@ -59,14 +58,18 @@ def _wait(session: Session, job_ids: Sequence[str], until: Status, timeout_s: fl
     from fusionq.client.wait import wait_for_jobs
 
     try:
-        records = wait_for_jobs(session.store, job_ids, until=until, timeout_s=timeout_s, tell=_say_state)
+        records = wait_for_jobs(session.store, job_ids, until=until, timeout_s=timeout_s, tell=say_state)
     except TimeoutError as error:
         say(f"fusionq: {error}")
         return EXIT_TIMEOUT
     except KeyboardInterrupt:
         say("\nthe jobs go on")
         return EXIT_DETACHED
-    return next((code for record in records if record.outcome and (code := EXIT_CODES[record.outcome])), 0)
+    codes = [EXIT_CODES[record.outcome] for record in records if record.outcome]
+    if len(records) < len(job_ids):
+        say(f"{count_of(len(job_ids) - len(records), 'job')} removed meanwhile")
+        codes.append(NotFoundError.exit_code)
+    return next((code for code in codes if code), 0)
 
 
 def _seconds(timeout: str | None) -> float | None:
@@ -75,8 +78,3 @@ def _seconds(timeout: str | None) -> float | None:
         return None if timeout is None else parse_duration(timeout)
     except ValueError as error:
         raise UsageError(f"--timeout: {error}") from None
-
-
-def _say_state(record: JobRecord) -> None:
-    why = f": {record.reason}" if record.reason and record.is_finished else ""
-    say(f"{record.name} ({record.id}) {coloured(record.state_word)}{why}")

@@ -26,7 +26,7 @@ def watch(session: Session, rows: Callable[[], Sequence[JobRecord | SweepRecord]
         while True:
             try:
                 live.update(_drawn(session, rows(), live.console.width), refresh=True)
-                seen, _ = session.store.streams.ends(seen, REFRESH_S)
+                seen, _ = session.store.streams.changes(seen, REFRESH_S)
                 patience.note_word()
             except StoreUnavailableError as error:
                 live.update(Text(f"{error}; trying again"), refresh=True)

@@ -36,6 +36,17 @@ def coloured(word: str) -> str:
     return click.style(word.replace("_", " "), fg=COLOURS.get(word))
 
 
+def count_of(count: int, thing: str) -> str:
+    """`1 job`, `2,000 jobs`."""
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def say_state(record: JobRecord | SweepRecord) -> None:
+    """Where a job or a sweep is, and why it came there."""
+    why = counts_text(record) if isinstance(record, SweepRecord) else record.reason
+    say(f"{record.name} ({record.id}) {coloured(record.state_word)}" + (f": {why}" if why else ""))
+
+
 def of_trials(answers: Counter[str], word: str) -> str:
     """For how many of its trials an answer was `word`, where it is a sweep that was asked for."""
     return f" ({answers[word]} of {answers.total()} trials)" if answers.total() > 1 else ""

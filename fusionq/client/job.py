@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
-from fusionq.client.follow import Once, Watcher, follow
+from fusionq.client.follow import Once
 from fusionq.client.metrics import Metrics, read_metrics
 from fusionq.client.missed_output import log_path, read_missed
+from fusionq.client.wait import wait_for_jobs
 from fusionq.errors import NotFoundError, StateError
 from fusionq.queue.changed_retry import retry_changed
 from fusionq.queue.current_spec import read_current_spec
@@ -90,17 +90,14 @@ class Job:
         return record.reason
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Until it has ended, however it did, in `timeout` seconds at most. Raises TimeoutError."""
-        ends_at = None if timeout is None else time.monotonic() + timeout
+        """Until it has ended, however it did, in `timeout` seconds at most.
 
-        def check() -> float | None:
-            left_s = None if ends_at is None else ends_at - time.monotonic()
-            if left_s is not None and left_s <= 0 and not self.is_finished:
-                raise TimeoutError(f"{self.id} is {self.status} after {timeout:g} s")
-            return left_s
-
-        self._last = follow(self._client.store, self.id, Watcher(), check)
-        return self
+        Raises TimeoutError, and NotFoundError where it was removed.
+        """
+        for record in wait_for_jobs(self._client.store, [self.id], timeout_s=timeout):
+            self._last = record
+            return self
+        raise NotFoundError(f"{self.id} was removed")
 
     # --- what it says ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusionq.spec.events import EpochEnd
-from fusionq.spec.states import Status
+from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S, Client
 
@@ -35,6 +35,16 @@ class LogChunk:
     def at(self) -> float:
         """When it came, in seconds since 1970 by Redis's clock."""
         return int(self.cursor.partition("-")[0]) / 1000
+
+
+@dataclass(frozen=True)
+class Change:
+    """A job that came into another state."""
+
+    job: str
+    status: Status
+    outcome: Outcome | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -102,14 +112,11 @@ class Streams:
         newest = self._redis.xrevrange(keys.EVENTS, count=1)
         return newest[0][0] if newest else BEGINNING
 
-    def ends(self, after: str, block_s: float = LONGEST_BLOCK_S) -> tuple[str, set[str]]:
-        """Wait for changes of state behind a cursor: the next cursor, and the jobs that ended."""
+    def changes(self, after: str, block_s: float = LONGEST_BLOCK_S) -> tuple[str, list[Change]]:
+        """Wait for changes of state behind a cursor. Returns the next cursor, and the changes in order."""
         answer = self._redis.xread({keys.EVENTS: after}, count=500, block=max(1, round(block_s * 1000)))
-        ended = set()
-        for _, entries in answer or ():
-            after = entries[-1][0]
-            ended = {fields["job"] for _, fields in entries if fields["status"] == Status.FINISHED}
-        return after, ended
+        entries = answer[0][1] if answer else []
+        return entries[-1][0] if entries else after, [_change(fields) for _, fields in entries]
 
     def follow(self, job_id: str, cursors: Mapping[str, str], block_s: float = LONGEST_BLOCK_S) -> News:
         """Wait for output and points of one job, '' for none, and for changes of any.
@@ -145,6 +152,11 @@ class Streams:
             frozenset(),
             {stream: entries[-1][0] if entries else BEGINNING for stream, entries in told},
         )
+
+
+def _change(fields: Mapping[str, str]) -> Change:
+    outcome = Outcome(fields["outcome"]) if fields.get("outcome") else None
+    return Change(fields["job"], Status(fields["status"]), outcome, fields["reason"])
 
 
 def _chunk(cursor: str, fields: Mapping[str, str]) -> LogChunk:

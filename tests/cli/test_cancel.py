@@ -20,7 +20,7 @@ def test_a_job_that_waits_is_gone_at_once(cli: Cli, store):
 
 def test_a_running_job_is_waited_for(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
     started(store, "aaa")
-    look = Streams.ends
+    look = Streams.changes
 
     def obey(self: Streams, *args):
         if not store.jobs.get("aaa").is_finished:
@@ -28,7 +28,7 @@ def test_a_running_job_is_waited_for(cli: Cli, store, monkeypatch: pytest.Monkey
             store.jobs.finish("aaa", 1, Outcome.CANCELLED, "its state is saved")
         return look(self, *args)
 
-    monkeypatch.setattr(Streams, "ends", obey)
+    monkeypatch.setattr(Streams, "changes", obey)
     done = cli("cancel", "aaa")
     assert done.code == 0
     assert "cancelled: its state is saved" in done.err

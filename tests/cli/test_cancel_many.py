@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fusionq.cli import selecting
+from fusionq.client import wait as wait_module
 from fusionq.spec.states import Outcome, Status
-from fusionq.store import streams as streams_module
 from fusionq.store.streams import Streams
 from tests.cli.conftest import Cli
 from tests.cli.jobs import finished, queued, started
@@ -83,11 +83,11 @@ def test_nobody_is_asked_about_jobs_that_were_named(cli: Cli, store):
 
 
 def test_the_running_ones_are_waited_for_together(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(streams_module, "LONGEST_BLOCK_S", 0.01)
+    monkeypatch.setattr(wait_module, "LONGEST_BLOCK_S", 0.01)
     for job_id in ("aaa", "bbb"):
         started(store, job_id)
     queued(store, "ccc")
-    ends, to_end = Streams.ends, ["bbb", "aaa"]
+    ends, to_end = Streams.changes, ["bbb", "aaa"]
 
     def obey(self: Streams, *args):
         if to_end:
@@ -98,7 +98,7 @@ def test_the_running_ones_are_waited_for_together(cli: Cli, store, monkeypatch: 
             store.jobs.finish(to_end.pop(0), 1, Outcome.CANCELLED, "its state is saved")
         return ends(self, *args)
 
-    monkeypatch.setattr(Streams, "ends", obey)
+    monkeypatch.setattr(Streams, "changes", obey)
     done = cli("cancel", "--all", "-y")
     assert done.code == 0
     lines = done.err.splitlines()
@@ -115,15 +115,15 @@ def test_in_a_hurry_they_are_killed_at_once(cli: Cli, store):
 
 
 def test_a_job_that_succeeded_meanwhile_is_told_as_it_is(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(streams_module, "LONGEST_BLOCK_S", 0.01)
+    monkeypatch.setattr(wait_module, "LONGEST_BLOCK_S", 0.01)
     started(store, "aaa")
-    ends = Streams.ends
+    ends = Streams.changes
 
     def win(self: Streams, *args):
         store.jobs.finish("aaa", 1, Outcome.SUCCEEDED, "")
         return ends(self, *args)
 
-    monkeypatch.setattr(Streams, "ends", win)
+    monkeypatch.setattr(Streams, "changes", win)
     done = cli("cancel", "aaa")
     assert (done.code, "(aaa) succeeded" in done.err) == (0, True)
 
@@ -138,12 +138,12 @@ def test_of_several_that_were_named_the_others_are_cancelled_all_the_same(cli: C
 
 
 def test_without_any_worker_nobody_waits_for_ever(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(streams_module, "LONGEST_BLOCK_S", 0.01)
+    monkeypatch.setattr(wait_module, "LONGEST_BLOCK_S", 0.01)
     started(store, "aaa")
     store.workers.unregister("worker", "token")
     done = cli("cancel", "aaa")
     assert done.code == 7
-    assert "they end as soon as one starts: fusionq worker" in done.err
+    assert "what is left ends as soon as one starts: fusionq worker" in done.err
 
 
 def test_the_trials_of_a_sweep_that_wait_are_chosen_by_their_state(cli: Cli, store, job_file: Path):

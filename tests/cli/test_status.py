@@ -300,13 +300,13 @@ def test_the_table_is_drawn_anew_until_ctrl_c(cli: Cli, store, monkeypatch: pyte
         looks.append(seen)
         if len(looks) == 1:
             queued(store, "bbb", name="second")
-            return seen, set()
+            return seen, []
         if len(looks) == 2:
             raise StoreUnavailableError("no connection")
         raise KeyboardInterrupt
 
     queued(store, "aaa", name="first")
-    monkeypatch.setattr(Streams, "ends", change)
+    monkeypatch.setattr(Streams, "changes", change)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     done = cli("status", "--watch")
     assert done.code == 130

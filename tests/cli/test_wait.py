@@ -6,8 +6,10 @@ import threading
 
 import pytest
 
+from fusionq.client import wait as wait_module
 from fusionq.spec.states import Outcome
 from fusionq.store.store import Store
+from fusionq.store.streams import BEGINNING, Streams
 from tests.cli.conftest import Cli
 from tests.support import register, running, submit, wait_until
 
@@ -56,7 +58,24 @@ def test_it_waits_for_a_state_that_is_not_the_last(cli: Cli, store: Store):
 def test_it_gives_up_after_a_time(cli: Cli, store: Store):
     submit(store, "job")
     done = cli("wait", "job", "--timeout", "0.1s")
-    assert (done.code, done.err) == (124, "fusionq: 1 of 1 jobs are not finished after 0.1 s\n")
+    assert (done.code, done.err) == (124, "fusionq: job is not finished after 0.1 s\n")
+
+
+def test_a_job_that_is_removed_meanwhile_ends_the_wait(
+    cli: Cli, store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(wait_module, "LONGEST_BLOCK_S", 0.01)
+    register(store)
+    submit(store, "job")
+
+    def remove(self: Streams, *args):
+        store.jobs.cancel("job", "")
+        store.removal.remove(["job"])
+        return BEGINNING, []  # its events are no longer in Redis
+
+    monkeypatch.setattr(Streams, "changes", remove)
+    done = cli("wait", "job")
+    assert (done.code, done.err) == (3, "1 job removed meanwhile\n")
 
 
 @pytest.mark.parametrize("arguments", [(), ("job", "--timeout", "soon"), ("job", "--state", "queued")])

@@ -86,7 +86,7 @@ def test_several_jobs_are_several(client: Client, file: Path):
 
 
 def test_it_waits_no_longer_than_it_is_told(job: Job):
-    with pytest.raises(TimeoutError, match=r"is queued after 0\.05 s"):
+    with pytest.raises(TimeoutError, match=r"is not finished after 0\.05 s"):
         job.wait(timeout=0.05)
 
 

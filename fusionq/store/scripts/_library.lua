@@ -80,7 +80,7 @@ local function move(id, to, reason, outcome)
   set(id, 'status', to, 'outcome', outcome or '', 'reason', reason)
   note_taker(id, to)
   redis.call('XADD', K.events, 'MAXLEN', '~', 10000, '*',
-    'job', id, 'status', to, 'attempt', get(id, 'attempt'), 'reason', reason)
+    'job', id, 'status', to, 'outcome', outcome or '', 'attempt', get(id, 'attempt'), 'reason', reason)
   return true
 end
 
