@@ -34,7 +34,7 @@ _OUTAGES = (ConnectionError, TimeoutError, ClusterError, AskError, InvalidRespon
 
 def is_outage(error: Exception) -> bool:
     """Returns whether Redis cannot serve us, and nothing is wrong with what we asked."""
-    return isinstance(error, _OUTAGES) or any(is_so(error) for is_so in _IN_SCRIPTS)
+    return isinstance(error, _OUTAGES) or any(is_so(error) for is_so in _BY_TEXT)
 
 
 def unavailable(shown_url: str, error: Exception) -> StoreUnavailableError:
@@ -54,14 +54,14 @@ def _is_for_all(shown_url: str, error: Exception) -> bool:
         return False
     if _is_denied(error):
         return False
-    is_down = isinstance(error, BusyLoadingError) or any(is_so(error) for is_so in _IN_SCRIPTS)
+    is_down = isinstance(error, BusyLoadingError) or any(is_so(error) for is_so in _BY_TEXT)
     return is_down or _is_local(shown_url) or any(isinstance(link, _NOT_THERE) for link in _chain(error))
 
 
 def _is_lost(error: Exception) -> bool:
     """Returns whether a request may have been served although no answer came."""
     is_told = isinstance(error, (*_REFUSALS, BusyLoadingError, InvalidResponse)) or any(
-        is_so(error) for is_so in _IN_SCRIPTS
+        is_so(error) for is_so in _BY_TEXT
     )
     is_cut = isinstance(error, (ConnectionError, TimeoutError)) and not is_told
     return is_cut and not any(isinstance(link, _NOT_THERE) for link in _chain(error))
@@ -98,6 +98,10 @@ def _outage(shown_url: str, error: Exception) -> StoreUnavailableError:
         return StoreUnavailableError(
             f"Redis at {shown_url} cannot write to its disk ({why.partition('.')[0]})",
             hint="make room there; nothing that it has confirmed is lost",
+        )
+    if _is_busy(error):
+        return StoreUnavailableError(
+            f"Redis at {shown_url} is busy with a script that takes long", hint="try again in a moment"
         )
     if _is_replica(error):
         return StoreUnavailableError(
@@ -136,7 +140,13 @@ def _is_denied(error: Exception) -> bool:
     return isinstance(error, NoPermissionError) or "The user executing the script can't" in str(error)
 
 
-_IN_SCRIPTS = (_is_full, _cannot_write, _is_replica, _is_denied)
+def _is_busy(error: Exception) -> bool:
+    """A script has run for longer than Redis's limit (lua-time-limit); it answers nothing else meanwhile."""
+    return _OF_PIPELINE.sub("", str(error)).startswith("BUSY ")
+
+
+# What redis-py has no class for, or a script wraps in an error of its own.
+_BY_TEXT = (_is_full, _cannot_write, _is_replica, _is_denied, _is_busy)
 
 
 def _cause(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,31 @@ def test_a_full_redis_is_told_as_such_whatever_the_command(clients, home: Path):
     clients[0].config_set("maxmemory", "0")
     assert store.jobs.count() == 0
     submit(store, "j")
+
+
+def test_a_redis_that_a_script_holds_up_is_told_as_such(clients, home: Path):
+    url = EmbeddedRedis(home).ensure_running()
+    clients += [connect(url), connect(url)]
+    usual = clients[0].config_get("lua-time-limit")
+    clients[0].config_set("lua-time-limit", 1)
+
+    def refusal() -> StoreUnavailableError | None:
+        try:
+            pipe = clients[0].pipeline(transaction=False)
+            pipe.get("x")
+            pipe.execute()
+        except StoreUnavailableError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(clients[1].eval, "while true do end", 0)
+        error = wait_until(refusal, what="the refusal")
+        clients[0].script_kill()
+        assert "killed by user" in str(held.exception())
+    clients[0].config_set("lua-time-limit", usual["lua-time-limit"])
+    assert str(error).endswith("is busy with a script that takes long; try again in a moment")
+    assert error.is_for_all
 
 
 def test_a_redis_that_cannot_write_to_its_disk_is_told_as_such(clients, home: Path):
