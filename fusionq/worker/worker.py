@@ -130,11 +130,15 @@ class Node:
 
     def look_at_gpus(self, but_for: str = "") -> bool:
         """Whether what keeps GPUs from jobs has changed. The job `but_for` is over."""
+
+        def held() -> dict[int, set[str]]:
+            found: dict[int, set[str]] = {}
+            for attempt in self.running.all():
+                for gpu in attempt.gpus if attempt.job_id != but_for else ():
+                    found.setdefault(gpu, set()).add(attempt.job_id)
+            return found
+
         before = self.gpu_watch.to_json()
-        held: dict[int, set[str]] = {}
-        for attempt in self.running.all():
-            for gpu in attempt.gpus if attempt.job_id != but_for else ():
-                held.setdefault(gpu, set()).add(attempt.job_id)
         self.gpu_watch.look(held)
         return self.gpu_watch.to_json() != before
 

@@ -64,7 +64,7 @@ def start() -> Iterator[Start]:
 
 def test_what_a_gpu_does_is_read(watch: GpuWatch, nvml: FakeNvml):
     nvml.unseen = {0: GB // 2}
-    watch.look({})
+    watch.look(dict)
     assert watch.driver == "570.1"
     assert watch.readings_json() == {
         0: {"used_bytes": GB // 2, "use": 97, "temperature": 64},
@@ -76,16 +76,18 @@ def test_what_a_gpu_does_is_read(watch: GpuWatch, nvml: FakeNvml):
 
 def test_a_worker_without_gpus_asks_nobody():
     watch = GpuWatch([], Meter(FakeNvml(has_driver=False)))
-    watch.look({})
+    watch.look(dict)
     assert (watch.to_json(), watch.readings_json(), watch.driver) == ([], {}, "")
 
 
 def test_a_gpu_that_does_not_answer_is_blocked_until_it_does(watch: GpuWatch, nvml: FakeNvml):
     nvml.broken = {1}
-    watch.look({})
+    shown = watch.blocked
+    watch.look(dict)
+    assert shown == {}, "another thread may be reading it"
     assert watch.blocked == {1: "it does not answer: GPU is lost"}
     nvml.broken.clear()
-    watch.look({})
+    watch.look(dict)
     assert watch.blocked == {}
 
 
@@ -94,7 +96,7 @@ def test_a_gpu_that_does_not_answer_is_blocked_until_it_does(watch: GpuWatch, nv
 
 def test_a_job_that_runs_there_blocks_nothing(watch: GpuWatch, nvml: FakeNvml, start: Start):
     nvml.processes = {0: {start("abc"): GB}}
-    watch.look({0: {"abc"}})
+    watch.look(lambda: {0: {"abc"}})
     assert watch.blocked == {}
 
 
@@ -103,23 +105,34 @@ def test_what_a_job_left_behind_is_named_and_killed_and_the_gpu_is_free_again(
 ):
     pid = start("abc")
     nvml.processes = {0: {pid: 3 * GB}}
-    watch.look({0: {"next"}})
+    watch.look(lambda: {0: {"next"}})
     assert watch.blocked[0].startswith(f"process {pid} (python")
     assert watch.blocked[0].endswith(" of job abc, which is over, uses 3.0 GB")
     assert watch.to_json()[0]["blocked"] == watch.blocked[0]
     wait_until(lambda: is_gone(pid), what="the end of what was left")
-    watch.look({})
+    watch.look(dict)
     assert "which is ending" in watch.blocked[0]
     nvml.processes = {}
-    watch.look({})
+    watch.look(dict)
     assert watch.blocked == {}
 
 
 def test_a_job_on_a_gpu_that_it_has_not_got_is_named(watch: GpuWatch, nvml: FakeNvml, start: Start):
     pid = start("abc")
     nvml.processes = {1: {pid: GB}}
-    watch.look({0: {"abc"}})
+    watch.look(lambda: {0: {"abc"}})
     assert "of job abc, which has another GPU, uses 1.0 GB" in watch.blocked[1]
+    assert not is_gone(pid)
+
+
+def test_a_job_that_begins_while_the_driver_is_asked_is_not_taken_for_what_another_left(
+    watch: GpuWatch, nvml: FakeNvml, start: Start
+):
+    pid = start("abc")
+    nvml.processes = {0: {pid: GB}}
+    held: list[dict[int, set[str]]] = [{}, {0: {"abc"}}]
+    watch.look(lambda: held.pop(0))
+    assert (watch.blocked, held) == ({}, [])
     assert not is_gone(pid)
 
 
@@ -128,7 +141,7 @@ def test_a_job_of_another_living_worker_is_not_touched(watch: GpuWatch, nvml: Fa
     other = start()
     pid = start("abc", supervisor=f"{machine}/{life_of(other)}")
     nvml.processes = {0: {pid: GB}}
-    watch.look({})
+    watch.look(dict)
     assert watch.blocked == {0: "job abc of another worker uses 1.0 GB"}
     assert not is_gone(pid)
 
@@ -137,24 +150,24 @@ def test_a_job_of_another_living_worker_is_not_touched(watch: GpuWatch, nvml: Fa
 def test_a_foreign_process_blocks_the_gpu(watch: GpuWatch, nvml: FakeNvml, start: Start, held: Any):
     pid = start()
     nvml.processes = {0: {pid: 2 * GB}}
-    watch.look(held)
+    watch.look(lambda: held)
     assert watch.blocked[0].startswith(f"process {pid} (python")
     assert watch.blocked[0].endswith(") uses 2.0 GB")
 
 
 def test_a_number_that_means_nothing_here_is_a_jobs_own_where_a_job_runs(watch: GpuWatch, nvml: FakeNvml):
     nvml.processes = {0: {2**22 + 7: GB}}
-    watch.look({0: {"abc"}})
+    watch.look(lambda: {0: {"abc"}})
     assert watch.blocked == {}
-    watch.look({})
+    watch.look(dict)
     assert "which cannot be seen from here" in watch.blocked[0]
 
 
 def test_memory_that_nobody_accounts_for_blocks_an_idle_gpu(watch: GpuWatch, nvml: FakeNvml):
     nvml.unseen = {0: 5 * GB}
-    watch.look({0: {"abc"}})
+    watch.look(lambda: {0: {"abc"}})
     assert watch.blocked == {}
-    watch.look({})
+    watch.look(dict)
     assert watch.blocked == {0: "5.0 GB are in use by nobody that can be seen"}
 
 
@@ -164,11 +177,11 @@ def test_memory_that_nobody_accounts_for_blocks_an_idle_gpu(watch: GpuWatch, nvm
 def test_what_others_leave_may_be_shared(nvml: FakeNvml, start: Start):
     watch = GpuWatch(find_gpus("all", nvml), Meter(nvml), "share")
     nvml.processes = {0: {start(): 2 * GB + 1}}
-    watch.look({})
+    watch.look(dict)
     assert watch.blocked == {}
     assert watch.to_json()[0]["foreign_bytes"] == 2_100_000_000
     nvml.processes = {}
-    watch.look({})
+    watch.look(dict)
     assert "foreign_bytes" not in watch.to_json()[0]
 
 
@@ -176,7 +189,7 @@ def test_others_may_be_ignored(nvml: FakeNvml, start: Start):
     watch = GpuWatch(find_gpus("all", nvml), Meter(nvml), "ignore")
     nvml.processes = {0: {start(): 2 * GB}}
     nvml.unseen = {1: 5 * GB}
-    watch.look({})
+    watch.look(dict)
     assert (watch.blocked, watch.foreign_bytes) == ({}, {})
 
 

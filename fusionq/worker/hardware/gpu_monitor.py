@@ -11,8 +11,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from fusionq.spec.units import format_bytes
@@ -28,6 +29,14 @@ LOOK_S = 0.05
 ROUND_TO = 100_000_000  # bytes; a record must not change with every page that somebody else allocates
 
 
+@dataclass(frozen=True)
+class _Finding:
+    """What a look at one GPU found: why it is kept from jobs, or what others use of one that is shared."""
+
+    blocked: str = ""
+    foreign_bytes: int = 0
+
+
 class GpuWatch:
     """`foreign` says what becomes of a GPU that others compute on, too (see `fusionq.worker.options`)."""
 
@@ -36,17 +45,33 @@ class GpuWatch:
         self._meter = meter or Meter()
         self._foreign = foreign
         self._lock = threading.Lock()
+        # Other threads read these meanwhile, so each look makes new ones.
         self.readings: dict[int, Reading] = {}
         self.blocked: dict[int, str] = {}  # why, by GPU
         self.foreign_bytes: dict[int, int] = {}  # what others use, where we share with them
         self.driver = self._meter.driver() if self._gpus else ""
 
-    def look(self, held: Mapping[int, Collection[str]]) -> None:
-        """Look at every GPU; `held` are the ids of the jobs that run on it."""
-        running = {job_id for ids in held.values() for job_id in ids}
+    def look(self, held: Callable[[], Mapping[int, Collection[str]]]) -> None:
+        """Look at every GPU; `held` returns the ids of the jobs that run on it.
+
+        A driver may take long to answer, and jobs begin and end meanwhile: who held a GPU before or after
+        that may be on it.
+        """
         with self._lock:
+            before = held()
+            readings = {gpu.index: self._read(gpu) for gpu in self._gpus}
+            holders = _joined(before, held())
+            running = {job_id for ids in holders.values() for job_id in ids}
+            blocked, foreign_bytes = {}, {}
             for gpu in self._gpus:
-                self._look_at(gpu, held.get(gpu.index, ()), running)
+                found = self._judge(gpu, readings[gpu.index], holders.get(gpu.index, ()), running)
+                if found.blocked:
+                    blocked[gpu.index] = found.blocked
+                if found.foreign_bytes:
+                    foreign_bytes[gpu.index] = found.foreign_bytes
+                self._tell(gpu, found.blocked)
+            self.readings = {index: one for index, one in readings.items() if isinstance(one, Reading)}
+            self.blocked, self.foreign_bytes = blocked, foreign_bytes
 
     def await_clear(self, indices: Collection[int], job_id: str) -> None:
         """After a job: wait a while until nothing of it is on its GPUs. `look` finds what remains."""
@@ -74,49 +99,55 @@ class GpuWatch:
             return False  # `look` says so
         return any(owner_of(pid, [job_id]).kind in (OURS, DYING) for pid in pids)
 
-    def _look_at(self, gpu: Gpu, holders: Collection[str], running: Collection[str]) -> None:
-        self.foreign_bytes.pop(gpu.index, None)
+    def _read(self, gpu: Gpu) -> Reading | str:
+        """Returns what is on it, or why nobody knows."""
         try:
-            reading = self._meter.read(gpu)
+            return self._meter.read(gpu)
         except Exception as error:
-            self.readings.pop(gpu.index, None)
-            self._block(gpu, f"it does not answer: {error}")
-            return
-        self.readings[gpu.index] = reading
-        self._block(gpu, self._why_not(gpu, reading, holders, running))
+            return f"it does not answer: {error}"
 
-    def _why_not(self, gpu: Gpu, reading: Reading, holders: Collection[str], running: Collection[str]) -> str:
+    def _judge(
+        self, gpu: Gpu, reading: Reading | str, holders: Collection[str], running: Collection[str]
+    ) -> _Finding:
+        """Returns what keeps it from jobs; what a job left behind is killed."""
+        if isinstance(reading, str):
+            return _Finding(reading)
         owners = {pid: owner_of(pid, holders, running) for pid in reading.processes}
         for pid, owner in owners.items():
             if owner.kind == DYING:
-                return _uses(owner, reading.processes[pid])
+                return _Finding(_uses(owner, reading.processes[pid]))
             if owner.kind == LEFTOVER:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-                return _uses(owner, reading.processes[pid])
+                return _Finding(_uses(owner, reading.processes[pid]))
         # Of a job in a container the driver tells numbers that mean nothing here.
         alien = (FOREIGN,) if holders else (FOREIGN, UNSEEN)
         others = [pid for pid, owner in owners.items() if owner.kind in alien]
         if others and self._foreign == SHARE_WITH_FOREIGN:
             used = sum(reading.processes[pid] for pid in others)
-            self.foreign_bytes[gpu.index] = -(-used // ROUND_TO) * ROUND_TO
-        elif others and self._foreign != IGNORE_FOREIGN:
-            return _uses(owners[others[0]], reading.processes[others[0]])
+            return _Finding(foreign_bytes=-(-used // ROUND_TO) * ROUND_TO)
+        if others and self._foreign != IGNORE_FOREIGN:
+            return _Finding(_uses(owners[others[0]], reading.processes[others[0]]))
         is_idle = not holders and not reading.processes
         if is_idle and reading.used_bytes > UNSEEN_BYTES and self._foreign == SKIP_FOREIGN:
-            return f"{format_bytes(reading.used_bytes)} are in use by nobody that can be seen"
-        return ""
+            return _Finding(f"{format_bytes(reading.used_bytes)} are in use by nobody that can be seen")
+        return _Finding()
 
-    def _block(self, gpu: Gpu, reason: str) -> None:
+    def _tell(self, gpu: Gpu, reason: str) -> None:
         before = self.blocked.get(gpu.index, "")
         if reason and not before:
             log.warning("GPU %d (%s) is kept from jobs: %s", gpu.index, gpu.name, reason)
         elif before and not reason:
             log.info("GPU %d (%s) is free again", gpu.index, gpu.name)
-        if reason:
-            self.blocked[gpu.index] = reason
-        else:
-            self.blocked.pop(gpu.index, None)
+
+
+def _joined(*held: Mapping[int, Collection[str]]) -> dict[int, set[str]]:
+    """Returns the jobs of each GPU in any of these."""
+    found: dict[int, set[str]] = {}
+    for one in held:
+        for gpu, job_ids in one.items():
+            found.setdefault(gpu, set()).update(job_ids)
+    return found
 
 
 def _uses(owner: Owner, used: int) -> str:
