@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
-from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.errors import FusionqError, NotFoundError, StoreUnavailableError
 from fusionq.spec.states import Status
 from fusionq.spec.stops import TO_WORKER
 from fusionq.store import keys
@@ -28,8 +29,10 @@ OVERDUE_S = 1.0  # how often to look at a lease that nobody may judge yet
 
 
 class Beat:
-    """Three threads: one renews leases and sees to things, one listens for what jobs, or we, are to stop for,
-    and one watches whether there is room on the disk.
+    """One thread renews leases and sees to things, one listens for what jobs, or we, are to stop for.
+
+    What may hang, a file server or the driver of a GPU, is looked at in threads of its own, so that it keeps
+    no lease from being renewed.
     """
 
     def __init__(self, node: Node) -> None:
@@ -42,11 +45,12 @@ class Beat:
         self._threads = [
             threading.Thread(target=self._beat, name="beat", daemon=True),
             threading.Thread(target=self._listen, name="listen", daemon=True),
-            # Of its own: a file server that hangs must not keep leases from being renewed.
-            threading.Thread(target=self._watch_disk, name="disk", daemon=True),
+            threading.Thread(target=self._look_often, args=(node.check_disk_room,), name="disk", daemon=True),
+            threading.Thread(target=self._look_often, args=(self._look_at_gpus,), name="gpus", daemon=True),
         ]
 
     def start(self) -> None:
+        self._node.look_at_gpus()  # before anybody gives us a job for one that is not free
         self._node.is_accepting = True
         for thread in self._threads:
             thread.start()
@@ -74,7 +78,8 @@ class Beat:
         """Up to the next beat; sooner where a lease ends, whose job is to wait no longer than it must."""
         try:
             ends_in_s = self._node.store.jobs.first_lease_ends_in()
-        except StoreUnavailableError:
+        except Exception as error:  # whatever Redis answers, the next beat comes
+            log.debug("the next end of a lease: %s", error)
             return interval
         if ends_in_s is None:
             return interval
@@ -104,20 +109,20 @@ class Beat:
     def _renew(self) -> None:
         node = self._node
         node.is_holding = self._data_loss.check()
-        held_here = [] if node.is_holding else node.running.all()
-        attempts = [attempt for attempt in held_here if not self._is_stuck(attempt)]
-        node.look_at_gpus()
+        if not node.is_holding:
+            self._renew_leases()
         if not node.register():
             log.error("another worker took the name %s; this one takes nothing more", node.name)
             node.is_accepting = False
         node.obey(node.store.workers.asked_to(node.name, node.token))
         if wanted := node.store.workers.slots_wanted(node.name, node.token):
             node.set_slots(wanted)
-        if node.is_holding:
-            if node.is_stopping:
-                self._let_jobs_save()
-            return
-        begun_at = leash.now()
+        if node.is_holding and node.is_stopping:
+            self._let_jobs_save()
+
+    def _renew_leases(self) -> None:
+        node, begun_at = self._node, leash.now()
+        attempts = [attempt for attempt in node.running.all() if not self._is_stuck(attempt)]
         held = [(attempt.job_id, attempt.number) for attempt in attempts]
         answers = node.store.jobs.renew(held, node.settings.lease_s, node.name)
         for attempt, answer in zip(attempts, answers, strict=True):
@@ -139,10 +144,16 @@ class Beat:
             attempt.job_id,
             attempt.number,
         )
-        record = self._node.store.jobs.get(attempt.job_id)
-        if record.attempt != attempt.number or record.status is not Status.RUNNING:
+        if not self._is_ours(attempt):
             attempt.ask_to_stop(LOST)
         return True
+
+    def _is_ours(self, attempt: Attempt) -> bool:
+        try:
+            record = self._node.store.jobs.get(attempt.job_id)
+        except NotFoundError:
+            return False
+        return record.attempt == attempt.number and record.status is Status.RUNNING
 
     def _let_jobs_save(self) -> None:
         """Whoever stops a worker whose jobs stand still lets them save their state: nobody else has them."""
@@ -174,14 +185,18 @@ class Beat:
             log.info("nothing is left to do")
             self._node.end()
 
-    def _watch_disk(self) -> None:
+    def _look_often(self, look: Callable[[], object]) -> None:
         while not self._ended.wait(self._interval()):
             try:
-                self._node.check_disk_room()
+                look()
             except StoreUnavailableError:
-                pass  # the next beat tells it
+                pass  # the next beat tells what was found
             except Exception:
-                log.exception("cannot check the room on the disk")
+                log.exception("the %s could not be looked at", threading.current_thread().name)
+
+    def _look_at_gpus(self) -> None:
+        if self._node.look_at_gpus():
+            self._node.register()
 
     def _listen(self) -> None:
         """Cancellations at once; the beat finds those that were missed."""

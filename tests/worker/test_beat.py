@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from contextlib import suppress
 
 import pytest
+from redis.exceptions import ResponseError
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
@@ -19,6 +21,8 @@ from fusionq.worker.running_attempts import CANCEL, LOST, SHUTDOWN, Attempt
 from fusionq.worker.worker import Node
 from tests.support import register, wait_until
 from tests.worker.fakes import give, put
+
+LONG_S = 60.0
 
 
 def runs(node: Node, job_id: str = "job", *, lease_s: float = 60.0) -> Attempt:
@@ -71,6 +75,43 @@ def test_a_job_that_nobody_sees_to_loses_its_lease_and_is_let_go(
     assert node.store.jobs.get("stuck").failure == "lost_lease"
     wait_until(lambda: stuck.stop_reason == LOST, what="our copy let go")
     assert (seen_to.stop_reason, node.store.jobs.get("seen_to").status) == ("", "running")
+
+
+def test_a_job_that_nobody_sees_to_and_was_removed_is_let_go_and_the_others_keep_their_leases(
+    make_node, make_beat, monkeypatch: pytest.MonkeyPatch
+):
+    node = make_node(name="w", lease_s=1.0, slots=2)
+    node.is_accepting = True
+    node.register()
+    kept, stuck = runs(node, "kept", lease_s=1.0), runs(node, "stuck", lease_s=1.0)
+    monkeypatch.setattr(Attempt, "is_stuck", property(lambda attempt: attempt is stuck))
+    node.store.redis.delete(keys.job("stuck"))
+    before = lease_of(node, "kept")
+    make_beat(node)
+    wait_until(lambda: lease_of(node, "kept") > before + 500, timeout_s=LONG_S, what="a later lease")
+    assert (kept.stop_reason, stuck.stop_reason) == ("", LOST)
+
+
+@pytest.mark.parametrize("fault", ["gpus", "name", "answer"])
+def test_leases_are_renewed_whatever_else_goes_wrong(make_node, make_beat, monkeypatch, fault: str):
+    node = make_node(name="w", lease_s=1.0)
+    node.is_accepting = True
+    node.register()
+    runs(node, lease_s=1.0)
+    before, hangs = lease_of(node), threading.Event()
+
+    def refuse() -> None:
+        raise ResponseError("an answer that nobody thought of")
+
+    make_beat(node)  # a driver that hangs from the start lets no worker begin
+    if fault == "gpus":
+        monkeypatch.setattr(node, "look_at_gpus", hangs.wait)
+    elif fault == "name":
+        monkeypatch.setattr(node, "register", refuse)
+    else:
+        monkeypatch.setattr(node.store.jobs, "first_lease_ends_in", refuse)
+    wait_until(lambda: lease_of(node) > before + 1500, timeout_s=LONG_S, what="later leases")
+    hangs.set()
 
 
 def test_a_beat_makes_the_worker_known_and_ready(make_node, make_beat):
