@@ -21,7 +21,7 @@ from fusionq.spec.run_record import RunRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
-from fusionq.worker import log_forwarder, supervisor
+from fusionq.worker import log_forwarder, process_monitor, supervisor
 from fusionq.worker.code_cache import clear
 from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
 from fusionq.worker.hardware import gpu_monitor as gpu_watch
@@ -50,7 +50,8 @@ from tests.worker.fakes import (
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried again at once."""
-    monkeypatch.setattr(supervisor, "RETRY_S", 0.001)
+    for module in (process_monitor, supervisor):
+        monkeypatch.setattr(module, "RETRY_S", 0.001)
 
 
 @pytest.fixture
@@ -263,13 +264,21 @@ def test_a_message_that_comes_twice_starts_the_job_once(node: Node, results: Fak
     assert results.ends == []
 
 
-def test_a_message_that_comes_while_its_job_runs_starts_nothing(node: Node):
+def test_a_message_that_comes_while_its_job_runs_starts_nothing(
+    make_node: Callable[..., Node], results: FakeResults
+):
+    node = make_node(name="w", slots=2)
+    node.is_accepting = True
+    node.register()
+
     def doubled(process: FakeProcess) -> Iterator[Messages]:
-        assert not node.store.jobs.start("job", 1, 60, "elsewhere")
+        supervise(node, results, "job", 1)
         yield [RESULT]
         return 0
 
     assert run(node, doubled).outcome is Outcome.SUCCEEDED
+    assert len(node.launcher.processes) == 1
+    assert results.ends == []
 
 
 def test_a_message_of_an_older_attempt_starts_nothing(node: Node, results: FakeResults):
