@@ -12,11 +12,13 @@ from fusionq.spec.failures import ERROR, WORKER_LOST
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.private import make_folder
+from fusionq.spec.record import JobRecord
 from fusionq.worker.attempt_outcome import of_exit_code
 from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
+from fusionq.worker.job_process_launcher import JobProcess
 from fusionq.worker.process_monitor import Watching
 from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED
-from fusionq.worker.running_attempts import Attempt
+from fusionq.worker.running_attempts import SHUTDOWN, Attempt
 from fusionq.worker.worker import Node
 
 log = logging.getLogger("fusionq.worker")
@@ -26,12 +28,11 @@ POLL_S = 0.05
 
 def take_part(node: Node, attempt: Attempt) -> None:
     """Run our ranks of an attempt to their end, where it has some here."""
-    gpus = node.store.gangs.join(attempt.job_id, attempt.number, node.name)
-    if gpus is None:
-        return
-    attempt.gpus = gpus
-    node.running.add(attempt)
     member = _Member(node, attempt)
+    if not member.join() or not node.running.add(attempt):
+        return
+    if node.is_stopping:  # it began between our look and this one
+        attempt.ask_to_stop(SHUTDOWN, hurry=node.is_hurrying)
     try:
         member.run()
     finally:
@@ -43,27 +44,38 @@ def take_part(node: Node, attempt: Attempt) -> None:
 
 class _Member(Watching):
     _grace_s = 0.0
+    _has_asked = False
+
+    def join(self) -> bool:
+        """Returns whether ranks of the attempt run here."""
+        gpus = self._insist(lambda: self._store.gangs.join(*self._who))
+        self._attempt.gpus = gpus or ()
+        return gpus is not None
 
     def run(self) -> None:
         """Wait until the first rank listens, then start ours, which find it."""
         job_id = self._attempt.job_id
         try:
-            record, spec = self._store.jobs.get(job_id), parse_job(self._store.jobs.spec(job_id))
+            record, stored = self._read(lambda: (self._store.jobs.get(job_id), self._store.jobs.spec(job_id)))
+            if record.attempt != self._attempt.number:
+                return  # it was taken from us
+            spec = parse_job(stored)
             self._grace_s = spec.grace
             place = [name for name, _ in record.members].index(self._node.name) + 1
             meeting = self._await_meeting()
             if meeting:
                 self._train(record, spec, {"node": place, "meeting": meeting})
-        except NotStartedError:
-            pass  # whoever told us to stop knows
+        except (NotStartedError, StoreUnavailableError):
+            pass  # we are to stop, which those who told us know; leaving, we say so below
         except ForkServerError as error:
             self._tell(WORKER_LOST, f"the worker {self._node.name}: {error}")
         except (FusionqError, OSError) as error:
-            self._node.check_disk_room(is_suspect=isinstance(error, OSError))
+            is_suspect = isinstance(error, OSError)
+            self._insist(lambda: self._node.check_disk_room(is_suspect=is_suspect))
             failure = WORKER_LOST if self._node.disk_room.problem else ERROR
             self._tell(failure, f"the worker {self._node.name} cannot run it: {error}")
 
-    def _train(self, record: Any, spec: JobSpec, place: dict[str, Any]) -> None:
+    def _train(self, record: JobRecord, spec: JobSpec, place: dict[str, Any]) -> None:
         make_folder(self._paths.root, self._node.settings.umask)
         self._paths.ranks.mkdir(exist_ok=True)
         with ExitStack() as held:
@@ -78,14 +90,16 @@ class _Member(Watching):
 
     def say_done(self) -> None:
         """Nothing of the job runs here any more, so its GPUs may be given to others."""
-        with suppress(StoreUnavailableError):
-            self._store.gangs.note_done(*self._who)
+        self._insist(lambda: self._store.gangs.note_done(*self._who))
 
     def await_release(self) -> None:
         """Until the leading worker has sent the job back, so that nobody looks for us when we are gone."""
         deadline = time.monotonic() + self._grace_s
         with suppress(StoreUnavailableError):
-            while self._store.gangs.join(*self._who) is not None and time.monotonic() < deadline:
+            while self._store.gangs.join(*self._who) is not None:
+                self._ask_to_requeue()  # a job that was only assigned before has not heard it
+                if time.monotonic() > deadline:
+                    return
                 self._attempt.note_alive()
                 time.sleep(POLL_S)
 
@@ -109,19 +123,25 @@ class _Member(Watching):
     def _look(self) -> dict[str, Any] | None:
         return None
 
-    def _stop(self, process: Any, grace_s: float) -> None:
+    def _stop(self, process: JobProcess, grace_s: float) -> None:
         """The job as a whole saves its state, which the leading worker sees to; lost, ours is killed."""
         if self._is_lost or self._attempt.hurry:
             super()._stop(process, 0.0)
-        elif self._kill_at is None:
+            return
+        if self._kill_at is None:
             self._kill_at = time.monotonic() + grace_s
-            with suppress(StoreUnavailableError):
-                self._node.register()  # that we take nothing more, or the next pass sends it to us again
-                self._store.gangs.ask_to_requeue(self._attempt.job_id, self._attempt.number)
-        elif time.monotonic() > self._kill_at:
+        if time.monotonic() > self._kill_at:
             self._was_killed = True
             self._kill(process)
+        elif not self._has_asked:
+            with suppress(StoreUnavailableError):
+                self._node.register()  # that we take nothing more, or the next pass sends it to us again
+                self._ask_to_requeue()
+                self._has_asked = True
+
+    def _ask_to_requeue(self) -> None:
+        self._store.gangs.ask_to_requeue(self._attempt.job_id, self._attempt.number)
 
     def _tell(self, failure: str, reason: str) -> None:
-        with suppress(StoreUnavailableError):
-            self._store.gangs.note_error(self._attempt.job_id, self._attempt.number, failure, reason)
+        job_id, number = self._attempt.job_id, self._attempt.number
+        self._insist(lambda: self._store.gangs.note_error(job_id, number, failure, reason))

@@ -57,12 +57,18 @@ class Running:
     """All attempts of a worker, for its heartbeat and for its shutdown."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # The handler of a signal asks all to stop, in whatever thread and wherever that is.
+        self._lock = threading.RLock()
         self._attempts: dict[str, Attempt] = {}
 
-    def add(self, attempt: Attempt) -> None:
+    def add(self, attempt: Attempt) -> bool:
+        """Returns whether this attempt is new here; a message that came twice is not to start it twice."""
         with self._lock:
+            known = self._attempts.get(attempt.job_id)
+            if known is not None and known.number == attempt.number:
+                return False
             self._attempts[attempt.job_id] = attempt
+            return True
 
     def remove(self, attempt: Attempt) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 
 import pytest
 
@@ -35,6 +36,30 @@ def test_an_older_attempt_that_ends_late_does_not_take_the_newer_one_off_the_lis
     running.add(newer)
     running.remove(older)
     assert running.all() == [newer]
+
+
+def test_an_attempt_is_taken_once():
+    running = Running()
+    first = Attempt("a", 1)
+    assert running.add(first)
+    assert not running.add(Attempt("a", 1))
+    assert running.all() == [first]
+
+
+def test_a_signal_that_comes_while_the_list_is_held_can_be_handled():
+    running = Running()
+    running.add(Attempt("a", 1))
+
+    def ask(*_: object) -> None:
+        running.ask_all_to_stop(SHUTDOWN)
+
+    before = signal.signal(signal.SIGUSR1, ask)
+    try:
+        with running._lock:  # where its thread is interrupted
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert running.all()[0].stop_reason == SHUTDOWN
 
 
 def test_one_job_is_asked_to_stop_and_the_others_are_not():
