@@ -101,9 +101,18 @@ class JobProcess:
         said, self._early = self._early, []
         return said or self._read(timeout_s)
 
+    def last_words(self) -> list[dict[str, Any]]:
+        """Returns what it said and nobody has heard. To be asked once all of it is killed."""
+        said, self._early = self._early, []
+        return said + self._sort(self._receiver.drain())
+
     def _read(self, timeout_s: float) -> list[dict[str, Any]]:
+        return self._sort(self._receiver.receive(timeout_s))
+
+    def _sort(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Note what its guardian tells. Returns what the job says."""
         said = []
-        for message in self._receiver.receive(timeout_s):
+        for message in messages:
             if "pid" in message:
                 self.pid = message["pid"]
                 self._guardian = process_of(message.get("guardian", 0))

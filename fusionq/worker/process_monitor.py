@@ -80,6 +80,8 @@ class Watching:
             self._watch(process, spec)
             # Whatever the leader left behind must not hold memory or a GPU that we call free.
             self._kill(process)
+            for message in process.last_words():
+                self._take_in(message)
             self._attempt.commands.await_end()
             self._see_gpus_clear()
         finally:

@@ -45,10 +45,22 @@ class Receiver:
 
     def receive(self, timeout_s: float | None) -> list[dict[str, Any]]:
         """Wait for messages; [] after the time limit, or (`is_closed`) when the other side is gone."""
+        return self._take() if self._has_data(timeout_s) else []
+
+    def drain(self) -> list[dict[str, Any]]:
+        """Returns all that has arrived. Ends only where nobody goes on sending."""
+        messages = []
+        while self._has_data(0.0):
+            messages += self._take()
+        return messages
+
+    def _has_data(self, timeout_s: float | None) -> bool:
         poll = select.poll()  # unlike select(), it knows no limit of 1024 descriptors
         poll.register(self.channel, select.POLLIN)
-        if self.is_closed or not poll.poll(None if timeout_s is None else max(0.0, timeout_s) * 1000):
-            return []
+        timeout_ms = None if timeout_s is None else max(0.0, timeout_s) * 1000
+        return not self.is_closed and bool(poll.poll(timeout_ms))
+
+    def _take(self) -> list[dict[str, Any]]:
         try:
             data = self.channel.recv(65_536)
         except ConnectionError:

@@ -50,6 +50,7 @@ class FakeProcess:
         self.held_until = 0.0
         self.is_closed = False
         self.output_log = output_log
+        self.unheard: Messages = []
         self._play = script(self)
 
     def say(self, text: str) -> None:
@@ -63,6 +64,9 @@ class FakeProcess:
             self.is_over = True
             self.exit_code = end.value
             return []
+
+    def last_words(self) -> Messages:
+        return self.unheard
 
     def lengthen_leash(self, until: float) -> None:
         self.held_until = until

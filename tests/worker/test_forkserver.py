@@ -458,6 +458,21 @@ def test_what_a_quick_job_says_before_its_number_is_known_is_not_lost(launcher: 
         process.close()
 
 
+def test_what_a_job_said_before_anybody_listened_is_heard_at_its_end(launcher: Launcher):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for message in ({"kind": "started"}, {"pid": 1_000_000}):
+            wire.send(theirs, message)
+        orders = {leash.UNTIL: leash.now(), "marks": {}}
+        process = JobProcess(ours, launcher._server, orders)
+        process.begin(orders, lambda: False)
+        for message in ({"kind": "epoch", "text": "x" * 70_000}, {"kind": "result"}, {"exit": 0}):
+            wire.send(theirs, message)
+        assert [message["kind"] for message in process.last_words()] == ["started", "epoch", "result"]
+        assert process.exit_code == 0
+        process.close()
+
+
 # --- each process is its own -----------------------------------------------------------------------
 
 DRAW = (

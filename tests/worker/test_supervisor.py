@@ -151,6 +151,17 @@ def test_a_job_that_succeeds_is_told_everywhere(node: Node, results: FakeResults
     assert results.points[-1][1]["kind"] == "epoch"
 
 
+def test_a_result_that_was_not_heard_before_the_process_ended_counts(node: Node):
+    def quick(process: FakeProcess) -> Iterator[Messages]:
+        yield [STARTED]
+        process.unheard = [EPOCH, RESULT]
+        return 0
+
+    record = run(node, quick)
+    assert (record.outcome, record.result) == (Outcome.SUCCEEDED, RESULT["result"])
+    assert len(node.store.streams.points("job")) == 2
+
+
 def test_when_it_is_over_everything_is_given_back(node: Node):
     run(node, train)
     (process,) = node.launcher.processes

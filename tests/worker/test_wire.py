@@ -49,6 +49,18 @@ def test_a_message_that_comes_in_pieces_is_put_together(ends):
     assert receiver.receive(1) == [{"kind": "result"}]
 
 
+def test_all_that_has_arrived_can_be_taken_at_once(ends):
+    here, there = ends
+    receiver = Receiver(there)
+    messages = [{"text": "x" * 30_000}] * 4
+    for message in messages:
+        send(here, message)
+    here.close()
+    assert receiver.drain() == messages
+    assert receiver.is_closed
+    assert receiver.drain() == []
+
+
 def test_a_message_larger_than_one_read_arrives_whole(ends):
     here, there = ends
     receiver = Receiver(there)
