@@ -84,6 +84,13 @@ def _words(notice: Notice, record: JobRecord | SweepRecord) -> tuple[str, str]:
     return title, record.reason
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A server elsewhere must not lead the worker to an address that only it can reach."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 def _post(address: str, payload: Mapping[str, Any]) -> None:
     parts = urlsplit(address)
     headers = {
@@ -94,7 +101,7 @@ def _post(address: str, payload: Mapping[str, Any]) -> None:
     plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     try:
         request = urllib.request.Request(plain, json.dumps(payload).encode(), headers, method="POST")
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S):
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_S):
             pass
     except urllib.error.HTTPError as error:
         raise NotToldError(f"{parts.hostname} answered {error.code}") from None

@@ -14,6 +14,7 @@ class Hook:
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
         self.answers: list[int] = []  # of the next calls; then 200
+        self.fetched: list[str] = []  # what it led to
         self.url = ""
         self.authorizations: list[str | None] = []
 
@@ -30,6 +31,13 @@ def hook() -> Iterator[Hook]:
             if answer == 200:
                 seen.told.append(json.loads(body))
             self.send_response(answer)
+            if answer == 302:
+                self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            seen.fetched.append(self.path)
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

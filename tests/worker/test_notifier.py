@@ -174,6 +174,18 @@ def test_the_address_comes_from_the_environment_and_appears_nowhere(
         assert SECRET not in str(held)
 
 
+def test_a_webhook_leads_nowhere_else(
+    store: Store, sender: Notifier, seen: Hook, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(notifier, "BACKOFF_S", ())
+    submit(store, "aaa", (["succeeded"], seen.url))
+    run(store, "aaa", Outcome.SUCCEEDED)
+    seen.answers = [302]
+    send(sender)
+    assert store.jobs.get("aaa").warning == "could not tell of succeeded: 127.0.0.1 answered 302"
+    assert seen.fetched == []
+
+
 def test_a_variable_that_is_missing_is_named(store: Store, sender: Notifier, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(notifier, "BACKOFF_S", ())
     submit(store, "aaa", (["succeeded"], "env:NOT_THERE"))
