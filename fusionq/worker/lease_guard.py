@@ -34,6 +34,7 @@ UNTIL = "until"
 WAKES_FOR_S = 2.0  # after its lease was renewed; later it is somebody else who keeps a job still
 MOST_LOOKS = 20  # for processes that fork faster than they are stopped
 HOLD_S = 0.005  # a job that was woken looks so often whether it may go on
+LOOK_S = 1.0  # a wait does not count the time for which the machine sleeps, so none lasts longer than this
 MARGIN_S = 0.5  # a job that stops itself does so before anybody else may start it
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -112,7 +113,7 @@ def obey(receiver: wire.Receiver, until: float) -> None:
     def watch() -> None:
         stopped: set[int] = set()  # what has a process group of its own, which nobody else wakes
         while not receiver.is_closed:
-            heard: list[dict[str, Any]] = receiver.receive(max(0.0, end[0] - now()))
+            heard: list[dict[str, Any]] = receiver.receive(min(LOOK_S, max(0.0, end[0] - now())))
             end[0] = max([end[0], *(message[UNTIL] for message in heard if UNTIL in message)])
             if now() >= end[0] and not heard and not receiver.is_closed:
                 stopped |= _stop_outside_group()
