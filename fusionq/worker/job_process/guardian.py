@@ -17,10 +17,12 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fusionq.spec.failures import WORKER_LOST
 from fusionq.worker import protocol as wire
 from fusionq.worker.processes.cleaning import CLEANING_S, cleans_up
 from fusionq.worker.processes.tree import send_to
@@ -40,6 +42,7 @@ def adopt_orphans() -> None:
 
 def guard(control: socket.socket) -> NoReturn:
     """Run the job whose channel comes on `control` in a child, and end with all that came of it."""
+    code, channel = wire.EXIT_FAILED, None
     try:
         die_after_parent()
         adopt_orphans()
@@ -51,8 +54,14 @@ def guard(control: socket.socket) -> NoReturn:
 
             run(channel)
         _guard(pid, channel)
+        code = wire.EXIT_DONE
+    except BaseException as error:
+        if channel is not None:
+            reason = f"its guardian failed: {type(error).__name__}: {error}"
+            _send(channel, {"kind": "error", "class": WORKER_LOST, "reason": reason})
+        traceback.print_exc()
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def kill_children(spare: frozenset[int] = frozenset()) -> bool:
