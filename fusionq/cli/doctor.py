@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -34,7 +33,9 @@ def doctor(session: Session, as_json: bool) -> int:
 
     findings = list(examine(session.settings))
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        from fusionq.cli.json_output import print_json
+
+        print_json("findings", map(asdict, findings))
     else:
         _print(findings)
     return PROBLEMS_FOUND if any(finding.state == PROBLEM for finding in findings) else 0

@@ -10,7 +10,8 @@ from fusionq.cli.words import say
 from fusionq.errors import UsageError
 
 JOB_FILE = "job-file"
-OUTPUTS = ("status", "submit", "compare", "metrics", "workers", "queue")  # whose --json has a schema
+# The verbs whose --json has a schema.
+OUTPUTS = ("status", "submit", "validate", "compare", "metrics", "workers", "queue", "doctor")
 
 
 @click.command()

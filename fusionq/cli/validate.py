@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,9 @@ def validate(session: Session, arguments: tuple[str, ...], is_deep: bool, as_jso
     if is_deep:
         _look_deeply(session, verdicts)
     if as_json:
-        click.echo(json.dumps([verdict.to_json() for verdict in verdicts], indent=2))
+        from fusionq.cli.json_output import print_json
+
+        print_json("files", (verdict.to_json() for verdict in verdicts))
     else:
         for verdict in verdicts:
             verdict.tell()
@@ -61,8 +62,10 @@ class _Verdict:
     error: FusionqError | None = None
 
     def to_json(self) -> dict[str, Any]:
-        jobs: list[dict[str, Any]] = [
-            {"name": one.spec.name, "trials": len(one.trials)} for one in self.loaded if not self.error
+        jobs = [
+            {"name": one.spec.name, "num_trials": len(one.trials), "estimate": {}, "notes": []}
+            for one in self.loaded
+            if not self.error
         ]
         for job, looked in zip(jobs, self.looked, strict=False):
             job |= {"estimate": looked.estimate, "notes": looked.notes}

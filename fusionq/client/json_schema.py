@@ -12,6 +12,16 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
 
 STATES = [str(status) for status in Status if status is not Status.FINISHED] + [str(end) for end in Outcome]
+WORKER_STATES = [
+    "silent",
+    "draining",
+    "stopping",
+    "holding",
+    "quarantined",
+    "no room",
+    "ready",
+    "starting",
+]
 
 _TEXT: Schema = {"type": "string"}
 _WHOLE: Schema = {"type": "integer"}
@@ -128,9 +138,10 @@ WORKER = _object(
         "host": _TEXT,
         "pid": _WHOLE,
         "version": _TEXT,
-        "state": {"enum": ["silent", "draining", "stopping", "quarantined", "ready", "starting"]},
+        "state": {"enum": WORKER_STATES},
         "is_alive": _YES_OR_NO,
         "quarantine": _TEXT,
+        "problem": _TEXT,
         "queues": _TEXTS,
         "slots": _WHOLE,
         "free_slots": _WHOLE,
@@ -167,6 +178,27 @@ QUEUE = _object(
     }
 )
 
+FINDING = _object(
+    {"check": _TEXT, "state": {"enum": ["ok", "warning", "problem"]}, "message": _TEXT, "hint": _TEXT}
+)
+
+VALIDATED = _object(
+    {
+        "file": _TEXT,
+        "jobs": _list(
+            _object(
+                {
+                    "name": _TEXT,
+                    "num_trials": _WHOLE,
+                    "estimate": {"type": "object", "additionalProperties": _WHOLE},
+                    "notes": _TEXTS,
+                }
+            )
+        ),
+        "problems": _list(_object({"where": _TEXT, "message": _TEXT})),
+    }
+)
+
 
 def _document(key: str, item: Schema, **more: Schema) -> Schema:
     return {"$schema": DIALECT, **_object({"version": {"const": VERSION}, **more, key: _list(item)})}
@@ -175,9 +207,11 @@ def _document(key: str, item: Schema, **more: Schema) -> Schema:
 OUTPUTS: dict[str, Schema] = {
     "status": _document("jobs", {"anyOf": [JOB, SWEEP]}),
     "submit": _document("jobs", SUBMITTED),
+    "validate": _document("files", VALIDATED),
     "compare": _document("jobs", COMPARED),
     "metrics": _document("jobs", MEASURED),
     "workers": _document("workers", WORKER),
     "queue": _document("queues", QUEUE, order={"enum": ["fair", "fifo"]}),
+    "doctor": _document("findings", FINDING),
 }
 """By verb, what its `--json` prints."""

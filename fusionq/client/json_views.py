@@ -121,6 +121,7 @@ def view_of_worker(record: WorkerRecord) -> View:
         "state": record.state_word,
         "is_alive": record.is_alive,
         "quarantine": record.quarantine,
+        "problem": record.problem,
         "queues": list(record.queues),
         "slots": record.slots,
         "free_slots": record.free_slots,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from fusionq.client.doctor import finding
 from tests.cli.conftest import Cli
+from tests.cli.test_json import read
 
 
 def test_without_a_problem_the_exit_code_is_0(cli: Cli, store, monkeypatch):
@@ -25,6 +24,6 @@ def test_a_problem_makes_it_1(cli: Cli, store, monkeypatch):
 
 
 def test_as_json_each_finding_is_an_object(cli: Cli, store):
-    told = json.loads(cli("doctor", "--json").out)
+    told = read(cli("doctor", "--json").out, "doctor")["findings"]
     assert {"check", "state", "message", "hint"} == set(told[0])
     assert told[0]["check"] == "redis"

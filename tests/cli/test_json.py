@@ -11,6 +11,7 @@ import pytest
 from fusionq.cli.schema import OUTPUTS as VERBS
 from fusionq.client.json_schema import OUTPUTS, VERSION
 from fusionq.spec.states import Outcome
+from fusionq.store import keys
 from fusionq.store.store import Store
 from tests.cli.conftest import Cli
 from tests.cli.jobs import finished, queued, serving, started
@@ -96,6 +97,27 @@ def test_programs_see_all_jobs_and_people_the_newest(cli: Cli, store: Store):
     assert len(json.loads(cli("status", "--json").out)["jobs"]) == 25
     assert cli("status", "-q", "-n", "3").out.split() == ["j22", "j23", "j24"]
     assert len(cli("status").out.splitlines()) == 21
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({"stop": "drain"}, "draining"),
+        ({"stop": "leave"}, "stopping"),
+        ({"holding": "1"}, "holding"),
+        ({"quarantine": "three in a row"}, "quarantined"),
+        ({"problem": "its disk is full"}, "no room"),
+        ({}, "ready"),
+        ({"accepting": "0"}, "starting"),
+    ],
+)
+def test_every_state_of_a_worker_is_in_the_schema(cli: Cli, store: Store, fields: dict[str, str], state: str):
+    serving(store)
+    if fields:
+        store.redis.hset(keys.worker("w"), mapping=fields)
+    (worker,) = read(cli("workers", "--json").out, "workers")["workers"]
+    assert worker["state"] == state
+    assert worker["problem"] == fields.get("problem", "")
 
 
 def test_the_schemas_are_printed(cli: Cli):

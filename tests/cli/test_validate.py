@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.cli.test_json import read
 from tests.support import ONE_JOB
 
 DIGITS = Path(__file__).parents[2] / "jobs" / "digits.yaml"
@@ -46,7 +46,7 @@ def test_a_sweep_is_checked_trial_by_trial(cli: Cli, job_file: Path):
 
 def test_json_holds_every_place(cli: Cli, job_file: Path):
     job_file.write_text(ONE_JOB + "trian: 1\n")
-    (found,) = json.loads(cli("validate", "--json", job_file).out)
+    (found,) = read(cli("validate", "--json", job_file).out, "validate")["files"]
     assert found["file"] == "tiny.yaml"
     assert found["problems"] == [
         {"where": "tiny.yaml:7:1", "message": "unknown key 'trian'; did you mean 'train'?"}
@@ -82,7 +82,7 @@ def test_shapes_that_do_not_fit_are_told_where_they_stand(cli: Cli, tmp_path: Pa
     assert done.err.startswith(f"{file}:{line}:")
     assert "takes 65 features" in done.err
     assert "^" in done.err
-    (found,) = json.loads(cli("validate", "--deep", "--json", file).out)
+    (found,) = read(cli("validate", "--deep", "--json", file).out, "validate")["files"]
     assert found["jobs"] == []
     assert len(found["problems"]) == 1
 
