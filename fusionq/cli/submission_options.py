@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
@@ -88,20 +87,19 @@ def _overrides(
     unique: bool,
 ) -> Iterator[str]:
     """Yields what the options stand for. Raises UsageError where they are no times."""
-    from fusionq.spec.overrides import OptionOverride
+    from fusionq.spec.overrides import OptionOverride, override_text
 
     for option, key, value in (
-        ("--name", "name", None if name is None else json.dumps(name, ensure_ascii=False)),
-        ("--priority", "priority", priority),
-        ("--queue", "queue", None if queue is None else json.dumps(queue)),
-        ("--gpus", "resources.gpus", gpus),
+        ("--name", "name", name),
+        ("--queue", "queue", queue),
+        ("--tag", "tags+", tags or None),
+        ("--after", "after", after or None),
     ):
         if value is not None:
-            yield OptionOverride(f"{key}={value}", shown=option)
-    if tags:
-        yield OptionOverride(f"tags+={json.dumps(tags, ensure_ascii=False)}", shown="--tag")
-    if after:
-        yield OptionOverride(f"after={json.dumps(after, ensure_ascii=False)}", shown="--after")
+            yield OptionOverride(override_text(key, value), shown=option)
+    for option, key, text in (("--priority", "priority", priority), ("--gpus", "resources.gpus", gpus)):
+        if text is not None:
+            yield OptionOverride(f"{key}={text}", shown=option)
     if start := _start(at, delay):
         yield OptionOverride(f"not_before={start!r}", shown="--in" if delay else "--at")
     if hold:

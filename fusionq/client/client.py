@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -18,6 +17,7 @@ from fusionq.queue.sender import Sender
 from fusionq.queue.submission import submit_all
 from fusionq.queue.work_folder import work_folder
 from fusionq.spec.load import Loaded, load_data, load_file
+from fusionq.spec.overrides import override_texts
 from fusionq.spec.record import JobRecord
 from fusionq.spec.settings import Settings
 from fusionq.spec.stops import MOST_SLOTS
@@ -92,8 +92,7 @@ class Client:
         overrides: Mapping[str, Any] | None,
         workdir: str | Path | None,
     ) -> list[Loaded]:
-        # What is valid JSON is valid YAML, which overrides are read as.
-        words = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+        words = override_texts(overrides or {})
         if isinstance(job, Mapping):
             return load_data(job, words)
         return load_file(job, words, workdir=work_folder(workdir))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -19,6 +18,7 @@ from fusionq.queue.current_spec import read_current_spec
 from fusionq.queue.job_edit import edit_job
 from fusionq.queue.reasons import why_each
 from fusionq.spec.metric_keys import measured
+from fusionq.spec.overrides import override_texts
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.run_files import BEST
@@ -177,7 +177,7 @@ class Job:
         succeeded goes on with them. What its state depends on changes only with `fresh`.
         """
         if overrides:
-            answer = retry_changed(self._client.store, self.id, _words(overrides), fresh=fresh)
+            answer = retry_changed(self._client.store, self.id, override_texts(overrides), fresh=fresh)
         else:
             answer = self._client.store.jobs.retry(self.id, fresh=fresh)
         if answer != "retried":
@@ -193,7 +193,7 @@ class Job:
         mistake, for a key that cannot change, and where the job has started.
         """
         current = read_current_spec(self._client.store, self.id)
-        changed = edit_job(self._client.store, current, current.with_overrides(_words(overrides)))
+        changed = edit_job(self._client.store, current, current.with_overrides(override_texts(overrides)))
         if changed:
             self._client.ask_for_pass()
         return changed
@@ -222,8 +222,3 @@ class Job:
         cells += [f"{key} {value:.4g}" for key, value in measured(values).items()]
         row = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         return f'<table><tr>{row}<td><progress value="{share:.3f}"></progress> {share:.0%}</td></tr></table>'
-
-
-def _words(overrides: Mapping[str, Any]) -> list[str]:
-    """What is valid JSON is valid YAML, which overrides are read as."""
-    return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -34,6 +35,16 @@ class OptionOverride(str):
         made = super().__new__(cls, text)
         made.shown = shown
         return made
+
+
+def override_text(key: str, value: Any) -> str:
+    """Returns the override that sets a key to this value; what is valid JSON is valid YAML."""
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
+
+
+def override_texts(values: Mapping[str, Any]) -> list[str]:
+    """Returns an override for each key."""
+    return [override_text(key, value) for key, value in values.items()]
 
 
 def apply_overrides(source: Source, overrides: Iterable[str], environ: Mapping[str, str]) -> Source:

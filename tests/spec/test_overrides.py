@@ -6,7 +6,7 @@ import pytest
 
 from fusionq.errors import SpecError
 from fusionq.spec.load import check
-from fusionq.spec.overrides import OptionOverride, apply_overrides, overridden
+from fusionq.spec.overrides import OptionOverride, apply_overrides, overridden, override_text
 from fusionq.spec.reader import Source, read_text
 from tests.support import ONE_JOB
 
@@ -33,6 +33,13 @@ def mistakes(text: str, *overrides: str) -> list[str]:
 )
 def test_a_value_is_read_like_one_in_a_file(text, value):
     assert override("a: 1", f"a={text}").data == {"a": value}
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "größe", "🐫 2", 'a "word": #1, [x]', 5, 1e-5, True, None, ["🐫", 1], {"k": "é"}]
+)
+def test_a_value_of_a_program_is_written_so_that_it_is_read_as_it_was(value):
+    assert override("a: 1", override_text("a", value)).data == {"a": value}
 
 
 def test_a_path_leads_through_blocks_and_lists():
