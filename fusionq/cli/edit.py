@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from fusionq.cli.completing import complete_active_job
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
+
+if TYPE_CHECKING:
+    from fusionq.spec.load import Loaded
 
 
 @click.command()
@@ -24,31 +29,22 @@ def edit(session: Session, job: str, changes: tuple[str, ...]) -> None:
     fusionq edit k3m9x2ab queue=large train.epochs=40
     """
     from fusionq.cli.editor import edit_file
+    from fusionq.cli.submission_check import check_change, warn_never
     from fusionq.queue.current_spec import read_current_spec
     from fusionq.queue.job_edit import edit_job, refuse_started
 
     store = session.store
     current = read_current_spec(store, store.jobs.find_job(job))
     refuse_started(current.record)
-    if changes:
-        changed = edit_job(store, current, current.with_overrides(changes))
-    else:
-        changed = edit_file(session, current, lambda loaded: edit_job(store, current, loaded))
+
+    def apply(loaded: Loaded) -> list[str]:
+        return edit_job(store, current, loaded, lambda: check_change(session, current, loaded))
+
+    changed = apply(current.with_overrides(changes)) if changes else edit_file(current, apply)
     job_id = current.record.id
     if not changed:
         say(f"nothing changed; {job_id} is as it was")
         return
     say(f"{job_id} has changed: {', '.join(changed)}; look at it: fusionq status {job_id}")
-    _warn(session, job_id)
+    warn_never(session, [read_current_spec(store, job_id).before])
     session.ask_for_pass()
-
-
-def _warn(session: Session, job_id: str) -> None:
-    """Says, as when submitting, where no living worker could ever run it now."""
-    from fusionq.queue.current_spec import read_current_spec
-    from fusionq.queue.reasons import why_never
-    from fusionq.queue.submitting import need_of_spec
-
-    current = read_current_spec(session.store, job_id)
-    if reason := why_never(need_of_spec(current.before), session.store.view()):
-        say(f"{current.record.name} {reason}" if reason.startswith("needs") else reason)

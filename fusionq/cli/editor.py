@@ -14,7 +14,6 @@ from fusionq.errors import UsageError
 from fusionq.spec.printable import printable
 
 if TYPE_CHECKING:
-    from fusionq.cli.session import Session
     from fusionq.queue.current_spec import CurrentSpec
     from fusionq.spec.load import Loaded
 
@@ -23,8 +22,8 @@ Apply = Callable[["Loaded"], T]
 """Does with the changed file what it was opened for. Raises UsageError for what cannot be."""
 
 
-def edit_file(session: Session, current: CurrentSpec, apply: Apply[T]) -> T | None:
-    """Open the job file, check what was saved and apply it. Returns None where nothing was saved.
+def edit_file(current: CurrentSpec, apply: Apply[T]) -> T | None:
+    """Open the job file, and apply what was saved. Returns None where nothing was saved.
 
     After a mistake the person is asked whether to open the editor again. Raises the mistake where nobody can
     be asked.
@@ -33,7 +32,6 @@ def edit_file(session: Session, current: CurrentSpec, apply: Apply[T]) -> T | No
     while (saved := _open_editor(text)) is not None:
         try:
             loaded = current.from_text(saved)
-            _check_deeply(session, current, loaded)
             return apply(loaded)
         except UsageError as error:
             if not sys.stdin.isatty():
@@ -62,14 +60,3 @@ def _open_editor(text: str) -> str | None:
         return click.edit(text, extension=".yaml")
     except click.ClickException as error:
         raise UsageError(error.message, hint="name another editor: EDITOR=nano") from error
-
-
-def _check_deeply(session: Session, current: CurrentSpec, loaded: Loaded) -> None:
-    """By a worker, as when submitting. Raises SpecError with what was found."""
-    from pathlib import Path
-
-    from fusionq.cli.submission_check import CheckByWorker
-
-    if current.changed_keys(loaded.spec):
-        record = current.record
-        CheckByWorker(session, Path(record.workdir))([(loaded, [loaded.spec], record.code)])

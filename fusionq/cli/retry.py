@@ -14,6 +14,7 @@ from fusionq.errors import FusionqError, StateError, StoreUnavailableError, Usag
 from fusionq.spec.states import Outcome
 
 if TYPE_CHECKING:
+    from fusionq.queue.current_spec import CurrentSpec
     from fusionq.spec.load import Loaded
 
 FAILED = (str(Outcome.FAILED), str(Outcome.TIMED_OUT))
@@ -111,9 +112,8 @@ def _retry_named(session: Session, jobs: Sequence[str], changes: Sequence[str], 
 
 def _retry_job(session: Session, job_id: str, changes: Sequence[str], *, fresh: bool) -> None:
     if changes:
-        from fusionq.queue.changed_retry import retry_changed
-
-        answer = retry_changed(session.store, job_id, changes, fresh=fresh)
+        current = _current_spec(session, job_id)
+        answer = _retry_with(session, current, current.with_overrides(changes), fresh=fresh)
     else:
         answer = session.store.jobs.retry(job_id, fresh=fresh)
     _tell(session, job_id, answer)
@@ -122,27 +122,42 @@ def _retry_job(session: Session, job_id: str, changes: Sequence[str], *, fresh: 
 def _retry_edited(session: Session, job: str, *, fresh: bool) -> bool:
     """Returns False where nothing was changed: then nothing is done."""
     from fusionq.cli.editor import edit_file
-    from fusionq.queue.changed_retry import retry_with
-    from fusionq.queue.current_spec import read_current_spec
 
-    store = session.store
-    current = read_current_spec(store, store.jobs.find_job(job))
+    current = _current_spec(session, session.store.jobs.find_job(job))
     job_id = current.record.id
-    if not current.record.is_finished:
-        raise StateError(
-            f"{job_id} has not ended yet", hint=f"change it before it starts: fusionq edit {job_id}"
-        )
 
     def apply(loaded: Loaded) -> str:
         is_changed = bool(current.changed_keys(loaded.spec))
-        return retry_with(store, current, loaded, fresh=fresh) if is_changed else ""
+        return _retry_with(session, current, loaded, fresh=fresh) if is_changed else ""
 
-    answer = edit_file(session, current, apply)
+    answer = edit_file(current, apply)
     if not answer:
         say(f"nothing changed; {job_id} is as it was; queue it again like that: fusionq retry {job_id}")
         return False
     _tell(session, job_id, answer)
     return True
+
+
+def _current_spec(session: Session, job_id: str) -> CurrentSpec:
+    """Returns the job file of a job that has ended. Raises StateError for one that has not."""
+    from fusionq.queue.current_spec import read_current_spec
+
+    current = read_current_spec(session.store, job_id)
+    if not current.record.is_finished:
+        raise StateError(
+            f"{job_id} has not ended yet", hint=f"change it before it starts: fusionq edit {job_id}"
+        )
+    return current
+
+
+def _retry_with(session: Session, current: CurrentSpec, loaded: Loaded, *, fresh: bool) -> str:
+    from fusionq.cli.submission_check import check_change
+    from fusionq.queue.changed_retry import retry_with
+
+    def check() -> None:
+        check_change(session, current, loaded)
+
+    return retry_with(session.store, current, loaded, fresh=fresh, check=check)
 
 
 def _tell(session: Session, job_id: str, answer: str) -> None:

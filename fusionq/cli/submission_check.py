@@ -1,8 +1,8 @@
-"""The deep check of a submission: by a worker, which is quick, or here where the person waits for it."""
+"""What is checked of jobs before they are queued or changed: deeply, and whether a worker could run them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,12 @@ from fusionq.errors import FusionqError, SpecError
 
 if TYPE_CHECKING:
     from fusionq.cli.session import Session
+    from fusionq.queue.current_spec import CurrentSpec
     from fusionq.spec.job import JobSpec
     from fusionq.spec.load import Loaded
 
 FEW_TRIALS = 20  # of a sweep, while a person waits
+MOST_WARNINGS = 5  # of a file of many jobs
 
 
 def check_here(session: Session, loaded: Sequence[Loaded]) -> None:
@@ -24,6 +26,12 @@ def check_here(session: Session, loaded: Sequence[Loaded]) -> None:
     looked = look_deeply(loaded, session.settings)
     if problems := [problem for one in looked for problem in one.problems]:
         raise SpecError(problems)
+
+
+def check_change(session: Session, current: CurrentSpec, loaded: Loaded) -> None:
+    """The check of a job file that was changed, with the code of its job. Raises SpecError."""
+    record = current.record
+    CheckByWorker(session, Path(record.workdir))([(loaded, [loaded.spec], record.code)])
 
 
 class CheckByWorker:
@@ -53,3 +61,15 @@ class CheckByWorker:
             raise SpecError(problems)
         if skipped:
             say(f"deep check skipped: {skipped} (fusionq validate FILE --deep makes it)")
+
+
+def warn_never(session: Session, specs: Iterable[JobSpec]) -> None:
+    """Says which jobs no living worker could ever run, and why; once for each need."""
+    from fusionq.queue.reasons import why_never
+    from fusionq.queue.submitting import need_of_spec
+
+    needs = {need_of_spec(spec): spec.name for spec in specs}
+    view = session.store.view()
+    reasons = {reason: name for need, name in needs.items() if (reason := why_never(need, view))}
+    for reason, name in list(reasons.items())[:MOST_WARNINGS]:
+        say(f"{name} {reason}" if reason.startswith("needs") else reason)

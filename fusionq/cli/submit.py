@@ -14,8 +14,6 @@ from fusionq.spec.times import parse_time
 if TYPE_CHECKING:
     from fusionq.queue.submission import Submitted
 
-MOST_WARNINGS = 5  # of a file of many jobs
-
 
 @click.command()
 @submission_options
@@ -39,7 +37,7 @@ def submit(
     fusionq submit job.yaml --at 22:00 --queue night --priority 5
     """
     from fusionq.cli.dry_run import print_all
-    from fusionq.cli.submission_check import CheckByWorker, check_here
+    from fusionq.cli.submission_check import CheckByWorker, check_here, warn_never
     from fusionq.queue.submission import submit_all
     from fusionq.queue.work_folder import work_folder
 
@@ -64,7 +62,7 @@ def submit(
 
         print_json("jobs", (_as_json(session, submitted) for submitted in done))
     _say_what_is_next(done)
-    _warn(session, done)
+    warn_never(session, (spec for one in done for spec in one.loaded.jobs))
     return _await(session, done) if is_awaited else 0
 
 
@@ -110,18 +108,6 @@ def _say_what_is_next(done: list[Submitted]) -> None:
         say(f"  compare     fusionq compare {job_id}")
     if any(not one.is_twin for one in done):
         say(f"  stop it     fusionq cancel {job_id}")
-
-
-def _warn(session: Session, done: list[Submitted]) -> None:
-    """Says what no living worker could ever run, once for each need."""
-    from fusionq.queue.reasons import why_never
-    from fusionq.queue.submitting import need_of_spec
-
-    needs = {need_of_spec(spec): one for one in done for spec in one.loaded.jobs}
-    view = session.store.view()
-    reasons = {reason: one for need, one in needs.items() if (reason := why_never(need, view))}
-    for reason, one in list(reasons.items())[:MOST_WARNINGS]:
-        say(f"{one.spec.name} {reason}" if reason.startswith("needs") else reason)
 
 
 def _await(session: Session, done: list[Submitted]) -> int:

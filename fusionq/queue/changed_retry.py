@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fusionq.errors import UsageError
 from fusionq.queue.current_spec import CurrentSpec, is_one_of, read_current_spec
@@ -50,12 +50,23 @@ def retry_changed(store: Store, job_id: str, overrides: Iterable[str], *, fresh:
     return retry_with(store, current, current.with_overrides(overrides), fresh=fresh)
 
 
-def retry_with(store: Store, current: CurrentSpec, loaded: Loaded, *, fresh: bool = False) -> str:
-    """The same with a whole job file that was made of its own one."""
+def retry_with(
+    store: Store,
+    current: CurrentSpec,
+    loaded: Loaded,
+    *,
+    fresh: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> str:
+    """The same with a whole job file that was made of its own one.
+
+    Calls `check` before anything is changed, once it is known that this may be; it may raise.
+    """
     record, before, spec = current.record, current.before, loaded.spec
     _check_keys(record.id, current.changed_keys(spec), fresh)
     if not fresh:
         _check_length(record, before, spec)
+    check()
     fields = changed_fields(record, before, spec, loaded.params)
     return store.jobs.retry(record.id, fresh=fresh, spec=spec.to_data(), fields=fields)
 

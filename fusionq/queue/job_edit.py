@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fusionq.errors import StateError, UsageError
 from fusionq.queue.current_spec import CurrentSpec, is_one_of
 from fusionq.queue.submitting import at_its_moment, changed_fields
@@ -15,10 +17,13 @@ NEVER = ("task", "after", "unique", "sweep", "code", "model.from")
 _HOLD = "hold"
 
 
-def edit_job(store: Store, current: CurrentSpec, loaded: Loaded) -> list[str]:
+def edit_job(
+    store: Store, current: CurrentSpec, loaded: Loaded, check: Callable[[], None] = lambda: None
+) -> list[str]:
     """Replace the spec of a job that waits or is queued, and return the keys that changed.
 
-    Without any, nothing is done. Raises UsageError for a key that cannot change, and StateError where the job
+    Without any, nothing is done. Calls `check` before anything is changed, once it is known that this may be;
+    it may raise. Raises UsageError for a key that cannot change, and StateError where the job
     has started, has ended or was edited by somebody else since `current` was read.
     """
     refuse_started(current.record)
@@ -27,6 +32,7 @@ def edit_job(store: Store, current: CurrentSpec, loaded: Loaded) -> list[str]:
     if not changed:
         return []
     _check_keys(record, changed)
+    check()
     if spec.not_before != before.not_before:
         spec = at_its_moment(store, spec)
     fields = changed_fields(record, before, spec, loaded.params)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from fusionq.cli import editor
+from fusionq.queue.worker_check import Checked, Question, WorkerCheck
 from fusionq.spec.states import Outcome, Status
+from fusionq.spec.verdict import Verdict
 from tests.cli.conftest import Cli
 from tests.cli.jobs import serving
 from tests.support import register, running
@@ -82,6 +84,25 @@ def test_what_no_worker_could_run_is_told(cli: Cli, store, job: str):
     serving(store)
     assert "needs" not in cli("edit", job, "train.epochs=3").err
     assert "tiny needs 8 GPUs" in cli("edit", job, "resources.gpus=8").err
+
+
+def test_changes_are_checked_by_a_worker_as_a_submission_is(cli: Cli, store, monkeypatch, job: str):
+    asked = []
+
+    def of(self: WorkerCheck, question: Question) -> Checked:
+        asked.append(question.specs[0].train.epochs)
+        return Checked([Verdict([(("model",), "takes 65 features")])])
+
+    monkeypatch.setattr(WorkerCheck, "of", of)
+    done = cli("edit", job, "train.epochs=11")
+    assert (done.code, "takes 65 features" in done.err) == (2, True)
+    assert store.jobs.spec(job)["train"]["epochs"] == 10
+    register(store)
+    store.jobs.finish(job, running(store, job), Outcome.FAILED, "odd")
+    done = cli("retry", job, "train.epochs=12")
+    assert (done.code, "takes 65 features" in done.err) == (2, True)
+    assert store.jobs.get(job).is_finished
+    assert asked == [11, 12]
 
 
 def test_after_a_mistake_the_editor_opens_again_with_what_was_written(

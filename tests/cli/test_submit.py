@@ -108,7 +108,10 @@ def test_json_says_what_was_queued(cli: Cli, store: Store, job_file: Path):
 def test_a_submission_that_waits_ends_with_the_exit_code_of_the_job(
     cli: Cli, store: Store, job_file: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("fusionq.cli.submit._warn", lambda _, done: store.jobs.cancel(done[0].id, "enough"))
+    monkeypatch.setattr(
+        "fusionq.cli.submission_check.warn_never",
+        lambda *_: store.jobs.cancel(store.jobs.find("last"), "enough"),
+    )
     assert cli("submit", job_file, "--wait").code == EXIT_CODES[Outcome.CANCELLED]
 
 
