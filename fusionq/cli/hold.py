@@ -5,6 +5,7 @@ from collections import Counter
 import click
 
 from fusionq.cli.completing import complete_active_job
+from fusionq.cli.each_job import for_each
 from fusionq.cli.selecting import Chosen, active_jobs, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import of_trials, say
@@ -27,10 +28,15 @@ def hold(session: Session, jobs: tuple[str, ...], chosen: Chosen, yes: bool) -> 
     fusionq hold --tag night -y
     """
     check_reference(jobs, chosen, "hold")
-    for job_id in active_jobs(session, jobs, chosen, "hold", is_sure=yes):
+
+    def hold_job(job_id: str) -> None:
         reason = f"held by {user_name()}; to let it run: fusionq release {job_id}"
         _tell(job_id, session.store.jobs.hold(job_id, reason))
-    session.ask_for_pass()  # for the trial whose turn it is now, and for the room that it leaves
+
+    try:
+        for_each(active_jobs(session, jobs, chosen, "hold", is_sure=yes), hold_job)
+    finally:
+        session.ask_for_pass()  # for the trial whose turn it is now, and for the room that it leaves
 
 
 def _tell(job_id: str, answers: Counter[str]) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionq.cli.completing import complete_ended_job
+from fusionq.cli.each_job import for_each
 from fusionq.cli.selecting import ENDED, Chosen, ask_first, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import count_of, say
-from fusionq.errors import FusionqError, StateError, StoreUnavailableError, UsageError
+from fusionq.errors import StateError, UsageError
 from fusionq.spec.states import Outcome
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def retry(
     if is_edited:
         if len(jobs) != 1 or changes:
             raise UsageError("--edit is for one job, without other changes", hint="fusionq retry --edit JOB")
-        if not _retry_edited(session, jobs[0], fresh=not is_resumed):
-            return
+        _retry_edited(session, jobs[0], fresh=not is_resumed)
     elif jobs:
         _retry_named(session, jobs, changes, fresh=not is_resumed)
     elif changes:
@@ -75,7 +75,6 @@ def retry(
         _retry_selected(
             session, chosen.ids(session, oldest_first=True, among=among), yes, fresh=not is_resumed
         )
-    session.ask_for_pass()
 
 
 def _is_override(word: str) -> bool:
@@ -90,24 +89,22 @@ def _only_failed(chosen: Chosen) -> Chosen:
 
 def _retry_named(session: Session, jobs: Sequence[str], changes: Sequence[str], *, fresh: bool) -> None:
     """Each of them, whatever becomes of the others. Raises FusionqError where one of them cannot be."""
-    errors = []
-    for found in dict.fromkeys(session.store.jobs.find(job) for job in jobs):
-        try:
-            if not session.store.sweeps.exists(found):
-                _retry_job(session, found, changes, fresh=fresh)
-            elif changes:
-                raise UsageError(
-                    f"{found} is a sweep; changes are for single jobs",
-                    hint=f"name its trials: fusionq retry {found}-1 {' '.join(changes)}",
-                )
-            else:
-                _retry_sweep(session, found, fresh=fresh)
-        except StoreUnavailableError:
-            raise
-        except FusionqError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0] if len(errors) == 1 else StateError("; ".join(error.message for error in errors))
+
+    def retry_one(found: str) -> None:
+        if not session.store.sweeps.exists(found):
+            _retry_job(session, found, changes, fresh=fresh)
+        elif changes:
+            raise UsageError(
+                f"{found} is a sweep; changes are for single jobs",
+                hint=f"name its trials: fusionq retry {found}-1 {' '.join(changes)}",
+            )
+        else:
+            _retry_sweep(session, found, fresh=fresh)
+
+    try:
+        for_each(dict.fromkeys(session.store.jobs.find(job) for job in jobs), retry_one)
+    finally:
+        session.ask_for_pass()
 
 
 def _retry_job(session: Session, job_id: str, changes: Sequence[str], *, fresh: bool) -> None:
@@ -119,8 +116,8 @@ def _retry_job(session: Session, job_id: str, changes: Sequence[str], *, fresh: 
     _tell(session, job_id, answer)
 
 
-def _retry_edited(session: Session, job: str, *, fresh: bool) -> bool:
-    """Returns False where nothing was changed: then nothing is done."""
+def _retry_edited(session: Session, job: str, *, fresh: bool) -> None:
+    """Does nothing where nothing was changed."""
     from fusionq.cli.editor import edit_file
 
     current = _current_spec(session, session.store.jobs.find_job(job))
@@ -133,9 +130,9 @@ def _retry_edited(session: Session, job: str, *, fresh: bool) -> bool:
     answer = edit_file(current, apply)
     if not answer:
         say(f"nothing changed; {job_id} is as it was; queue it again like that: fusionq retry {job_id}")
-        return False
+        return
     _tell(session, job_id, answer)
-    return True
+    session.ask_for_pass()
 
 
 def _current_spec(session: Session, job_id: str) -> CurrentSpec:
@@ -194,6 +191,7 @@ def _retry_selected(session: Session, job_ids: Sequence[str], is_sure: bool, *, 
     retried = [job_id for job_id, (answer, _) in answers.items() if answer == "retried"]
     for job_id in retried:
         click.echo(job_id)
+    session.ask_for_pass()
     say(f"{len(retried):,} of {len(job_ids):,} jobs in the queue again; look at them: fusionq status")
     for job_id, (answer, parent) in answers.items():
         if answer == "after":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from fusionq.cli.session import Session
 from fusionq.spec.states import Outcome, Status
 from tests.cli.conftest import Cli
 from tests.cli.jobs import finished, queued, started
@@ -44,3 +47,19 @@ def test_several_are_held_and_released_by_what_they_are_like(cli: Cli, store):
     assert "bbb is released" in done.err
     assert "ddd" not in done.err
     assert cli("priority", "aaa", "high").code == 2
+
+
+def test_where_one_has_ended_the_others_are_held_and_released_all_the_same(
+    cli: Cli, store, monkeypatch: pytest.MonkeyPatch
+):
+    passes = []
+    monkeypatch.setattr(Session, "ask_for_pass", lambda self: passes.append(self))
+    for verb, status in (("hold", Status.WAITING), ("release", Status.QUEUED)):
+        finished(store, f"old-{verb}", Outcome.SUCCEEDED)
+        if verb == "hold":
+            queued(store, "aaa")
+        done = cli(verb, f"old-{verb}", "aaa")
+        assert done.code == 7
+        assert f"old-{verb} has ended already" in done.err.splitlines()[-1]
+        assert store.jobs.get("aaa").status is status
+    assert len(passes) == 2
