@@ -20,13 +20,13 @@ from fusionq.engine.data.stream import is_stream
 from fusionq.engine.data.stream_settings import stream_mistakes
 from fusionq.engine.environment import describe_environment
 from fusionq.engine.eval_hook import no_loss
+from fusionq.engine.evaluation import Testing
 from fusionq.engine.files import write_json
 from fusionq.engine.metrics import Metric
 from fusionq.engine.randomness import derive_seed
 from fusionq.engine.ranks import ALONE, Ranks, synced_batch_norm
 from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.torchmetrics_adapter import TorchMetric, is_torchmetric
-from fusionq.engine.training import Testing
 from fusionq.engine.weights import load_weights
 from fusionq.errors import DataError, TargetError
 from fusionq.spec.job import JobSpec

@@ -24,7 +24,7 @@ from fusionq.engine.callbacks.schedule import LrSchedule
 from fusionq.engine.data.batches import Batches, HookedBatches, as_batches, to_device
 from fusionq.engine.data.seen_through import see_through
 from fusionq.engine.devices import pick_device
-from fusionq.engine.evaluation import Evaluation
+from fusionq.engine.evaluation import Evaluation, Testing
 from fusionq.engine.files import write_tensors
 from fusionq.engine.history import History
 from fusionq.engine.metrics import Metric
@@ -32,7 +32,7 @@ from fusionq.engine.state.kinds import keeps_nothing
 from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.stopping import StopToken
 from fusionq.engine.summary import Summary, summarize
-from fusionq.engine.training import Testing, Training
+from fusionq.engine.training import Training
 from fusionq.errors import CheckpointError, DataError, HookError
 from fusionq.spec.metric_keys import LOSS, TEST, VAL
 from fusionq.spec.paths import ENV_RUN_DIR, RunPaths
@@ -269,12 +269,10 @@ class BaseModel:
 
         The model is left in eval mode.
         """
-        evaluation = Evaluation(self, metrics, loss_fn)
-        for number, batch in enumerate(evaluation.begin(as_batches(test_loader))):
-            evaluation.add(batch, number)
-        loss = evaluation.loss()
-        values = {metric.name: float(metric.result()) for metric in metrics}
-        return values if loss is None else {LOSS: loss, **values}
+        evaluation = Evaluation(self, Testing(TEST, as_batches(test_loader), metrics), loss_fn)
+        evaluation.run()
+        loss = {LOSS: evaluation.loss()} if evaluation.has_loss else {}
+        return loss | {metric.name: float(metric.result()) for metric in metrics}
 
     def predict(self, inputs: Any, apply_softmax: bool = False) -> Any:
         """Outputs for a tensor of inputs, or, joined on the CPU, for a loader of (inputs, …).

@@ -13,26 +13,22 @@ from torch import Tensor
 
 from fusionq.engine.assembly import Assembly
 from fusionq.engine.data.batches import to_device
-from fusionq.engine.evaluation import Evaluation
+from fusionq.engine.evaluation import Evaluation, Testing, measured
 from fusionq.engine.files import write_whole
-from fusionq.engine.history import keys_of
 from fusionq.engine.stopping import StopToken
-from fusionq.spec.metric_keys import TEST, loss_key
+from fusionq.spec.metric_keys import TEST
 
 
 def evaluate_job(assembly: Assembly, stop: StopToken) -> dict[str, Any] | None:
     """Measure the model on data.test. None where it was stopped."""
     metrics = assembly.test_metrics()
-    loss_fn = assembly.loss() if assembly.spec.loss else None
-    evaluation = Evaluation(assembly.trainer, metrics, loss_fn)
-    for number, batch in enumerate(evaluation.begin(assembly.test_batches())):
-        evaluation.add(batch, number)
-        if stop.requested:
-            return None
-    loss = evaluation.loss()
-    values = {} if loss is None else {loss_key(TEST): loss}
-    keys = keys_of(TEST, metrics, has_loss=loss is not None)
-    values |= {key: float(metric.result()) for key, metric in zip(keys, metrics, strict=True)}
+    loss_fn = assembly.loss()
+    test = Testing(TEST, assembly.test_batches(), metrics)
+    measured(assembly.trainer, loss_fn, (), [test])
+    evaluation = Evaluation(assembly.trainer, test, loss_fn)
+    if not evaluation.run(stop):
+        return None
+    values = evaluation.values()
     print("  ".join(f"{key} {value:.4f}" for key, value in values.items()), flush=True)
     return {"values": values}
 

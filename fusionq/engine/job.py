@@ -24,6 +24,7 @@ from fusionq.engine.callbacks.overridden import overridden_hooks
 from fusionq.engine.callbacks.plots import Plots
 from fusionq.engine.callbacks.reporting import Report, Reporting
 from fusionq.engine.checkpoint import Checkpoints
+from fusionq.engine.evaluation import Testing, measured
 from fusionq.engine.exporting import check_formats, export_model, inputs_of
 from fusionq.engine.files import write_json
 from fusionq.engine.history import choose_best
@@ -31,7 +32,7 @@ from fusionq.engine.inference import evaluate_job, predict_job
 from fusionq.engine.optimizers import build_lr_scheduler, build_optimizer
 from fusionq.engine.randomness import derive_seed, seed_everything, use_deterministic_kernels
 from fusionq.engine.stopping import StopToken
-from fusionq.engine.training import COMPLETED, Testing, Training, measured
+from fusionq.engine.training import COMPLETED, Training
 from fusionq.spec.events import Warned
 from fusionq.spec.metric_keys import VAL
 from fusionq.spec.printable import one_line

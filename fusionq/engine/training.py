@@ -23,8 +23,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.callbacks.base import Callback, CallbackList
 from fusionq.engine.data.batches import Batches, layers_of
-from fusionq.engine.eval_hook import call_eval_hook, measures_loss, no_loss
-from fusionq.engine.history import History, Measured, choose_best, keys_of
+from fusionq.engine.evaluation import Evaluation, Testing, mean_of, measured, results_of, stateful
+from fusionq.engine.history import History, choose_best, keys_of
 from fusionq.engine.loss_shapes import checked_shapes
 from fusionq.engine.metrics import Metric
 from fusionq.engine.optimizers import NoOptimizer, check_lr_scheduler, step_lr_scheduler
@@ -33,7 +33,7 @@ from fusionq.engine.ranks import ALONE, NOTHING_OWNED, Owned, Ranks
 from fusionq.engine.state.kinds import has_state_dict
 from fusionq.engine.state.own_state import MODEL, TRAINER, OwnState
 from fusionq.engine.stopping import StopToken
-from fusionq.errors import CheckpointError, DataError, HookError, MetricError, NonFiniteLossError
+from fusionq.errors import CheckpointError, DataError, HookError, NonFiniteLossError
 from fusionq.spec.events import EpochEnd, Progress
 from fusionq.spec.metric_keys import TRAIN, loss_key, rate_keys
 from fusionq.spec.paths import RunPaths
@@ -51,32 +51,6 @@ STOPPED = "stopped"
 
 class _StopAsked(Exception):
     """Leaves the loop from within; the position says where."""
-
-
-class Testing:
-    """Data to measure on after every epoch: `phase` is val or test."""
-
-    def __init__(self, phase: str, batches: Batches, metrics: Sequence[Metric]) -> None:
-        self.phase = phase
-        self.batches = batches
-        self.metric_list = list(metrics)
-        # Whether a loss is measured beside them is known once there is a trainer: see `measured`.
-        self.metrics = dict(zip(keys_of(phase, metrics, has_loss=False), metrics, strict=True))
-        self.running_loss = RunningLoss()
-
-
-def measured(
-    trainer: BaseModel,
-    loss_fn: Callable[..., torch.Tensor],
-    train_metrics: Sequence[Metric],
-    tests: Sequence[Testing],
-) -> list[Measured]:
-    """What is measured in training and on the data of each test. Raises MetricError for the loss's name."""
-    has_loss = measures_loss(type(trainer), loss_fn is not no_loss)
-    for test in tests:
-        keys_of(test.phase, test.metric_list, has_loss=has_loss)
-    by_key = dict(zip(keys_of(TRAIN, train_metrics), train_metrics, strict=True))
-    return [*(Measured(test.phase, test.metrics, has_loss) for test in tests), Measured(TRAIN, by_key)]
 
 
 class Training:
@@ -110,6 +84,7 @@ class Training:
         self.title = title
         self.params = dict(params or {})
         self.trainer = trainer
+        self.ranks = ranks
         self.stepper = trainer.stepper
         self.train_batches = train_batches
         self.loss_fn = loss_fn
@@ -117,7 +92,7 @@ class Training:
         self.lr_scheduler = lr_scheduler
         self.train_metric_list = list(train_metrics)
         self.train_metrics = dict(zip(keys_of(TRAIN, train_metrics), train_metrics, strict=True))
-        self.tests = list(tests)
+        self.tests = [Evaluation(trainer, test, loss_fn, ranks) for test in tests]
         self.num_epochs = num_epochs
         self.best = choose_best(monitor, mode, measured(trainer, loss_fn, train_metrics, tests))
         check_lr_scheduler(
@@ -127,7 +102,6 @@ class Training:
             per_batch=steps_lr_per_batch,
             warn=self.stepper.warn,
         )
-        self.ranks = ranks
         self.callbacks = CallbackList([c for c in callbacks if ranks.is_first or not c.only_first])
         self.stop = stop or StopToken()
         self.paths = paths or RunPaths(Path())
@@ -143,7 +117,7 @@ class Training:
         self._steps_lr_per_epoch = lr_scheduler is not None and not steps_lr_per_batch
         self._has_told = False  # of a monitored value that is no number
         self._has_trained = False  # on a batch, in this process
-        self._random_state: dict[str, Any] | None = None  # as testing found it, while testing
+        self.is_trained = False  # on all batches of this epoch, which is only tested now
         self._samples_at_start = 0
         self._began = self._epoch_began = self._train_ended = 0.0
         self._began_at = 0.0
@@ -193,38 +167,28 @@ class Training:
         if self.batch == 0:
             self._reset_epoch()
         self.callbacks.on_epoch_start(self)
-        self.trainer.model.train()
-        self._pass(TRAIN, self.train_batches, self._train_step, start=self.batch)
-        self.stepper.finish_epoch(self.optimizer)
-        self.check_loss()
-        if self.samples == 0:
-            raise DataError("the training data yields no batch")
-        self.values = {loss_key(TRAIN): self.mean_loss(), **self._results(self.train_metrics)}
+        if not self.is_trained:  # else it was stopped while it was tested
+            self.trainer.model.train()
+            self._pass(TRAIN, self.train_batches, self._train_step, start=self.batch)
+            self.stepper.finish_epoch(self.optimizer)
+            self.check_loss()
+            if self.batch == 0:
+                raise DataError("the training data yields no batch")
+            self.values = self._train_values()
+            self.is_trained = True
         self._train_ended = time.monotonic()
 
+    def _train_values(self) -> dict[str, float]:
+        return {loss_key(TRAIN): self.mean_loss(), **results_of(self.train_metrics, self.ranks)}
+
     def _test_epoch(self) -> None:
-        # Testing again after a stop must draw the same numbers as testing the first time.
-        self._random_state = random_state()
         for test in self.tests:
-            for metric in test.metric_list:
-                metric.reset()
-            test.running_loss.reset()
+            if test.batch == 0:
+                test.begin()
             with self._averaged_model(), torch.no_grad():
                 self.trainer.model.eval()
-                self._pass(test.phase, test.batches, self._step_of(test))
-            self.values |= self._test_values(test)
-        self._random_state = None
-
-    def _step_of(self, test: Testing) -> Callable[[Any, int], None]:
-        has_loss = measures_loss(type(self.trainer), self.loss_fn is not no_loss)
-
-        def step(batch: Any, number: int) -> None:
-            if self.ranks.has_part_in(test.batches, number):
-                call_eval_hook(self.trainer, batch, test.metric_list, self.loss_fn, test.running_loss)
-                if has_loss:
-                    test.running_loss.count_batch(self.ranks.samples_in(test.batches, number, batch))
-
-        return step
+                self._pass(test.phase, test.batches, test.add, start=test.batch)
+            self.values |= test.values()
 
     def _pass(self, phase: str, batches: Batches, step: Callable[[Any, int], None], start: int = 0) -> None:
         """Go through the batches of one epoch with `step`: training and testing differ in nothing else."""
@@ -277,6 +241,9 @@ class Training:
         self.epoch += 1
         self._batches_before += self.batch
         self.batch = 0
+        self.is_trained = False
+        for test in self.tests:
+            test.batch = 0
         self.values |= self._learning_rates()
         self.history.add(self.epoch, self.values)
         self.is_best = self.best.offer(self.epoch, self.values[self.best.monitor])
@@ -300,24 +267,15 @@ class Training:
 
         Waits for the device; all ranks must call it.
         """
-        return self._mean(self.running_loss)
-
-    def _mean(self, running_loss: RunningLoss) -> float:
-        total, samples = self.ranks.sums([running_loss.total(), running_loss.samples])
-        return total / samples if samples else math.nan
+        return mean_of(self.running_loss, self.ranks)
 
     def values_so_far(self, phase: str = TRAIN) -> dict[str, float]:
         """The losses and metrics of this epoch so far. Waits for the device; all ranks must call it."""
-        values = {loss_key(TRAIN): self.mean_loss(), **self._results(self.train_metrics)}
+        values = self._train_values()
         for test in self.tests:
             if test.phase == phase:
-                values |= self._test_values(test)
+                values |= test.values()
         return values
-
-    def _test_values(self, test: Testing) -> dict[str, float]:
-        has_loss = measures_loss(type(self.trainer), self.loss_fn is not no_loss)
-        loss = {loss_key(test.phase): self._mean(test.running_loss)} if has_loss else {}
-        return {**loss, **self._results(test.metrics)}
 
     def _learning_rates(self) -> dict[str, float]:
         """Of each group of parameters, as the last step of this epoch took it."""
@@ -347,20 +305,6 @@ class Training:
             best=self.best.by_key,
         )
         self.callbacks.on_progress(self, event)
-
-    def _results(self, metrics: dict[str, Metric]) -> dict[str, float]:
-        values = {}
-        for key, metric in metrics.items():
-            value = self.ranks.result(metric)
-            try:
-                values[key] = float(value)
-            except OverflowError:  # a whole number with more than 300 digits
-                values[key] = math.inf
-            except (TypeError, ValueError, RuntimeError):
-                raise MetricError(
-                    f"the metric {metric.name!r} gave {value!r}; its result must be one number"
-                ) from None
-        return values
 
     def check_loss(self) -> None:
         """Raises NonFiniteLossError where a loss of this epoch was no finite number. Waits for the device."""
@@ -396,6 +340,11 @@ class Training:
     # --- state -------------------------------------------------------------------------------------
 
     @property
+    def position(self) -> tuple[int, int, int]:
+        """Epochs that are done, batches of the next one, and batches that it was tested on."""
+        return self.epoch, self.batch, sum(test.batch for test in self.tests)
+
+    @property
     def global_batch(self) -> int:
         """Batches since the beginning of the first epoch."""
         return self._batches_before + self.batch
@@ -424,8 +373,10 @@ class Training:
 
     def _find_own_state(self, callbacks: Sequence[Callback]) -> OwnState:
         """What user code keeps, apart from what is saved with the parts that are ours."""
-        trainer, metrics = self.trainer, self.train_metrics
-        has_state = {key: metric for key, metric in metrics.items() if has_state_dict(metric)}
+        trainer, metrics = self.trainer, dict(self.train_metrics)
+        for test in self.tests:
+            metrics |= test.metrics
+        has_state = stateful(metrics)
         own_callbacks = [c for c in callbacks if not type(c).__module__.startswith("fusionq.")]
         return OwnState(
             trainer.model,
@@ -461,7 +412,8 @@ class Training:
             "running_loss": self.running_loss.state_dict(),
             "train_metrics": {key: metric.state_dict() for key, metric in self.train_metrics.items()},
             "data": [batches.state_dict() for batches in self._placed_batches()],
-            "random": self._random_state or random_state(),
+            "tests": {test.phase: test.state_dict() for test in self.tests},
+            "random": random_state(),
         }
         return {
             **own,
@@ -471,6 +423,8 @@ class Training:
             "batch": self.batch,
             "batches_before": self._batches_before,
             "samples": self.samples,
+            "is_trained": self.is_trained,
+            "values": self.values if self.is_trained else {},
             "early_end": self.early_end,
             "num_epochs": self.num_epochs,
             "model": self.trainer.model.state_dict(),
@@ -488,10 +442,13 @@ class Training:
         return [layer for layer in layers if hasattr(layer, "load_state_dict")]
 
     def _data_with_own_place(self) -> dict[str, Any]:
-        for batches in layers_of(self.train_batches):
-            if (dataset := getattr(batches, "own_place", None)) is not None:
-                return {"data.train": dataset}
-        return {}
+        data = {TRAIN: self.train_batches, **{test.phase: test.batches for test in self.tests}}
+        return {
+            f"data.{phase}": dataset
+            for phase, batches in data.items()
+            for layer in layers_of(batches)
+            if (dataset := getattr(layer, "own_place", None)) is not None
+        }
 
     def _check_same_weights(self) -> None:
         """Raises HookError where the processes train different models: such a state is not worth saving."""
@@ -519,6 +476,9 @@ class Training:
             self.stepper.load_state_dict(state["stepper"])
             for key, metric in self.train_metrics.items():
                 metric.load_state_dict(own["train_metrics"][key])
+            for test in self.tests:
+                if test.phase in (known := own.get("tests", {})):  # older checkpoints have none
+                    test.load_state_dict(known[test.phase])
             for batches, place in zip(self._placed_batches(), own.get("data", ()), strict=False):
                 batches.load_state_dict(place)
             if "own_state" in own:  # older checkpoints have none
@@ -533,6 +493,7 @@ class Training:
         has_more = self.num_epochs > state.get("num_epochs", self.num_epochs)
         self.early_end = "" if has_more else state["early_end"]
         self._samples_at_start = self.samples
+        self.is_trained, self.values = state.get("is_trained", False), state.get("values", {})
         # A state of fusionq 0.1 counted the samples of all ranks in one number.
         known = {"samples": self.samples if self.ranks.is_first else 0.0}
         self.running_loss.load_state_dict({**known, **own["running_loss"]})

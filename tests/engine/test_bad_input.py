@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,15 @@ def test_a_loader_that_yields_nothing_is_said(empty: Any, tmp_path: Path) -> Non
         train(tf.StandardModel(network()), tmp_path, train_loader=empty)
     with pytest.raises(DataError, match="the data to predict yields no batch"):
         tf.StandardModel(network()).predict(empty)
+
+
+def test_batches_whose_samples_nothing_tells_can_be_trained_on(tmp_path: Path) -> None:
+    class Silent(tf.BaseModel):
+        def __train_func__(self, *arguments):
+            pass
+
+    (row,) = train(Silent(network()), tmp_path, train_loader=[["a", 1], ["b", 2]]).rows
+    assert math.isnan(row["train_loss"])
 
 
 def test_data_that_are_no_loader_are_refused_before_training(tmp_path: Path) -> None:

@@ -143,6 +143,45 @@ def test_a_hook_that_draws_random_numbers_while_testing_changes_nothing(tmp_path
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
+def test_what_changes_while_testing_changes_once(tmp_path: Path) -> None:
+    metric = f"{{_target_: {__name__}.Smoothed, name: smoothed}}"
+    metrics = f"metrics={{val: [{metric}, {{_target_: Accuracy}}], test: [{metric}]}}"
+    spec = job_spec(f"trainer={__name__}.CountsWhileTesting", "data.val_fraction=0.2", metrics)
+    run(spec, tmp_path / "whole")
+    for i, stops in enumerate(([9], [10, 1, 2], [BATCHES + 2, 6, 2])):
+        folder = tmp_path / str(i)
+        assert run_with_stops(spec, folder, stops) == len(stops) + 1
+        assert_same_run(tmp_path / "whole", folder)
+
+
+class CountsWhileTesting(tf.StandardModel):
+    """Its outputs in a test depend on how often it was tested."""
+
+    tested = 0
+
+    def __eval_function__(self, data, metrics, loss_fn=None, running_loss=None):
+        self.tested += 1
+        inputs, targets = data
+        super().__eval_function__((inputs * self.tested, targets), metrics, loss_fn, running_loss)
+
+
+class Smoothed(tf.Metric):
+    """A metric that keeps something from epoch to epoch."""
+
+    before = 0.0
+    seen: tuple[float, ...] = ()
+
+    def reset(self) -> None:
+        self.before = self.result()
+        self.seen = ()
+
+    def update(self, outputs, targets) -> None:
+        self.seen += (outputs.argmax(1).eq(targets).float().mean().item(),)
+
+    def result(self) -> float:
+        return 0.5 * self.before + sum(self.seen) / max(len(self.seen), 1)
+
+
 class DrawsWhileTesting(tf.StandardModel):
     def __eval_function__(self, data, metrics):
         inputs, targets = data

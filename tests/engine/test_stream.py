@@ -133,8 +133,17 @@ def test_another_number_of_loader_processes_is_refused() -> None:
         PLACED,
         [*PLACED, "train.steps_per_epoch=3"],
         [*PLACED, "train.steps_per_epoch=9"],
+        [*STREAM, "data.test={_target_: tests.engine.streams.Placed}"],
     ],
-    ids=["by its end", "short epochs", "long epochs", "own place", "own place, short", "own place, long"],
+    ids=[
+        "by its end",
+        "short epochs",
+        "long epochs",
+        "own place",
+        "own place, short",
+        "own place, long",
+        "own place to test on",
+    ],
 )
 def test_a_stopped_job_ends_as_if_it_was_not(more: list[str], tmp_path: Path) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

@@ -18,7 +18,7 @@ class Checkpointing(Callback):
     def __init__(self, checkpoints: Checkpoints, every: Interval) -> None:
         self._checkpoints = checkpoints
         self._every = every
-        self._saved_at = (-1, -1)
+        self._saved_at: tuple[int, int, int] | None = None
         self._batches = 0
         self._clock = time.monotonic()
         self._agreement = Agreement()
@@ -52,13 +52,13 @@ class Checkpointing(Callback):
         self._save(training)
 
     def _save(self, training: Training) -> None:
-        position = (training.epoch, training.batch)
+        position = training.position
         if position == self._saved_at:
             return
         training.check_loss()  # a state that is lost already must not push out the last good one
         state = training.state_dict()
         if training.ranks.is_first:
-            self._checkpoints.save(state, *position)
+            self._checkpoints.save(state, training.epoch, training.batch)
         self._saved_at = position
         self._batches = 0
         self._clock = time.monotonic()

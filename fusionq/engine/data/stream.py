@@ -164,6 +164,7 @@ class StreamBatches:
             self._given += 1
             self._length, self._is_over = drawn.length, drawn.is_last
             yield to_device(drawn.batch, self._device)
+        self._is_over = True
         if self._given == 0:
             short = " of data.batch_size samples, and data.drop_last is true" if self._drop_last else ""
             raise DataError(f"{type(self._dataset).__name__} yields no batch{short}")
