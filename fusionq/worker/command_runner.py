@@ -10,8 +10,9 @@ import subprocess
 import threading
 import time
 
-from fusionq.errors import FusionqError, StateError
+from fusionq.errors import StateError
 from fusionq.store.commands import CommandRequest
+from fusionq.worker.request_threads import place_in, serve
 from fusionq.worker.running_attempts import Attempt
 from fusionq.worker.worker import Node
 
@@ -26,30 +27,25 @@ INTERRUPTED_S = 3.0  # for a command to end by itself once nobody waits
 
 
 def run_command(node: Node, token: str) -> None:
-    """In a thread of its own, so that no thread of the pool waits for the end of the command."""
-    threading.Thread(target=_run, args=(node, token), name="command", daemon=True).start()
+    """Run it, or say why not. Returns at once."""
+    serve("command", lambda: _run(node, token), lambda reason: node.store.transfers.refuse(token, reason))
 
 
 def _run(node: Node, token: str) -> None:
+    request = node.store.commands.take(token)
+    if request is None:
+        return  # a doubled message, or nobody waits any more
     try:
-        request = node.store.commands.take(token)
-        if request is None:
-            return  # a doubled message, or nobody waits any more
-        try:
-            _run_if_possible(node, request, token)
-        except (StateError, OSError) as error:
-            node.store.transfers.refuse(token, f"no command can be run beside {request.job_id}: {error}")
-    except FusionqError as error:
-        log.warning("a command for a job: %s", error)
+        _run_if_possible(node, request, token)
+    except (StateError, OSError) as error:
+        raise StateError(f"no command can be run beside {request.job_id}: {error}") from error
 
 
 def _run_if_possible(node: Node, request: CommandRequest, token: str) -> None:
     attempt = node.running.find(request.job_id)
     if attempt is None or attempt.number != request.attempt:
         raise StateError(f"it does not run on {node.name} any more")
-    if not AT_ONCE.acquire(blocking=False):
-        raise StateError(f"too many commands run on {node.name}", hint="try again in a while")
-    try:
+    with place_in(AT_ONCE, f"too many commands run on {node.name}; try again in a while"):
         process = attempt.commands.start(request.command)
         log.info(
             "job %s attempt %d: a command beside it, pid %d", attempt.job_id, attempt.number, process.pid
@@ -60,8 +56,6 @@ def _run_if_possible(node: Node, request: CommandRequest, token: str) -> None:
             process.terminate()
             process.wait()
             attempt.commands.remove(process)
-    finally:
-        AT_ONCE.release()
 
 
 class _Forwarding:
@@ -73,6 +67,8 @@ class _Forwarding:
         self._attempt = attempt
         self._process = process
         self._output = process.stdout
+        self._poll = select.poll()  # unlike select(), it knows no limit of 1024 descriptors
+        self._poll.register(self._output, select.POLLIN)
         self._token = token
         self._look_at = 0.0
         self._say_at = 0.0
@@ -112,8 +108,8 @@ class _Forwarding:
 
     def _read(self) -> bytes | None:
         """Returns what there is; None where there is nothing yet, and nothing at its end."""
-        ready, _, _ = select.select([self._output], [], [], READ_S)
-        return os.read(self._output.fileno(), PIECE_BYTES) if ready else None
+        is_ready = self._poll.poll(READ_S * 1000)
+        return os.read(self._output.fileno(), PIECE_BYTES) if is_ready else None
 
     def _interrupt(self) -> None:
         """As Ctrl-C at a terminal would; what does not end by it is killed."""

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusionq.errors import FusionqError
+from fusionq.errors import StateError
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.run_files import files_of
 from fusionq.store.transfers import PIECE_BYTES, Transfers
+from fusionq.worker.request_threads import place_in, serve
 from fusionq.worker.worker import Node
 
 log = logging.getLogger("fusionq.worker")
@@ -21,39 +22,30 @@ AT_ONCE = threading.BoundedSemaphore(2)  # what is sent takes from those that tr
 
 
 def send_files(node: Node, job_id: str, parts: Sequence[str], token: str) -> None:
-    """In a thread of its own, so that no thread of the pool waits for somebody's slow line."""
-    threading.Thread(target=_send, args=(node, job_id, parts, token), name="sending", daemon=True).start()
+    """Send them, or say why not. Returns at once."""
+
+    def refuse(reason: str) -> None:
+        log.warning("files of %s cannot be sent: %s", job_id, reason)
+        node.store.transfers.refuse(token, reason)
+
+    serve("sending", lambda: _send(node, job_id, parts, token), refuse)
 
 
 def _send(node: Node, job_id: str, parts: Sequence[str], token: str) -> None:
-    transfers = node.store.transfers
-    try:
-        root = Path(node.store.jobs.get(job_id).run_dir)
-        files = files_of(RunPaths(root), parts) if root.is_dir() else []
-        if not root.is_dir():
-            transfers.refuse(token, f"the worker {node.name} does not see {root}")
-        elif not AT_ONCE.acquire(blocking=False):
-            transfers.refuse(token, f"the worker {node.name} is sending to others; try again in a while")
-        else:
-            try:
-                _send_tar(transfers, token, root, files)
-            finally:
-                AT_ONCE.release()
-    except (FusionqError, OSError) as error:
-        log.warning("sending files of %s: %s", job_id, error)
+    root = Path(node.store.jobs.get(job_id).run_dir)
+    if not root.is_dir():
+        raise StateError(f"the worker {node.name} does not see {root}")
+    with place_in(AT_ONCE, f"the worker {node.name} is sending to others; try again in a while"):
+        _send_tar(node.store.transfers, token, root, files_of(RunPaths(root), parts))
 
 
 def _send_tar(transfers: Transfers, token: str, root: Path, files: Sequence[Path]) -> None:
-    try:
-        with (
-            io.BufferedWriter(_Pieces(transfers, token), PIECE_BYTES) as out,
-            tarfile.open(fileobj=out, mode="w|", bufsize=PIECE_BYTES) as tar,
-        ):
-            for file in files:
-                _add(tar, root, file)
-    except OSError as error:
-        transfers.refuse(token, str(error))
-        raise
+    with (
+        io.BufferedWriter(_Pieces(transfers, token), PIECE_BYTES) as out,
+        tarfile.open(fileobj=out, mode="w|", bufsize=PIECE_BYTES) as tar,
+    ):
+        for file in files:
+            _add(tar, root, file)
     transfers.end(token)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,9 +18,8 @@ from fusionq.worker import protocol as wire
 from fusionq.worker.code_cache import code_folder
 from fusionq.worker.processes.identity import mark_of_this_life
 from fusionq.worker.processes.tree import ENV_ATTEMPT, ENV_JOB, ENV_SUPERVISOR
+from fusionq.worker.request_threads import place_in, serve
 from fusionq.worker.worker import Node
-
-log = logging.getLogger("fusionq.worker")
 
 AT_ONCE = threading.BoundedSemaphore(2)  # what is checked takes from those that train
 LOOK_S = 0.05
@@ -28,24 +27,17 @@ END_S = 5.0
 
 
 def check_jobs(node: Node, token: str) -> None:
-    """In a thread of its own, so that no thread of the pool waits for a user's code."""
-    threading.Thread(target=_check, args=(node, token), name="checking", daemon=True).start()
+    """Check them, or say why not. Returns at once."""
+    checks = node.store.checks
+    serve("checking", lambda: _check(node, token), lambda reason: checks.answer(token, _skipped(reason)))
 
 
 def _check(node: Node, token: str) -> None:
-    try:
-        question = node.store.checks.question(token)
-        if question is None:
-            return
-        if not AT_ONCE.acquire(blocking=False):
-            node.store.checks.answer(token, _skipped(f"the worker {node.name} checks other jobs"))
-            return
-        try:
-            node.store.checks.answer(token, _answer(node, token, question))
-        finally:
-            AT_ONCE.release()
-    except (FusionqError, OSError) as error:
-        log.warning("checking jobs before they are submitted: %s", error)
+    question = node.store.checks.question(token)
+    if question is None:
+        return
+    with place_in(AT_ONCE, f"the worker {node.name} checks other jobs"):
+        node.store.checks.answer(token, _answer(node, token, question))
 
 
 def _answer(node: Node, token: str, question: dict[str, Any]) -> dict[str, Any]:
@@ -57,17 +49,23 @@ def _answer(node: Node, token: str, question: dict[str, Any]) -> dict[str, Any]:
             process = node.launcher.spawn(
                 _orders(node, token, question, held), lambda: time.monotonic() > deadline
             )
-        except FusionqError as error:
+        except (FusionqError, OSError) as error:
             return _skipped(f"the worker {node.name} cannot check it: {error}")
         try:
             while not process.is_over and time.monotonic() < deadline + END_S:
-                for message in process.receive(LOOK_S):
-                    if message.get("kind") == wire.VERDICTS:
-                        return {"verdicts": message["verdicts"]}
+                if answer := _answer_in(process.receive(LOOK_S)):
+                    return answer
+            process.kill_tree()
+            no_answer = _skipped(f"the check on {node.name} ended without an answer")
+            return _answer_in(process.last_words()) or no_answer
         finally:
             process.kill_tree()
             process.close()
-    return _skipped(f"the check on {node.name} ended without an answer")
+
+
+def _answer_in(messages: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    found = (message for message in messages if message.get("kind") == wire.VERDICTS)
+    return next(({"verdicts": message["verdicts"]} for message in found), None)
 
 
 def _orders(node: Node, token: str, question: dict[str, Any], held: ExitStack) -> dict[str, Any]:

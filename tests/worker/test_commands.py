@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +98,31 @@ def test_a_large_output_waits_for_whoever_takes_it(world, store, monkeypatch: py
     assert world.run("head", "-c", "1000000", "/dev/zero", on_output=take) == 0
     assert sum(map(len, world.output)) == 1_000_000
     assert max(most) <= 3, "two, and the word that it was all"
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """This process may have more files open than select() knows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2000)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_worker_with_many_open_files_reads_it_all_the_same(world, monkeypatch: pytest.MonkeyPatch):
+    start = world.attempt.commands.start
+
+    def start_and_move(command: list[str]) -> subprocess.Popen[bytes]:
+        process = start(command)
+        output = os.fdopen(fcntl.fcntl(process.stdout, fcntl.F_DUPFD_CLOEXEC, 1100), "rb")
+        process.stdout.close()
+        process.stdout = output
+        return process
+
+    monkeypatch.setattr(world.attempt.commands, "start", start_and_move)
+    assert world.run("echo", "hello") == 0
+    assert b"".join(world.output) == b"hello\n"
 
 
 def test_whoever_leaves_ends_the_command_and_what_it_started(world):

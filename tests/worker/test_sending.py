@@ -125,3 +125,12 @@ def test_only_so_many_are_sent_to_at_once(store, record, tmp_path: Path, monkeyp
     monkeypatch.setattr(sending, "AT_ONCE", threading.BoundedSemaphore(1))
     with sending.AT_ONCE, pytest.raises(NotFoundError, match="is sending to others"):
         download(store, Sender(store), record.job, tmp_path / "here")
+
+
+def test_what_cannot_be_read_is_told_at_once(store, record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/runs/aaa")
+
+    monkeypatch.setattr(sending, "files_of", fail)
+    with pytest.raises(NotFoundError, match="Permission denied: '/runs/aaa'"):
+        download(store, Sender(store), record.job, tmp_path / "here")
