@@ -7,6 +7,7 @@ import click
 from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
+from fusionq.errors import UsageError
 
 
 # What stands behind JOB is the command's, options too.
@@ -30,7 +31,7 @@ def exec_(session: Session, job: str, command: tuple[str, ...]) -> int:
 
     words = command[1:] if command[0] == "--" else command
     if not words:
-        raise click.UsageError("a command is missing behind --")
+        raise UsageError("a command is missing behind --", hint="write one: fusionq exec last -- nvidia-smi")
     record = session.store.jobs.get(session.store.jobs.find_job(job))
     try:
         return run_command(session.store, session.sender, record, words, _write)

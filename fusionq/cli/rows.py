@@ -67,23 +67,37 @@ def print_rows(
     rows: Sequence[JobRecord | SweepRecord], reasons: dict[str, str], columns: Sequence[str] = ()
 ) -> None:
     """Prints the table, with why pending jobs wait; of `columns` those alone, in their order."""
-    from fusionq.cli.tables import print_table
+    from fusionq.cli.tables import terminal_width
+
+    click.echo("\n".join(lines_of_rows(rows, reasons, columns, terminal_width())))
+
+
+def lines_of_rows(
+    rows: Sequence[JobRecord | SweepRecord],
+    reasons: dict[str, str],
+    columns: Sequence[str],
+    room: int | None,
+) -> list[str]:
+    """Returns the lines of that table for so many columns of the terminal, or as wide as they are."""
+    from fusionq.cli.tables import lines_of, table_of
 
     cells = cells_of(rows, reasons)
-    if not columns:
-        print_table(HEADERS, cells, may_go=MAY_GO, beneath=_notes_beneath)
-        return
-    at = [HEADERS.index(column) for column in columns]
-    print_table(columns, [[row[i] for i in at] for row in cells])
+    if columns:
+        at = [HEADERS.index(column) for column in columns]
+        return lines_of(columns, [[row[i] for i in at] for row in cells], room=room)
+    table = table_of(HEADERS, cells, MAY_GO, room)
+    if room is None or HEADERS[-1] in table.headers:
+        return table.lines
+    return table.lines + _notes_beneath(cells, room)
 
 
-def _notes_beneath(shown: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Returns the notes as lines of their own where there is no room for their column."""
-    if HEADERS[-1] in shown:
-        return []
+def _notes_beneath(cells: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Returns the notes as lines of their own, where there is no room for their column."""
+    from fusionq.cli.tables import cut_line
+
     notes = [f"{row[0]}  {row[-1]}" for row in cells if row[-1]]
     more = [f"… and {len(notes) - MOST_NOTES} more"] if len(notes) > MOST_NOTES else []
-    return [click.style(note[:width], dim=True) for note in (*notes[:MOST_NOTES], *more)]
+    return [click.style(cut_line(note, width), dim=True) for note in (*notes[:MOST_NOTES], *more)]
 
 
 SORT_KEYS: dict[str, Callable[[JobRecord | SweepRecord], Any]] = {

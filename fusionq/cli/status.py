@@ -13,6 +13,7 @@ from fusionq.cli.rows import HEADERS, SORT_KEYS, print_rows, reasons_of
 from fusionq.cli.selecting import Chosen, active_only, filter_options, submitted_since
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
+from fusionq.errors import UsageError
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.store.bulk import chunks
@@ -92,19 +93,21 @@ def status(
         count = MOST_ROWS
     count = count or SHOWN
     if job is not None and (has_no_end or not chosen.is_empty):
-        raise click.UsageError("name a job or say what jobs are like, not both")
+        raise UsageError("name a job or say what jobs are like, not both")
     if as_spec and job is None:
-        raise click.UsageError("--spec needs a job, such as: fusionq status last --spec")
+        raise UsageError("--spec needs a job", hint="name one: fusionq status last --spec")
+    if quiet + as_json + is_watched + as_spec > 1:
+        raise UsageError("-q, --json, --watch and --spec are ways to show it; give one of them")
+    if columns and (quiet or as_json or job is not None):
+        raise UsageError("--columns is for the table of jobs")
     if is_watched:
-        _watch(session, chosen, count, is_alone=job is None and not (quiet or as_json))
+        _watch(session, chosen, count, order, columns, is_table=job is None)
         return
-    if (quiet or as_json) and not as_spec:
+    if quiet or as_json:
         ids = [session.store.jobs.find(job)] if job is not None else _ids(session, chosen, count, order)
         _print_ids(session, ids, is_named=job is not None) if quiet else _print_json(session, ids)
         return
-    rows = _rows(session, chosen, count) if job is None else [_find(session, job)]
-    if order != "submitted":
-        rows.sort(key=SORT_KEYS[order])
+    rows = _rows(session, chosen, count, order) if job is None else [_find(session, job)]
     if as_spec:
         _print_spec(session, rows[0])
     elif job is None:
@@ -115,22 +118,26 @@ def status(
         print_job(session, rows[0])
 
 
-def _watch(session: Session, chosen: Chosen, count: int, *, is_alone: bool) -> None:
+def _watch(
+    session: Session, chosen: Chosen, count: int, order: str, columns: tuple[str, ...], *, is_table: bool
+) -> None:
     """Raises UsageError where there is no table that could change before somebody's eyes."""
-    if not is_alone or not sys.stdout.isatty():
-        raise click.UsageError(
-            "--watch shows the table of jobs in a terminal; for one job: fusionq logs JOB -f"
+    if not is_table or not sys.stdout.isatty():
+        raise UsageError(
+            "--watch shows the table of jobs in a terminal", hint="for one job: fusionq logs JOB -f"
         )
     from fusionq.cli.watching import watch
 
-    watch(session, lambda: _rows(session, chosen, count))
+    watch(session, lambda: _rows(session, chosen, count, order), columns)
 
 
-def _rows(session: Session, chosen: Chosen, count: int) -> list[JobRecord | SweepRecord]:
-    """The newest last. Where options choose, each trial is a row of its own."""
+def _rows(session: Session, chosen: Chosen, count: int, order: str) -> list[JobRecord | SweepRecord]:
+    """In their order, by default the newest last. Where options choose, each trial is a row of its own."""
     if chosen.is_empty:
-        return session.store.rows(count)
-    return [*session.store.jobs.get_many(reversed(chosen.ids(session, most=count)))]
+        rows = session.store.rows(count)
+    else:
+        rows = [*session.store.jobs.get_many(reversed(chosen.ids(session, most=count)))]
+    return rows if order == "submitted" else sorted(rows, key=SORT_KEYS[order])
 
 
 def _find(session: Session, reference: str) -> JobRecord | SweepRecord:
@@ -143,7 +150,7 @@ def _find(session: Session, reference: str) -> JobRecord | SweepRecord:
 def _ids(session: Session, chosen: Chosen, count: int, order: str) -> list[str]:
     """Of the rows that the table would show."""
     if order != "submitted":
-        return [row.id for row in sorted(_rows(session, chosen, count), key=SORT_KEYS[order])]
+        return [row.id for row in _rows(session, chosen, count, order)]
     if chosen.is_empty:
         return session.store.row_ids(count)
     return chosen.ids(session, most=count)[::-1]

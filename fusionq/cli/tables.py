@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -26,26 +27,26 @@ _BREAKS = re.compile(r"[\t\n\r]")
 _RESET = "\x1b[0m"
 
 
-Beneath = Callable[[Sequence[str], Sequence[Sequence[str]], int], Sequence[str]]
-"""Lines for what a narrow table leaves out, of its headers, its cells and its width."""
+@dataclass(frozen=True)
+class Table:
+    """A table as it fits: the headers of its columns, and its lines, of which the first is the head."""
+
+    headers: tuple[str, ...]
+    lines: list[str]
 
 
-def print_table(
-    headers: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    may_go: Sequence[Cut] = (),
-    beneath: Beneath | None = None,
-) -> None:
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], may_go: Sequence[Cut] = ()) -> None:
     """Cells may be styled by `click.style`. In a pipe nothing is cut and nothing is coloured.
 
     A narrow terminal does without the columns that `may_go`, in their order; one with a number is cut to so
     many characters instead. The last column is cut first unless it is among them. Then the widest are cut.
     """
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    lines = lines_of(headers, rows, may_go, room)
-    if beneath and room is not None:
-        lines += beneath(click.unstyle(lines[0]).split(), rows, room)
-    click.echo("\n".join(lines))
+    click.echo("\n".join(lines_of(headers, rows, may_go, terminal_width())))
+
+
+def terminal_width() -> int | None:
+    """Returns the columns of the terminal; None in a pipe, which takes any line."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def lines_of(
@@ -55,20 +56,35 @@ def lines_of(
     room: int | None = None,
 ) -> list[str]:
     """The header and a line for each row, for so many columns, or as wide as they are."""
-    cells = [[_safe(cell) for cell in row] for row in rows]
+    return table_of(headers, rows, may_go, room).lines
+
+
+def table_of(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    may_go: Sequence[Cut] = (),
+    room: int | None = None,
+) -> Table:
+    """The same, with which columns are left."""
+    head, *cells = ([_safe(cell) for cell in row] for row in (headers, *rows))
     widths = {}
-    for i, header in enumerate(headers):
+    for i, header in enumerate(head):
         longest = max((_width(click.unstyle(row[i])) for row in cells), default=0)
         if longest:
-            widths[i] = max(longest, len(header))
+            widths[i] = max(longest, _width(header))
     if room is not None:
         cuts = [cut if isinstance(cut, tuple) else (cut, 0) for cut in may_go]
         _fit(widths, room, [(headers.index(header), width) for header, width in cuts])
-    head, *lines = (
+    first, *lines = (
         (" " * GAP).join(_of_width(row[i], width) for i, width in widths.items()).rstrip()
-        for row in [headers, *cells]
+        for row in (head, *cells)
     )
-    return [click.style(head, dim=True), *lines]
+    return Table(tuple(headers[i] for i in widths), [click.style(first, dim=True), *lines])
+
+
+def cut_line(text: str, width: int) -> str:
+    """Returns the text in one line of at most so many cells, with nothing in it that a terminal obeys."""
+    return _of_width(_safe(text), width).rstrip()
 
 
 def _safe(cell: str) -> str:

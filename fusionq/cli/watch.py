@@ -13,7 +13,7 @@ from fusionq.cli.cancel import REASON
 from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
 from fusionq.client.patience import RETRY_S, Patience
-from fusionq.errors import FusionqError, StoreUnavailableError
+from fusionq.errors import FusionqError, StoreUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from fusionq.client.board import Board
@@ -37,11 +37,11 @@ def watch(session: Session, job: str | None) -> None:
     fusionq watch last
     """
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
-        raise click.UsageError("watch needs a terminal; in a pipe: fusionq status --json")
+        raise UsageError("watch needs a terminal", hint="in a pipe: fusionq status --json")
     if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
-        raise click.UsageError(
-            f"watch moves the cursor, which a terminal with TERM={os.environ.get('TERM', '')} cannot; "
-            "as plain text: fusionq status"
+        raise UsageError(
+            f"watch moves the cursor, which a terminal with TERM={os.environ.get('TERM', '')} cannot",
+            hint="as plain text: fusionq status",
         )
     from fusionq.client.board import Board
 

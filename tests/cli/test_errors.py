@@ -160,7 +160,7 @@ def test_an_argument_that_is_missing(cli: Cli):
 def test_the_spec_of_no_job(cli: Cli):
     done = cli("status", "--spec")
     assert done.code == 2
-    assert done.err.splitlines()[-1] == "Error: --spec needs a job, such as: fusionq status last --spec"
+    assert done.err == "fusionq: --spec needs a job; name one: fusionq status last --spec\n"
 
 
 # --- Redis -----------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from fusionq.client import patience
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.load import from_yaml
 from fusionq.spec.states import Outcome
 from fusionq.store import keys
+from fusionq.store.streams import Streams
 from tests.cli.conftest import Cli
 from tests.cli.jobs import finished, queued, serving, started
 from tests.support import ONE_JOB, now_ms
@@ -284,15 +286,38 @@ def test_a_job_that_runs_shows_its_metric_and_the_time_left_in_columns(cli: Cli,
 
 
 def test_a_table_that_changes_needs_a_terminal(cli: Cli, store):
-    for arguments in ((), ("last",), ("--json",)):
+    for arguments in ((), ("last",)):
         done = cli("status", "--watch", *arguments)
         assert (done.code, "--watch shows the table of jobs in a terminal" in done.err) == (2, True)
 
 
-def test_the_table_is_drawn_anew_until_ctrl_c(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
-    from fusionq.client import patience
-    from fusionq.store.streams import Streams
+@pytest.mark.parametrize(
+    "arguments",
+    [("-q", "--json"), ("--json", "--watch"), ("last", "--spec", "--watch"), ("last", "--spec", "-q")],
+)
+def test_there_is_one_way_to_show_jobs_at_a_time(cli: Cli, store, arguments: tuple[str, ...]):
+    queued(store, "aaa")
+    done = cli("status", *arguments)
+    assert (done.code, done.err) == (
+        2,
+        "fusionq: -q, --json, --watch and --spec are ways to show it; give one of them\n",
+    )
 
+
+def test_the_table_that_changes_has_its_order_and_its_columns(cli: Cli, store, monkeypatch):
+    def stop(self: Streams, seen: str, block_s: float):
+        raise KeyboardInterrupt
+
+    queued(store, "aaa", name="second")
+    queued(store, "bbb", name="first")
+    monkeypatch.setattr(Streams, "changes", stop)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    out = cli("status", "--watch", "--sort", "name", "--columns", "name").out
+    assert out.index("first") < out.index("second")
+    assert "aaa" not in out
+
+
+def test_the_table_is_drawn_anew_until_ctrl_c(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(patience, "RETRY_S", 0.001)
     looks = []
 

@@ -80,7 +80,17 @@ def test_of_the_table_of_jobs_the_note_goes_before_the_numbers(columns: int, kep
     assert line.startswith("abcdefgh  nnnnnnnnn")
 
 
-def test_notes_without_a_column_stand_beneath_the_table(monkeypatch: pytest.MonkeyPatch, capsys):
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [
+        ("ValueError: odd", "ValueError: odd"),
+        ("\x1b[2Jgone\nand more", r"\x1b[2Jgone and more"),
+        ("漢" * 50, "漢" * 34 + " …"),
+    ],
+)
+def test_notes_without_a_column_stand_beneath_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys, note: str, shown: str
+):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     row = [
@@ -94,11 +104,11 @@ def test_notes_without_a_column_stand_beneath_the_table(monkeypatch: pytest.Monk
         "",
         "box",
     ]
-    monkeypatch.setattr(rows, "cells_of", lambda *_: [[*row, "3d 2h", "ValueError: odd"]])
+    monkeypatch.setattr(rows, "cells_of", lambda *_: [[*row, "3d 2h", note]])
     rows.print_rows([], {})
     lines = click.unstyle(capsys.readouterr().out).splitlines()
     assert "NOTE" not in lines[0]
-    assert lines[2] == "abcdefgh  ValueError: odd"
+    assert lines[2] == f"abcdefgh  {shown}"
 
 
 def test_a_column_that_was_cut_gets_the_room_that_another_left():
