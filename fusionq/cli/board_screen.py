@@ -21,7 +21,7 @@ from fusionq.cli.folding import Folder
 from fusionq.cli.tables import Cut, lines_of
 from fusionq.cli.terminal_text import coloured_line
 from fusionq.cli.words import COLOURS, duration, values_text
-from fusionq.client.board import Board
+from fusionq.client.board import Snapshot
 from fusionq.spec.record import JobRecord
 
 LEAST_JOBS = 3  # rows
@@ -61,7 +61,7 @@ class _Section:
         return Layout(Group(_rule(self.title), self.body), size=1 + self.height)
 
 
-def screen_of(board: Board, width: int, height: int, note: str = "", view: View = View()) -> Layout:
+def screen_of(board: Snapshot, width: int, height: int, view: View, note: str = "") -> Layout:
     """Returns the picture for a terminal of this size; `note` says what is wrong at the moment."""
     screen = Layout()
     foot = Layout(_cut(Text(view.prompt) if view.prompt else Text(_keys(), style="dim")), size=1)
@@ -84,7 +84,7 @@ def screen_of(board: Board, width: int, height: int, note: str = "", view: View 
     return screen
 
 
-def _head(board: Board, note: str) -> Text:
+def _head(board: Snapshot, note: str) -> Text:
     counts = [
         f"[{colour}]{board.tally[word]} {word.replace('_', ' ')}[/]"
         for word, colour in COLOURS.items()
@@ -106,7 +106,7 @@ def _help() -> RenderableType:
     return Group(_rule("keys"), table)
 
 
-def _output(board: Board, height: int) -> RenderableType:
+def _output(board: Snapshot, height: int) -> RenderableType:
     """The chosen job's last lines, as many as there is room for."""
     if board.chosen is None:
         return Group()
@@ -132,7 +132,7 @@ def _cut(text: Text) -> Text:
 # --- workers and jobs ----------------------------------------------------------------------------------
 
 
-def _workers(board: Board, width: int, most: int) -> _Section:
+def _workers(board: Snapshot, width: int, most: int) -> _Section:
     """A line for each, and where there is room for all, one for each GPU too."""
     if not board.workers:
         return _Section("workers", _line("[yellow]none lives; start one: fusionq worker[/]"), 1)
@@ -146,7 +146,7 @@ def _workers(board: Board, width: int, most: int) -> _Section:
     return _Section(f"workers{more}", Group(*lines), len(lines))
 
 
-def _jobs(board: Board, width: int, most: int) -> _Section:
+def _jobs(board: Snapshot, width: int, most: int) -> _Section:
     """As many as there is room for, the chosen one among them."""
     if not board.rows:
         return _Section(
@@ -174,7 +174,7 @@ def _table(
 # --- the chosen job ------------------------------------------------------------------------------------
 
 
-def _chosen(board: Board, width: int, height: int) -> RenderableType:
+def _chosen(board: Snapshot, width: int, height: int) -> RenderableType:
     record = board.chosen
     if record is None:
         return Group()
@@ -205,7 +205,7 @@ def _facts(record: JobRecord, reasons: dict[str, str]) -> list[Text]:
     return [_line("  ".join(part for part in parts if part)), *([_line(escape(note))] if note else [])]
 
 
-def _curves(board: Board, width: int, height: int) -> list[RenderableType]:
+def _curves(board: Snapshot, width: int, height: int) -> list[RenderableType]:
     """The loss, and beside it what was measured first, where both have room. Of this height, or nothing."""
     record, measured = board.chosen, board.curves
     if record is None or height < LEAST_CURVES or len(measured) < 2:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 import select
 import sys
 import termios
@@ -19,11 +21,18 @@ _LETTERS = {"k": UP, "j": DOWN, "q": LEAVE, "l": OUTPUT, "c": CANCEL, "/": FILTE
 _KEYS = _ARROWS | _EDITING | _LETTERS
 
 
+# What a terminal sends for the other keys, such as Home, F5 or Alt with a letter.
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\x1b\[O])", re.DOTALL)
+_BEGUN = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
+REST_S = 0.05  # in which the rest of a sequence comes; after that it was the key Esc
+
+
 class Keys:
     """Within it the terminal hands over each key at once; Ctrl-C stays what it is. Stdin is a terminal."""
 
     def __enter__(self) -> Keys:
         self._fd = sys.stdin.fileno()
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._unread = ""
         self._before = termios.tcgetattr(self._fd)
         self._wake_out, self._wake_in = os.pipe()
@@ -47,10 +56,24 @@ class Keys:
                 os.read(self._wake_out, 1024)
             if self._fd not in ready:
                 return ""
-            self._unread = os.read(self._fd, 1024).decode(errors="replace")
-        # A key with a name comes as several characters; who types fast, or pastes, sends many keys at once.
-        length = 3 if self._unread[:3] in _ARROWS else 1
-        pressed, self._unread = self._unread[:length], self._unread[length:]
+            if not self._read():
+                return LEAVE  # the terminal is gone
+        while _BEGUN.match(self._unread) and select.select([self._fd], [], [], REST_S)[0] and self._read():
+            pass
+        key, self._unread = first_key(self._unread)
         if is_typing:
-            return (_ARROWS | _EDITING).get(pressed, pressed if pressed.isprintable() else "")
-        return _KEYS.get(pressed, "")
+            return (_ARROWS | _EDITING).get(key, key if key.isprintable() else "")
+        return _KEYS.get(key, "")
+
+    def _read(self) -> bool:
+        """Returns whether there was anything."""
+        data = os.read(self._fd, 1024)
+        self._unread += self._decoder.decode(data)
+        return bool(data)
+
+
+def first_key(text: str) -> tuple[str, str]:
+    """Returns what one key sent, and the rest: who types fast, or pastes, sends many keys at once."""
+    sequence = _SEQUENCE.match(text)
+    length = len(sequence[0]) if sequence else 1
+    return text[:length], text[length:]

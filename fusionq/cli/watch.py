@@ -71,7 +71,7 @@ def _show(board: Board, cancel: Callable[[str], None]) -> None:
     with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
         news = News(board, keys.wake)
         while True:
-            screen = screen_of(board, *console.size, note=news.trouble(), view=controls.view)
+            screen = screen_of(board.snapshot(), *console.size, controls.view, news.trouble())
             live.update(screen, refresh=True)
             drawn_at = time.monotonic()
             if key := keys.wait(FRAME_S, is_typing=controls.is_typing):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fusionq.cli import pressed
 from fusionq.cli.board_screen import View
 from fusionq.client.board import Board
-from fusionq.errors import StoreUnavailableError
+from fusionq.errors import FusionqError
 
 Cancel = Callable[[str], None]
 
@@ -19,9 +19,17 @@ class Controls:
         self._board = board
         self._cancel = cancel
         self._asked = ""  # the job whose cancelling waits for a yes
+        self._message = ""  # up to the next key
+        self._wanted = ""  # what the shown jobs are filtered by
         self._is_typing = False
-        self.view = View()
+        self._is_output = self._is_help = False
         self.is_over = False
+
+    @property
+    def view(self) -> View:
+        """What is on the screen now."""
+        typed = f"filter: {self._wanted}" if self._is_typing or self._wanted else ""
+        return View(self._is_output, self._is_help, self._message or typed)
 
     @property
     def is_typing(self) -> bool:
@@ -30,6 +38,7 @@ class Controls:
 
     def press(self, key: str) -> None:
         """Do what the key stands for. Raises StoreUnavailableError."""
+        self._message = ""
         if self._asked:
             self._answer(key)
         elif self._is_typing:
@@ -39,55 +48,50 @@ class Controls:
         elif key == pressed.LEAVE:
             self.is_over = True
         elif key in (pressed.OUTPUT, pressed.ENTER):
-            self._show(is_output=not self.view.is_output)
+            self._show(is_output=not self._is_output)
         elif key == pressed.HELP:
-            self._show(is_help=not self.view.is_help)
+            self._show(is_help=not self._is_help)
         elif key == pressed.ESCAPE:
             self._show()
-            self._board.filter_by("")
+            self._filter_by("")
         elif key == pressed.FILTER:
             self._is_typing = True
-            self._prompt(f"filter: {self._board.wanted}")
         elif key == pressed.CANCEL:
             self._ask()
 
     def _ask(self) -> None:
-        record = self._board.chosen
+        record = self._board.snapshot().chosen
         if record is None:
             return
         if record.is_finished:
-            self._prompt(f"{record.name} ({record.id}) has ended")
+            self._message = f"{record.name} ({record.id}) has ended"
             return
         self._asked = record.id
-        self._prompt(f"cancel {record.name} ({record.id})? y/n")
+        self._message = f"cancel {record.name} ({record.id})? y/n"
 
     def _answer(self, key: str) -> None:
         job_id, self._asked = self._asked, ""
-        self._prompt("")
         if key not in ("y", "Y"):
             return
         try:
             self._cancel(job_id)
-        except StoreUnavailableError as error:
-            self._prompt(f"{job_id} was not cancelled: {error}")
+        except FusionqError as error:
+            self._message = f"{job_id} was not cancelled: {error}"
 
     def _type(self, key: str) -> None:
-        wanted = self._board.wanted
-        if key == pressed.ERASE:
-            wanted = wanted[:-1]
-        elif key == pressed.ESCAPE:
-            wanted, self._is_typing = "", False
+        if key in pressed.STEPS:
+            self._board.choose(pressed.STEPS[key])
         elif key == pressed.ENTER:
             self._is_typing = False
-        elif key in pressed.STEPS:
-            self._board.choose(pressed.STEPS[key])
+        elif key == pressed.ESCAPE:
+            self._is_typing = False
+            self._filter_by("")
         else:
-            wanted += key
+            self._filter_by(self._wanted[:-1] if key == pressed.ERASE else self._wanted + key)
+
+    def _filter_by(self, wanted: str) -> None:
+        self._wanted = wanted
         self._board.filter_by(wanted)
-        self._prompt(f"filter: {wanted}" if self._is_typing or wanted else "")
 
     def _show(self, *, is_output: bool = False, is_help: bool = False) -> None:
-        self.view = View(is_output=is_output, is_help=is_help)
-
-    def _prompt(self, text: str) -> None:
-        self.view = View(self.view.is_output, self.view.is_help, text)
+        self._is_output, self._is_help = is_output, is_help

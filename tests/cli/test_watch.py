@@ -17,7 +17,7 @@ from types import TracebackType
 import pytest
 from rich.console import Console
 
-from fusionq.cli.board_screen import screen_of
+from fusionq.cli.board_screen import View, screen_of
 from fusionq.client.board import Board
 from fusionq.spec.states import Outcome
 from fusionq.store.store import Store
@@ -58,7 +58,7 @@ def busy(store: Store) -> Store:
 def drawn(board: Board, width: int, height: int, note: str = "") -> list[str]:
     console = Console(width=width, height=height, file=io.StringIO(), highlight=False)
     with console.capture() as capture:
-        console.print(screen_of(board, width, height, note))
+        console.print(screen_of(board.snapshot(), width, height, View(), note))
     return capture.get().rstrip("\n").split("\n")
 
 
@@ -202,12 +202,12 @@ def test_a_job_is_cancelled_after_a_question(terminal: Terminal, store: Store):
 def test_what_is_typed_filters_the_jobs(terminal: Terminal):
     terminal.press("/")
     terminal.await_text("filter:")
-    for letter in "later":
+    for letter in "over7":
         terminal.press(letter)
-    terminal.await_text("filter: later")
+    terminal.await_text("filter: over7")
     terminal.press("\r")
-    terminal.press("\x1b[B")
-    terminal.await_text("tiny later")
+    terminal.press("\x1b[B")  # without the filter this is another job
+    terminal.await_text("tiny over7")
 
 
 def test_ctrl_c_leaves_too(terminal: Terminal):

@@ -44,45 +44,45 @@ def busy(store: Store) -> Store:
 
 
 def ids(board: Board) -> list[str]:
-    return [row.id for row in board.rows]
+    return [row.id for row in board.snapshot().rows]
 
 
 def test_what_runs_comes_first_then_what_is_queued_then_what_is_over(busy: Store):
     board = Board(busy)
     assert ids(board) == ["first", "second", "queued", "over"]
-    assert board.tally == {"succeeded": 1, "running": 2, "queued": 1, "assigned": 0}
-    assert [worker.name for worker in board.workers] == ["worker"]
+    assert board.snapshot().tally == {"succeeded": 1, "running": 2, "queued": 1, "assigned": 0}
+    assert [worker.name for worker in board.snapshot().workers] == ["worker"]
 
 
 def test_an_empty_queue_has_no_chosen_job(store: Store):
     board = Board(store)
-    assert (board.rows, board.chosen) == ([], None)
+    assert (board.snapshot().rows, board.snapshot().chosen) == ([], None)
     board.choose(1)
-    assert board.chosen is None
+    assert board.snapshot().chosen is None
     submit(store, "new")
     board.follow(AT_ONCE_S)
-    assert board.chosen is not None
-    assert board.chosen.id == "new"
+    assert board.snapshot().chosen is not None
+    assert board.snapshot().chosen.id == "new"
 
 
 def test_the_job_that_was_started_last_is_chosen_until_somebody_chooses(busy: Store):
     board = Board(busy)
-    assert board.chosen.id == "second"
+    assert board.snapshot().chosen.id == "second"
     board.choose(-1)
-    assert board.chosen.id == "first"
+    assert board.snapshot().chosen.id == "first"
     board.choose(-1)
-    assert board.chosen.id == "first"
+    assert board.snapshot().chosen.id == "first"
     running(busy, "queued")
     board.follow(AT_ONCE_S)
     assert ids(board)[:3] == ["first", "second", "queued"]
-    assert board.chosen.id == "first"
+    assert board.snapshot().chosen.id == "first"
 
 
 def test_a_job_that_is_asked_for_stays_chosen(busy: Store):
     board = Board(busy, "over")
     running(busy, "queued")
     board.follow(AT_ONCE_S)
-    assert board.chosen.id == "over"
+    assert board.snapshot().chosen.id == "over"
     with pytest.raises(NotFoundError):
         Board(busy, "nobody")
 
@@ -95,17 +95,17 @@ def test_output_and_points_are_read_and_followed_each_once(busy: Store):
     say(busy, "second", "two\n", 8)  # a worker that heard no answer
     busy.streams.append_points("second", [epoch(2, 0.25)])
     board.follow(AT_ONCE_S)
-    assert board.output == "one\ntwo\n"
-    assert board.curves.column("train_loss") == [0.5, 0.25]
+    assert board.snapshot().output == "one\ntwo\n"
+    assert board.snapshot().curves.column("train_loss") == [0.5, 0.25]
     board.choose(-1)
-    assert (board.output, list(board.curves)) == ("", [])
+    assert (board.snapshot().output, list(board.snapshot().curves)) == ("", [])
 
 
 def test_within_the_first_epoch_the_curve_is_of_its_progress(busy: Store):
     told = {"kind": "progress", "phase": "train", "epoch": 1, "num_epochs": 4, "num_batches": 10}
     points = [{**told, "batch": batch, "values": {"train_loss": 1.0 / batch}} for batch in (5, 10)]
     busy.streams.append_points("second", points)
-    assert list(Board(busy).curves) == [
+    assert list(Board(busy).snapshot().curves) == [
         {"epoch": 0.5, "train_loss": 0.2},
         {"epoch": 1.0, "train_loss": 0.1},
     ]
@@ -116,7 +116,7 @@ def test_progress_is_looked_at_without_an_event(busy: Store, monkeypatch: pytest
     busy.jobs.note_progress("first", {"kind": "epoch", "epoch": 3, "num_epochs": 4})
     monkeypatch.setattr("fusionq.client.board.PROGRESS_S", 0.0)
     board.follow(AT_ONCE_S)
-    assert board.rows[0].progress["epoch"] == 3
+    assert board.snapshot().rows[0].progress["epoch"] == 3
 
 
 def test_news_of_a_job_that_is_not_chosen_any_more_are_not_taken_for_the_others(busy: Store):
@@ -129,10 +129,10 @@ def test_news_of_a_job_that_is_not_chosen_any_more_are_not_taken_for_the_others(
     board.choose(-1)
     say(busy, "second", "of the second\n", 14)
     thread.join()
-    assert (board.chosen.id, board.output) == ("first", "")
+    assert (board.snapshot().chosen.id, board.snapshot().output) == ("first", "")
     say(busy, "first", "of the first\n", 13)
     board.follow(AT_ONCE_S)
-    assert board.output == "of the first\n"
+    assert board.snapshot().output == "of the first\n"
 
 
 def test_a_job_that_was_removed_stays_as_it_was(busy: Store):
@@ -140,4 +140,27 @@ def test_a_job_that_was_removed_stays_as_it_was(busy: Store):
     busy.redis.delete(keys.job("over"))
     submit(busy, "new")
     board.follow(AT_ONCE_S)
-    assert board.chosen.outcome is Outcome.SUCCEEDED
+    assert board.snapshot().chosen.outcome is Outcome.SUCCEEDED
+
+
+def test_what_is_shown_waits_for_nobody_and_changes_all_at_once(busy: Store, monkeypatch: pytest.MonkeyPatch):
+    board = Board(busy)
+    submit(busy, "new")
+    within, go_on = threading.Event(), threading.Event()
+    tally = type(busy.queues).tally
+
+    def slow(queues) -> dict[str, int]:
+        within.set()
+        assert go_on.wait(60)
+        return tally(queues)
+
+    monkeypatch.setattr(type(busy.queues), "tally", slow)
+    thread = threading.Thread(target=board.follow, args=(AT_ONCE_S,))
+    thread.start()
+    assert within.wait(60)
+    before = board.snapshot()  # the jobs are read, and the number of them is not
+    go_on.set()
+    thread.join()
+    assert "new" not in [row.id for row in before.rows]
+    assert "new" in ids(board)
+    assert sum(board.snapshot().tally.values()) == sum(before.tally.values()) + 1
