@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,6 @@ from fusionq.cli.terminal_text import TerminalText
 from fusionq.cli.words import coloured, say, say_end
 from fusionq.errors import NotFoundError, UsageError
 from fusionq.spec.params import params_text
-from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
 from fusionq.spec.units import parse_duration
@@ -246,7 +244,7 @@ def _last_lines(pieces: Iterator[str], number: int) -> list[str]:
 
 def _print_rank(session: Session, record: JobRecord, rank: int, tail: int | None, is_followed: bool) -> int:
     """Out of the run folder: only what rank 0 prints goes through Redis. Raises NotFoundError."""
-    path = RunPaths(Path(record.run_dir)).rank_log(rank)
+    path = record.paths.rank_log(rank)
     if not path.is_file():
         raise NotFoundError(
             f"{record.id} has no rank {rank} whose output is to be seen from here", hint=f"it would be {path}"

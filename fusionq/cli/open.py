@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -35,9 +34,7 @@ def open_(session: Session, job: str) -> None:
 
 def _check(record: JobRecord) -> None:
     """Raises NotFoundError where it has no run folder, or none that this machine sees."""
-    if not record.run_dir:
-        raise NotFoundError(f"{record.id} has not started yet, so it has no run folder")
-    if not Path(record.run_dir).is_dir():
+    if not record.paths.root.is_dir():
         raise NotFoundError(
             f"its run folder is {record.run_dir} on {record.host}, which is not to be seen from here",
             hint=f"fetch its files: fusionq download {record.id}",

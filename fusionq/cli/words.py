@@ -10,7 +10,6 @@ from datetime import datetime
 import click
 
 from fusionq.spec.metric_keys import measured
-from fusionq.spec.paths import RunPaths
 from fusionq.spec.printable import printable
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.units import format_duration
@@ -145,11 +144,8 @@ def end_facts(record: JobRecord) -> list[tuple[str, str]]:
         facts.append(("model", result["best_model"]))
     facts += [("file", path) for key in ("files", "exports") for path in result.get(key, ())]
     if record.run_dir:
-        from pathlib import Path
-
-        paths = RunPaths(Path(record.run_dir))
-        facts.append(("log", str(paths.output_log)))
+        facts.append(("log", str(record.paths.output_log)))
         if result.get("best_epoch"):
-            facts.append(("plots", str(paths.plots)))
+            facts.append(("plots", str(record.paths.plots)))
         facts.append(("folder", record.run_dir))
     return facts

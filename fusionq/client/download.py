@@ -26,12 +26,10 @@ def download(
     """Files of the run folder into `folder`, under the names that they have there; where they are now.
 
     parts: of `spec.run_files`; none means all but the checkpoints. What is there already is replaced.
-    Raises NotFoundError where nobody who is alive sees the run folder, or nothing like that is in it, and
-    UsageError where `folder` takes no files.
+    Raises NotFoundError where the job has not started, where nobody who is alive sees the run folder, or where
+    nothing like that is in it, and UsageError where `folder` takes no files.
     """
-    if not record.run_dir:
-        raise NotFoundError(f"{record.id} has not started yet, so it has no files")
-    root = Path(record.run_dir)
+    root = record.paths.root
     try:
         if _is_here(root):
             found = [_copy(file, folder / file.relative_to(root)) for file in files_of(RunPaths(root), parts)]

@@ -79,8 +79,8 @@ class Job:
 
     @property
     def run_dir(self) -> Path:
-        """Its folder, where this machine sees it; it is made when the job first starts."""
-        return Path(self.record.run_dir)
+        """Its folder, where this machine sees it. Raises NotFoundError before the job first starts."""
+        return self.record.paths.root
 
     def why(self) -> str:
         """Why it waits, or how it ended; '' where it simply goes on."""

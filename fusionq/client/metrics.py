@@ -8,12 +8,10 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusionq.spec.events import EpochEnd
 from fusionq.spec.metric_keys import EPOCH
-from fusionq.spec.paths import RunPaths
 from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.store.store import Store
@@ -45,12 +43,6 @@ class Metrics(Sequence[Row]):
             if point.get("values") and point.get("num_epochs")
         )
 
-    @classmethod
-    def of_file(cls, path: Path) -> Metrics:
-        """From `metrics.jsonl` of a run folder; nothing where there is none."""
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return cls.of_points(point for line in lines if EpochEnd.kind in line and (point := _read(line)))
-
     @property
     def names(self) -> list[str]:
         """Of the columns, in their order."""
@@ -77,7 +69,7 @@ class Metrics(Sequence[Row]):
         import pandas
 
         frame = pandas.DataFrame(self._rows)
-        return frame.set_index("epoch") if self._rows else frame
+        return frame.set_index(EPOCH) if self._rows else frame
 
     def __getitem__(self, index: Any) -> Any:
         return Metrics(self._rows[index]) if isinstance(index, slice) else self._rows[index]
@@ -100,17 +92,20 @@ class Metrics(Sequence[Row]):
 def read_metrics(store: Store, record: JobRecord) -> Metrics:
     """What a job measured so far: out of Redis, or from its run folder where that is the only place left."""
     found = Metrics.of_points(store.streams.epochs(record.id))
-    return found if found else Metrics.of_file(RunPaths(Path(record.run_dir)).metrics)
+    return found or Metrics.of_points(_points_in_folder(record, EpochEnd.kind))
 
 
 def read_progress(store: Store, record: JobRecord) -> Metrics:
     """Returns what a job measured within its epochs, about once a second."""
-    points = store.streams.points(record.id)
-    if not points:
-        path = RunPaths(Path(record.run_dir)).metrics
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        points = [point for line in lines if (point := _read(line))]
-    return Metrics.within_epochs(points)
+    return Metrics.within_epochs(store.streams.points(record.id) or _points_in_folder(record))
+
+
+def _points_in_folder(record: JobRecord, kind: str = "") -> list[dict[str, Any]]:
+    """Returns the points that the run folder holds, at least those of this kind; none where nothing is there."""
+    if not record.run_dir or not record.paths.metrics.is_file():
+        return []
+    lines = record.paths.metrics.read_text(encoding="utf-8").splitlines()
+    return [point for line in lines if kind in line and (point := _read(line))]
 
 
 def _row(point: Mapping[str, Any]) -> Row:

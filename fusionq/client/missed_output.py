@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fusionq.errors import FusionqError
 from fusionq.spec.output_log import DEFAULT_OUTPUT_LIMIT, OutputLog
-from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
 from fusionq.store.store import Store
 
@@ -32,8 +31,8 @@ def read_missed(store: Store, record: JobRecord, start: int, end: int) -> Iterat
 
 
 def log_path(record: JobRecord) -> Path:
-    """The file that holds the output, on the machine that ran the job."""
-    return RunPaths(Path(record.run_dir)).output_log
+    """The file that holds the output, on the machine that ran the job. Raises NotFoundError before it did."""
+    return record.paths.output_log
 
 
 def _limit_of(store: Store, job_id: str) -> int:

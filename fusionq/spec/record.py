@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from fusionq.errors import NotFoundError
+from fusionq.spec.paths import RunPaths
 from fusionq.spec.printable import printable, printable_data
 from fusionq.spec.states import Outcome, Status
 
@@ -62,6 +65,13 @@ class JobRecord:
     model_from: str = ""  # the job whose model it takes
     held: str = ""  # who holds it, in words
     wait_timeout: float = 0.0  # seconds that it may wait for a worker; 0: for ever
+
+    @property
+    def paths(self) -> RunPaths:
+        """Its run folder. Raises NotFoundError before it first starts."""
+        if not self.run_dir:
+            raise NotFoundError(f"{self.id} has not started yet, so it has no run folder")
+        return RunPaths(Path(self.run_dir))
 
     @classmethod
     def from_hash(cls, job_id: str, stored: Mapping[str, str]) -> JobRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 
 import fusionq
 from fusionq import Client, Job
-from fusionq.client.metrics import Metrics
+from fusionq.client.metrics import Metrics, read_progress
+from fusionq.client.missed_output import log_path
 from fusionq.errors import FusionqError, NotFoundError, SpecError, StoreUnavailableError, UsageError
 from fusionq.spec.reader import read_text
 from fusionq.spec.settings import ENV_HOME, ENV_REDIS_URL
@@ -128,6 +130,16 @@ def test_what_it_says_is_read(job: Job, store: Store):
     assert "<progress" in job._repr_html_()
 
 
+def test_what_has_not_started_reads_nothing_of_the_current_folder(job: Job, store: Store):
+    Path("metrics.jsonl").write_text(json.dumps(EPOCHS[0]) + "\n")
+    Path("output.log").write_text("of somebody else\n")
+    assert len(job.metrics()) == 0
+    assert len(read_progress(store, job.record)) == 0
+    for read in (lambda: job.run_dir, lambda: job.download("there"), lambda: log_path(job.record)):
+        with pytest.raises(NotFoundError, match="has not started yet"):
+            read()
+
+
 def test_a_redis_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(StoreUnavailableError):
         Client("redis://127.0.0.1:1")
@@ -151,8 +163,8 @@ def test_each_epoch_is_a_row_and_one_that_was_repeated_counts_once():
     assert "<th>train_loss</th>" in metrics._repr_html_()
 
 
-def test_without_an_epoch_there_is_no_row(tmp_path: Path):
-    metrics = Metrics.of_file(tmp_path / "metrics.jsonl")
+def test_without_an_epoch_there_is_no_row():
+    metrics = Metrics()
     assert (len(metrics), metrics.last, metrics.names) == (0, {}, [])
 
 
