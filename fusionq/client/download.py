@@ -26,8 +26,8 @@ def download(
     """Files of the run folder into `folder`, under the names that they have there; where they are now.
 
     parts: of `spec.run_files`; none means all but the checkpoints. What is there already is replaced.
-    Raises NotFoundError where the job has not started, where nobody who is alive sees the run folder, or where
-    nothing like that is in it, and UsageError where `folder` takes no files.
+    Raises NotFoundError where the job has not started, nobody who is alive sees the run folder, or nothing
+    like that is in it, and UsageError where `folder` takes no files.
     """
     root = record.paths.root
     try:

@@ -101,7 +101,7 @@ def read_progress(store: Store, record: JobRecord) -> Metrics:
 
 
 def _points_in_folder(record: JobRecord, kind: str = "") -> list[dict[str, Any]]:
-    """Returns the points that the run folder holds, at least those of this kind; none where nothing is there."""
+    """Returns the points that the run folder holds, at least those of this kind; none without a file."""
     if not record.run_dir or not record.paths.metrics.is_file():
         return []
     lines = record.paths.metrics.read_text(encoding="utf-8").splitlines()
