@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fusionq.spec.failures import NON_FINITE_LOSS, SPEC_ERROR
@@ -38,8 +39,10 @@ class Fall:
 
 
 class Health:
+    """What the jobs of this worker say of it. Those that end meanwhile wait while somebody judges by it."""
+
     def __init__(self) -> None:
-        self.lock = threading.Lock()  # held by whoever judges
+        self._lock = threading.RLock()
         self.falls: list[Fall] = []
         self.victims: list[Fall] = []  # what it rests for
         self.rest_s = FIRST_REST_S  # how long it is to rest once the case is clear
@@ -47,6 +50,12 @@ class Health:
         self._needed = FALLS
         self._was_needed = FALLS  # when the case became clear
         self._rests_until: float | None = None
+
+    @contextmanager
+    def judged(self) -> Iterator[None]:
+        """Judge in peace: nothing changes but by the thread that does, and no two do at once."""
+        with self._lock:
+            yield
 
     @property
     def is_resting(self) -> bool:
@@ -68,15 +77,14 @@ class Health:
     def note_failure(self, fall: Fall, took_s: float) -> None:
         if fall.failure in _OF_THE_JOB:
             return
-        if took_s > WITHIN_S:
-            self.falls = []
-        else:
-            self.falls = [*self.falls, fall][-MOST_REMEMBERED:]
+        with self._lock:
+            self.falls = [*self.falls, fall][-MOST_REMEMBERED:] if took_s <= WITHIN_S else []
 
     def note_success(self) -> None:
-        self.falls = []
-        self._needed = FALLS
-        self.rest_s = FIRST_REST_S
+        with self._lock:
+            self.falls = []
+            self._needed = FALLS
+            self.rest_s = FIRST_REST_S
 
     def wait_and_see(self) -> None:
         """Rest a little: the case is not clear."""

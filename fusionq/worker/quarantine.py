@@ -15,7 +15,7 @@ log = logging.getLogger("fusionq.worker")
 def look_after(node: Node) -> None:
     """Called at every beat and after every job. Raises StoreUnavailableError."""
     health = node.health
-    with health.lock:
+    with health.judged():
         if health.is_resting and not node.store.workers.is_quarantined(node.name):
             health.note_success()  # somebody who may have mended it says that it is well
             _go_on(node)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from fusionq.spec.states import Outcome, Status
+from fusionq.store.workers import WorkerRecord
 from fusionq.worker.failure_tracker import Fall
 from fusionq.worker.quarantine import look_after
 from fusionq.worker.worker import Node
@@ -79,6 +82,25 @@ def test_when_somebody_says_that_it_is_well_it_begins_anew(sick: Node):
     assert state_of(sick) == "ready"
     sick.health.note_failure(Fall("d", 1, "d", "error", 0.0), 0.1)
     assert not sick.health.is_suspect
+
+
+def test_a_job_that_ends_while_it_is_judged_waits_for_the_verdict(
+    sick: Node, monkeypatch: pytest.MonkeyPatch
+):
+    succeed_elsewhere(sick)
+    alive = sick.store.workers.alive
+    beside = threading.Thread(target=sick.health.note_success)
+
+    def alive_meanwhile() -> list[WorkerRecord]:
+        if not beside.ident:
+            beside.start()
+            beside.join(timeout=0.1)  # it comes through here if nobody keeps it
+        return alive()
+
+    monkeypatch.setattr(sick.store.workers, "alive", alive_meanwhile)
+    look_after(sick)
+    beside.join()
+    assert {fall.job_id for fall in sick.health.victims} == set("abc")
 
 
 def fail_elsewhere(node: Node, job_id: str) -> None:
