@@ -132,15 +132,16 @@ class Installation:
         **environ: str,
     ) -> subprocess.Popen[bytes]:
         """A worker that will be ready soon. `within`: a command that starts it elsewhere."""
-        file = (self.home / f"{name}.log").open("wb") if self.home.exists() else subprocess.DEVNULL
-        worker = subprocess.Popen(
-            [*within, sys.executable, *command],
-            cwd=self.workdir,
-            env={**self.environ, "FUSIONQ_WORKER_NAME": name, **environ},
-            stdin=subprocess.DEVNULL,
-            stdout=file if log is None else log,
-            stderr=subprocess.STDOUT,
-        )
+        path = self.home / f"{name}.log" if self.home.exists() else Path(os.devnull)
+        with path.open("wb") as file:
+            worker = subprocess.Popen(
+                [*within, sys.executable, *command],
+                cwd=self.workdir,
+                env={**self.environ, "FUSIONQ_WORKER_NAME": name, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=file if log is None else log,
+                stderr=subprocess.STDOUT,
+            )
         self._workers.append(worker)
         return worker
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,10 +142,8 @@ def test_cancelling_it_ends_it_everywhere(steady_pair: Installation) -> None:
     done = installation.cli("cancel", job_id)
     assert "its state is saved" in done.stderr
     nothing_is_held(installation)
-    began = time.monotonic()
     other = installation.await_end(installation.submit(ON_TWO))
     assert other.outcome is Outcome.SUCCEEDED, other.reason
-    assert time.monotonic() - began < LONG_S
     assert installation.status(job_id)["outcome"] == "cancelled"
 
 

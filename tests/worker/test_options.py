@@ -15,6 +15,8 @@ def test_the_variables_are_spelled_so():
     assert options.ENV_GPUS == "FUSIONQ_WORKER_GPUS"
     assert options.ENV_QUEUES == "FUSIONQ_WORKER_QUEUES"
     assert options.ENV_LABELS == "FUSIONQ_WORKER_LABELS"
+    assert options.ENV_ADDRESS == "FUSIONQ_WORKER_ADDRESS"
+    assert options.ENV_FOREIGN == "FUSIONQ_WORKER_FOREIGN"
     assert options.ENV_METRICS_PORT == "FUSIONQ_WORKER_METRICS_PORT"
     assert options.ENV_EXIT_WHEN_IDLE == "FUSIONQ_WORKER_EXIT_WHEN_IDLE"
 
@@ -30,10 +32,19 @@ def test_everything_can_be_said():
         options.ENV_GPUS: "0,2",
         options.ENV_QUEUES: " big , small,",
         options.ENV_LABELS: "site=berlin",
+        options.ENV_FOREIGN: "share",
+        options.ENV_ADDRESS: "10.0.0.1",
         options.ENV_EXIT_WHEN_IDLE: "1",
     }
     assert WorkerOptions.from_environ(environ) == WorkerOptions(
-        "box", 3, "0,2", ("big", "small"), ("site=berlin",), exit_when_idle=True
+        "box",
+        3,
+        "0,2",
+        ("big", "small"),
+        ("site=berlin",),
+        exit_when_idle=True,
+        foreign="share",
+        address="10.0.0.1",
     )
 
 
@@ -66,6 +77,11 @@ def test_a_wrong_number_of_slots_is_refused(slots: str):
 def test_a_wrong_choice_of_gpus_is_refused(gpus: str):
     with pytest.raises(UsageError, match="FUSIONQ_WORKER_GPUS"):
         WorkerOptions.from_environ({options.ENV_GPUS: gpus})
+
+
+def test_a_word_for_the_gpus_of_others_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="FUSIONQ_WORKER_FOREIGN"):
+        WorkerOptions.from_environ({options.ENV_FOREIGN: "sharing"})
 
 
 def test_a_worker_is_called_like_its_machine_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch):

@@ -86,7 +86,7 @@ def test_a_shutdown_asks_all():
     assert all(attempt.hurry for attempt in attempts)
 
 
-RANKED = [SHUTDOWN, TIMEOUT, CANCEL, LOST]
+RANKED = [REQUEUE, SHUTDOWN, TIMEOUT, CANCEL, LOST]
 
 
 @pytest.mark.parametrize(("weaker", "stronger"), list(itertools.combinations(RANKED, 2)))
