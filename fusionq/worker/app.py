@@ -62,7 +62,7 @@ class _Life:
     """What the signals of one worker process hand to each other."""
 
     node: Node
-    beat: Beat
+    beat: Beat | None = None
     has_node = False
     exit_code = 0
     ended_unasked = False
@@ -183,8 +183,8 @@ def _begin(**_: Any) -> None:
     except FusionqError as error:
         node.leave()
         _refuse(str(error), error.exit_code)
-    _Life.beat = Beat(node)
-    _Life.beat.start()
+    beat = _Life.beat = Beat(node)
+    beat.start()
     log.info("%s", say(node))
 
 
@@ -200,7 +200,7 @@ def _stop(*_: Any) -> None:
 @signals.worker_shutdown.connect
 def _leave(**_: Any) -> None:
     if _Life.has_node:
-        if hasattr(_Life, "beat"):
+        if _Life.beat is not None:
             _Life.beat.stop()
         _Life.node.leave()
 

@@ -25,20 +25,19 @@ _STATES = {
 
 
 class ResultView:
-    """Writes under the job's id. It is never the truth, so what goes wrong here is only logged."""
+    """Writes under the id of one job. It is never the truth, so what goes wrong here is only logged."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._written: dict[str, float] = {}
+        self._next_at = 0.0
 
     def progress(self, job_id: str, progress: dict[str, Any]) -> None:
         """The latest point, at most once a second."""
-        if time.monotonic() - self._written.get(job_id, -INTERVAL_S) >= INTERVAL_S:
-            self._written[job_id] = time.monotonic()
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + INTERVAL_S
             self._store(job_id, progress, PROGRESS)
 
     def end(self, job_id: str, outcome: Outcome, reason: str, result: dict[str, Any]) -> None:
-        self._written.pop(job_id, None)
         self._store(job_id, {"outcome": str(outcome), "reason": reason, **result}, _STATES[outcome])
 
     def _store(self, job_id: str, value: dict[str, Any], state: str) -> None:

@@ -53,8 +53,10 @@ def _problem_of(folder: Path, umask: int, is_strict: bool) -> str:
         least = min(LEAST_BYTES, size // 100)
         enough = min(ENOUGH_BYTES, size // 20)
         if free < (enough if is_strict else least):
-            needed = format_bytes(max(enough, least))
-            return f"{folder} is full ({format_bytes(free)} free); it takes jobs again from {needed} on"
+            return (
+                f"{folder} is full ({format_bytes(free)} free); "
+                f"it takes jobs again from {format_bytes(enough)} on"
+            )
         if is_strict:
             _write_probe(folder)
         elif not os.access(folder, os.W_OK | os.X_OK):

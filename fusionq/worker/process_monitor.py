@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -42,7 +42,7 @@ SHORTEN_S = 1.0
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class Watching:
+class Watching(ABC):
     """One process of one attempt, on one worker."""
 
     def __init__(self, node: Node, attempt: Attempt) -> None:

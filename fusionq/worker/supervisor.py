@@ -57,11 +57,11 @@ def supervise(node: Node, results: ResultView, job_id: str, number: int) -> None
             return
         if not _has_room(node, attempt):
             return
-        if not node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir), node.name):
-            attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
+        is_ours = node.store.jobs.start(job_id, number, node.settings.lease_s, str(run_dir), node.name)
+        attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
+        if not is_ours:
             take_part(node, attempt)  # in a job that another worker leads, if there is one
             return
-        attempt.held_until = leash.moment_after(begun_at, node.settings.lease_s)
         _run(node, results, attempt)
     finally:
         node.free_slot.release()
@@ -183,14 +183,14 @@ class _Supervisor(Watching):
         with open_file(self._paths.job_file, self._node.settings.umask) as job_file:
             job_file.write(to_yaml(mask_spec(spec.to_data())).encode())
         self._kept.write(self._paths.record, self._node.settings.umask)
-        number, umask = self._attempt.number, self._node.settings.umask
-        self._log = LogPump(
-            self._paths.output_log, self._store.streams, record.id, number, umask, limit=spec.output_limit
-        )
         with ExitStack() as held:
             return self._run_by(self._orders(record, spec, held), record, spec)
 
     def _run_by(self, orders: dict[str, Any], record: JobRecord, spec: JobSpec) -> Ending:
+        number, umask = self._attempt.number, self._node.settings.umask
+        self._log = LogPump(
+            self._paths.output_log, self._store.streams, record.id, number, umask, limit=spec.output_limit
+        )
         try:
             exit_code = self._run_to_exit_code(orders, spec)
             self._finish_log()
@@ -273,9 +273,8 @@ class _Supervisor(Watching):
         self._insist(self._log.finish)
         self._insist(self._pass_on_all)
 
-    def _keep_ending(self, ending: Ending) -> None:
+    def _keep_ending(self, ending: Ending, outcome: Outcome | None) -> None:
         """First on disk: what Redis may never hear, or lose, can be put back from there."""
-        outcome = ending.outcome or (Outcome.CANCELLED if self._attempt.stop_reason == CANCEL else None)
         fields: dict[str, str | int] = {"status": Status.QUEUED}
         if outcome:
             fields = {
@@ -293,8 +292,10 @@ class _Supervisor(Watching):
 
     def _conclude(self, ending: Ending) -> None:
         job_id, number = self._attempt.job_id, self._attempt.number
-        self._keep_ending(ending)
-        if ending.outcome is None and self._attempt.stop_reason != CANCEL:
+        # What would go back to its queue, and was cancelled meanwhile, does not.
+        outcome = ending.outcome or (Outcome.CANCELLED if self._attempt.stop_reason == CANCEL else None)
+        self._keep_ending(ending, outcome)
+        if outcome is None:
             if self._node.is_stopping:
                 self._insist(self._node.register)  # or the next pass sends the job to us again
             delay_s = jittered(ending.delay_s)
@@ -308,7 +309,6 @@ class _Supervisor(Watching):
                 )
             )
             return
-        outcome = ending.outcome or Outcome.CANCELLED
         self._insist(
             lambda: self._store.jobs.finish(
                 job_id, number, outcome, ending.reason, ending.result, failure=ending.failure

@@ -209,10 +209,8 @@ class Node:
         self.notifier.finish()
 
     def _give_back(self) -> None:
-        for worker in self.store.workers.alive():
-            for record in self.store.jobs.get_many(worker.jobs) if worker.name == self.name else ():
-                if record.worker != self.name:
-                    continue  # another worker leads it, which knows that our part is over
+        for record in self.store.jobs.get_many(self.store.workers.find(self.name).jobs):
+            if record.worker == self.name:  # else another worker leads it, which knows that our part is over
                 self.store.jobs.requeue(record.id, record.attempt, "its worker was shut down")
 
     def _take_name(self) -> str:
