@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
 from fusionq.spec.stops import CANCEL, CANCEL_NOW
 from fusionq.store import keys
 from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
+
+T = TypeVar("T")
 
 CHUNK = 250
 
@@ -40,7 +43,7 @@ class Bulk:
         return answers
 
 
-def chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items in lists of at most `size`."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):

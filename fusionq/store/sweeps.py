@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.stops import CANCEL, CANCEL_NOW
 from fusionq.store import finding, keys
 from fusionq.store.blobs import is_stored
+from fusionq.store.bulk import CHUNK, chunks
 from fusionq.store.connection import Client
 from fusionq.store.jobs import Jobs
 from fusionq.store.packing import pack
 from fusionq.store.scripts import Scripts
 
 STAGED_MS = 600_000  # what a client that died had written expires
-CHUNK = 250
 
 Fields = Mapping[str, str | int]
 
@@ -55,7 +54,7 @@ class Sweeps:
         token = token or uuid.uuid4().hex
         if not self._reserve(sweep_id, token):
             return ""
-        self._stage(sweep_id, trials)
+        self._stage(sweep_id, token, trials)
         flat = [token, len(trials), int(unique), *(part for pair in fields.items() for part in pair)]
         answer = self._scripts.run("submit_sweep", sweep_id, pack(spec), *flat)
         return answer if is_stored(answer) else ""
@@ -64,21 +63,18 @@ class Sweeps:
         """Nobody else may write trials of this id."""
         if not self._redis.set(keys.staging(sweep_id), token, nx=True, px=STAGED_MS):
             return self._redis.get(keys.staging(sweep_id)) == token
-        if self._redis.hget(keys.sweep(sweep_id), "token") == token:
-            return True  # it is submitted; the script answers so
-        if self._redis.exists(keys.sweep(sweep_id), keys.job(sweep_id)):
-            self._redis.delete(keys.staging(sweep_id))
-            return False
-        return True
+        if not self._redis.exists(keys.sweep(sweep_id), keys.job(sweep_id)):
+            return True
+        self._redis.delete(keys.staging(sweep_id))
+        # One that this very call has submitted already: the scripts know it again.
+        return self._redis.hget(keys.sweep(sweep_id), "token") == token
 
-    def _stage(self, sweep_id: str, trials: Iterable[tuple[str, Mapping[str, Any], Fields]]) -> None:
-        for chunk in _chunks(trials):
-            pipe = self._redis.pipeline(transaction=False)
-            for trial_id, spec, fields in chunk:
-                pipe.hset(keys.job(trial_id), mapping={**fields, "sweep": sweep_id})
-                pipe.pexpire(keys.job(trial_id), STAGED_MS)
-                pipe.set(keys.spec(trial_id), pack(spec), px=STAGED_MS)
-            pipe.execute()
+    def _stage(
+        self, sweep_id: str, token: str, trials: Iterable[tuple[str, Mapping[str, Any], Fields]]
+    ) -> None:
+        for chunk in chunks(trials, CHUNK):
+            flat = [part for trial in chunk for part in _flat(*trial)]
+            self._scripts.run("stage", sweep_id, token, STAGED_MS, *flat)
 
     def cancel(self, sweep_id: str, reason: str, *, now: bool = False) -> Cancelled:
         """Cancel every trial at one moment, so that none starts in the place of another."""
@@ -134,7 +130,5 @@ def trial_id(sweep_id: str, index: int) -> str:
     return f"{sweep_id}-{index}"
 
 
-def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
+def _flat(trial: str, spec: Mapping[str, Any], fields: Fields) -> list[str | bytes | int]:
+    return [trial, pack(spec), len(fields), *(part for pair in fields.items() for part in pair)]

@@ -39,10 +39,14 @@ def test_nobody_sees_a_trial_before_all_are_there(any_store: Store, monkeypatch:
     class Died(Exception):
         pass
 
-    def die(*_args: object) -> int:
-        raise Died
+    run = Scripts.run
 
-    monkeypatch.setattr(Scripts, "run", die)
+    def die_at_last(self, name, *args):
+        if name == "submit_sweep":
+            raise Died
+        return run(self, name, *args)
+
+    monkeypatch.setattr(Scripts, "run", die_at_last)
     with pytest.raises(Died):
         submit_sweep(any_store, "abc", 3)
     monkeypatch.undo()
@@ -53,7 +57,9 @@ def test_nobody_sees_a_trial_before_all_are_there(any_store: Store, monkeypatch:
     with pytest.raises(NotFoundError):
         any_store.jobs.get("abc-1")
     assert any_store.jobs.get_many(["abc-1"]) == []
-    assert all(0 < any_store.redis.pttl(key) <= 600_000 for key in any_store.redis.keys("*"))
+    left = any_store.redis.keys("*")
+    assert keys.job("abc-3") in left
+    assert all(0 < any_store.redis.pttl(key) <= 600_000 for key in left)
 
 
 def test_a_sweep_of_which_a_trial_got_lost_on_the_way_does_not_come_into_being(
@@ -61,8 +67,8 @@ def test_a_sweep_of_which_a_trial_got_lost_on_the_way_does_not_come_into_being(
 ):
     stage = Sweeps._stage
 
-    def lose_one(self, sweep_id, trials):
-        stage(self, sweep_id, trials)
+    def lose_one(self, *args):
+        stage(self, *args)
         any_store.redis.delete(keys.spec("abc-2"))
 
     monkeypatch.setattr(Sweeps, "_stage", lose_one)
@@ -79,6 +85,18 @@ def test_the_same_call_once_more_is_one_sweep(any_store: Store):
     assert scripts.run("submit_sweep", "abc", "{}", "another", 2, 0, "name", "y") == 0
     assert any_store.sweeps.get("abc").counts == {"queued": 2}
     assert any_store.num_rows() == 1
+
+
+def test_trials_stay_where_their_submission_comes_once_more(any_store: Store):
+    """As where its answer was lost: they must not expire as trials do that were never submitted."""
+    trials = [("abc-1", {"epochs": 1}, NONE), ("abc-2", {"epochs": 2}, NONE)]
+    for _ in range(2):
+        assert any_store.sweeps.submit("abc", {}, NONE, trials, token="token") == "abc"
+    any_store.sweeps._stage("abc", "token", [("abc-1", {}, NONE)])  # it may even come in between
+    kept = [key(trial) for key in (keys.job, keys.spec) for trial in ("abc-1", "abc-2")]
+    assert {any_store.redis.ttl(key) for key in kept} == {-1}
+    assert any_store.jobs.spec("abc-1") == {"epochs": 1}
+    assert not any_store.redis.exists(keys.staging("abc"))
 
 
 def test_an_id_that_a_job_or_a_sweep_has_is_taken(any_store: Store):
