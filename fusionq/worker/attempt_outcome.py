@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass, field
 from typing import Any
 
-from fusionq.spec.failures import CRASH, ERROR, HOST_OOM, WORKER_LOST
+from fusionq.spec.failures import WORKER_LOST
 from fusionq.spec.job import JobSpec
 from fusionq.spec.retrying import delay_before_retry, tried
 from fusionq.spec.states import Outcome
 from fusionq.spec.units import format_duration
-from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED
+from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED, of_exit_code
 from fusionq.worker.running_attempts import CANCEL, LOST, REQUEUE, SHUTDOWN, TIMEOUT
 
 
@@ -101,14 +100,3 @@ def _failure(seen: Seen) -> tuple[str, str]:
     if code == EXIT_STOPPED:
         return WORKER_LOST, "its process was told to stop from outside"
     return of_exit_code(code)
-
-
-def of_exit_code(code: int) -> tuple[str, str]:
-    """Of a process that said nothing: the class of its failure, and the reason in words."""
-    if code >= 0:
-        return ERROR, f"its process ended with exit code {code} and no result"
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    if code == -signal.SIGKILL:
-        # The kernel's way to end a process when memory runs out; it leaves no other trace that we may read.
-        return HOST_OOM, f"its process was killed ({name}), by somebody or for lack of memory"
-    return CRASH, f"its process crashed ({name})"

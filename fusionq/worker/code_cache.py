@@ -11,11 +11,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from fusionq.errors import WorkerError
 from fusionq.queue.tree import ArchiveError, File, digest_of, unpack
+from fusionq.spec.paths import code_cache
 from fusionq.spec.private import make_folder
 
 KEPT = 40  # of at most 50 MB each: 2 GB
@@ -34,6 +35,14 @@ def code_folder(cache: Path, digest: str, fetch: Callable[[], bytes]) -> Iterato
         yield cache / digest
     finally:
         os.close(lock)
+
+
+def hold_code(held: ExitStack, home: Path, digest: str, fetch: Callable[[], bytes]) -> str:
+    """Returns the folder of a job's code, which stays for as long as `held`; '' where the job has none.
+
+    Raises as `code_folder` does.
+    """
+    return str(held.enter_context(code_folder(code_cache(home), digest, fetch))) if digest else ""
 
 
 def _hold(cache: Path, digest: str, fetch: Callable[[], bytes]) -> int:

@@ -13,11 +13,10 @@ from fusionq.spec.job import JobSpec
 from fusionq.spec.load import parse_job
 from fusionq.spec.private import make_folder
 from fusionq.spec.record import JobRecord
-from fusionq.worker.attempt_outcome import of_exit_code
 from fusionq.worker.fork_server_handle import ForkServerError, NotStartedError
 from fusionq.worker.job_process_launcher import JobProcess
 from fusionq.worker.process_monitor import Watching
-from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED
+from fusionq.worker.protocol import EXIT_DONE, EXIT_STOPPED, of_exit_code
 from fusionq.worker.running_attempts import SHUTDOWN, Attempt
 from fusionq.worker.worker import Node
 

@@ -11,13 +11,11 @@ from typing import Any
 
 from fusionq.errors import FusionqError
 from fusionq.queue import code_archives
-from fusionq.spec.paths import code_cache
 from fusionq.spec.variables import resolve_environment
 from fusionq.worker import lease_guard as leash
 from fusionq.worker import protocol as wire
-from fusionq.worker.code_cache import code_folder
-from fusionq.worker.processes.identity import mark_of_this_life
-from fusionq.worker.processes.tree import ENV_ATTEMPT, ENV_JOB, ENV_SUPERVISOR
+from fusionq.worker.code_cache import hold_code
+from fusionq.worker.processes.tree import marks_of
 from fusionq.worker.request_threads import place_in, serve
 from fusionq.worker.worker import Node
 
@@ -78,20 +76,15 @@ def _orders(node: Node, token: str, question: dict[str, Any], held: ExitStack) -
     specs = [
         {**spec, "env": resolve_environment(spec.get("env", {}), os.environ)} for spec in question["specs"]
     ]
-    folder = held.enter_context(code_folder(code_cache(settings.home), digest, fetch)) if digest else ""
     return {
         wire.TO_CHECK: specs,
         "workdir": question["workdir"],
-        "code": str(folder),
+        "code": hold_code(held, settings.home, digest, fetch),
         "data_root": str(settings.data) if settings.data else "",
         "runs": str(settings.runs),
         "timeout_s": question["timeout_s"],
         leash.UNTIL: leash.moment_after(leash.now(), question["timeout_s"] + END_S),
-        "marks": {
-            ENV_JOB: f"check-{token}",
-            ENV_ATTEMPT: "0",
-            ENV_SUPERVISOR: mark_of_this_life(),
-        },
+        "marks": marks_of(f"check-{token}", 0),
     }
 
 

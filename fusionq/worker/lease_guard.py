@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionq.worker import protocol as wire
+from fusionq.worker.processes.proc_stat import STATE, stat_of
 from fusionq.worker.processes.tree import descendants, send_to
 
 UNTIL = "until"
@@ -76,7 +77,7 @@ class Leash:
 def stands_still(pid: int) -> bool:
     """Returns whether a process was stopped; True where nobody can say."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
+        return stat_of(pid)[STATE] == "T"
     except OSError:
         return not Path("/proc/self/stat").exists()
 

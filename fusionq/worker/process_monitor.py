@@ -20,16 +20,16 @@ from fusionq.queue import code_archives
 from fusionq.spec.failures import MEMORY_LIMIT
 from fusionq.spec.job import JobSpec
 from fusionq.spec.output_log import shorten
-from fusionq.spec.paths import ENV_RUN_DIR, RunPaths, code_cache
+from fusionq.spec.paths import ENV_RUN_DIR, RunPaths
 from fusionq.spec.record import JobRecord
 from fusionq.spec.variables import is_reference, resolve_environment, variable_of
 from fusionq.worker import lease_guard as leash
-from fusionq.worker.code_cache import code_folder
+from fusionq.worker.code_cache import hold_code
 from fusionq.worker.hardware.host import MemoryLimit
 from fusionq.worker.hardware.nvml import visible_devices
 from fusionq.worker.job_process_launcher import JobProcess
-from fusionq.worker.processes.identity import mark_of_this_life
-from fusionq.worker.processes.tree import ENV_ATTEMPT, ENV_JOB, ENV_SUPERVISOR
+from fusionq.worker.processes.tree import marks_of
+from fusionq.worker.protocol import leads_ranks
 from fusionq.worker.provenance import provenance_of
 from fusionq.worker.running_attempts import LOST, TIMEOUT, Attempt
 from fusionq.worker.worker import Node
@@ -119,9 +119,9 @@ class Watching(ABC):
 
     def _logs_of(self, orders: dict[str, Any]) -> list[Path]:
         """Returns the files that this worker writes and does not forward: of other ranks and their leader."""
-        count, node = orders["processes"], orders["node"]
-        if count * orders["nodes"] == 1:
+        if not leads_ranks(orders):
             return []
+        count, node = orders["processes"], orders["node"]
         ranks = range(node * count, (node + 1) * count)
         logs = [self._paths.rank_log(rank) for rank in ranks if rank]
         return [*logs, Path(orders["output_log"])] if node else logs
@@ -190,23 +190,17 @@ class Watching(ABC):
             },
             # The addresses that the worker writes to are not the job's business.
             "withheld": [variable_of(one.url) for one in spec.notify if is_reference(one.url)],
-            "marks": {
-                ENV_JOB: record.id,
-                ENV_ATTEMPT: str(self._attempt.number),
-                ENV_SUPERVISOR: mark_of_this_life(),
-            },
+            "marks": marks_of(record.id, self._attempt.number),
         }
 
     def _hold_code(self, record: JobRecord, held: ExitStack) -> str:
         """The folder of the user's code as it was submitted, unpacked; '' where the job has none."""
-        if not record.code:
-            return ""
         store, settings = self._node.store, self._node.settings
 
         def fetch() -> bytes:
             return self._read(lambda: code_archives.fetch(store, settings.runs, record.code))
 
-        return str(held.enter_context(code_folder(code_cache(settings.home), record.code, fetch)))
+        return hold_code(held, settings.home, record.code, fetch)
 
     def _read(self, act: Callable[[], Any]) -> Any:
         """What the job needs before it can start. Raises StoreUnavailableError where we leave without it."""

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import select
+import signal
 import socket
+from collections.abc import Mapping
 from typing import Any
 
+from fusionq.spec.failures import CRASH, ERROR, HOST_OOM
 from fusionq.spec.printable import one_line, printable_data
 
 REQUEST = b"f"  # what the fork server is sent with the descriptor of a job's channel
@@ -27,6 +30,22 @@ COMMAND, COMMAND_ENVIRON, COMMAND_FOLDER = "command", "environ", "folder"
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_STOPPED = 75  # as asked, with its state saved
+
+
+def of_exit_code(code: int) -> tuple[str, str]:
+    """Of a process that said nothing: the class of its failure, and the reason in words."""
+    if code >= 0:
+        return ERROR, f"its process ended with exit code {code} and no result"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    if code == -signal.SIGKILL:
+        # The kernel's way to end a process when memory runs out; it leaves no other trace that we may read.
+        return HOST_OOM, f"its process was killed ({name}), by somebody or for lack of memory"
+    return CRASH, f"its process crashed ({name})"
+
+
+def leads_ranks(orders: Mapping[str, Any]) -> bool:
+    """Returns whether the job process trains in processes of its own."""
+    return orders["processes"] > 1 or orders["nodes"] > 1
 
 
 def send(channel: socket.socket, message: dict[str, Any]) -> None:

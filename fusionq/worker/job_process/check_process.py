@@ -11,11 +11,10 @@ import torch
 
 from fusionq.engine.checking.many import check_many
 from fusionq.spec.load import parse_job
+from fusionq.spec.private import PRIVATE
 from fusionq.worker import protocol as wire
 from fusionq.worker.job_process.setup import redirect_output, set_import_path
 from fusionq.worker.processes.tags import wear
-
-PRIVATE = 0o077
 
 
 def answer_checks(orders: dict[str, Any], channel: socket.socket) -> int:

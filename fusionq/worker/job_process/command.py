@@ -14,7 +14,8 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from fusionq.worker.job_process.guardian import adopt_orphans, die_after_parent, kill_children
+from fusionq.worker.job_process.guardian import adopt_orphans, kill_children
+from fusionq.worker.processes.parent_death import die_with_parent
 from fusionq.worker.protocol import COMMAND, COMMAND_ENVIRON, COMMAND_FOLDER
 
 EXIT_NOT_EXECUTABLE = 126  # as shells have it
@@ -25,7 +26,7 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 def main() -> NoReturn:
-    die_after_parent()
+    die_with_parent(signal.SIGTERM)  # not before it has killed what it guards
     adopt_orphans()
     orders = json.load(sys.stdin.buffer)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -43,7 +44,7 @@ def _become(command: list[str], environ: dict[str, str], folder: str) -> NoRetur
     code = EXIT_NO_COMMAND
     try:
         os.setsid()  # a group of its own: what interrupts it reaches all of it
-        die_after_parent(signal.SIGKILL)
+        die_with_parent()
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -25,9 +25,9 @@ from typing import Any, NoReturn
 from fusionq.spec.failures import WORKER_LOST
 from fusionq.worker import protocol as wire
 from fusionq.worker.processes.cleaning import CLEANING_S, cleans_up
+from fusionq.worker.processes.parent_death import die_with_parent
 from fusionq.worker.processes.tree import send_to
 
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 KILL_S = 5.0  # what cannot be killed by then is left to the supervisor, which sees it
@@ -44,7 +44,7 @@ def guard(control: socket.socket) -> NoReturn:
     """Run the job whose channel comes on `control` in a child, and end with all that came of it."""
     code, channel = wire.EXIT_FAILED, None
     try:
-        die_after_parent()
+        die_with_parent(signal.SIGTERM)  # not before it has killed what it guards
         adopt_orphans()
         channel = _receive_channel(control)
         pid = os.fork()
@@ -79,15 +79,6 @@ def kill_children(spare: frozenset[int] = frozenset()) -> bool:
             return False
         time.sleep(POLL_S)
     return True
-
-
-def die_after_parent(number: signal.Signals = signal.SIGTERM) -> None:
-    """With whoever forked this process; by SIGTERM not before it has killed what it guards."""
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:
-            os._exit(0)
 
 
 def _receive_channel(control: socket.socket) -> socket.socket:

@@ -23,9 +23,10 @@ from fusionq.worker import protocol as wire
 from fusionq.worker.job_process.check_process import answer_checks
 from fusionq.worker.job_process.failures import explain, trace_of
 from fusionq.worker.job_process.gpu_limit import keep_to_share
-from fusionq.worker.job_process.process_exit import leave
-from fusionq.worker.job_process.ranks import lead, leads_ranks
-from fusionq.worker.job_process.setup import die_with_parent, flush_output, prepare, redirect_output
+from fusionq.worker.job_process.process_exit import flush_output, leave
+from fusionq.worker.job_process.ranks import lead
+from fusionq.worker.job_process.setup import prepare, redirect_output
+from fusionq.worker.processes.parent_death import die_with_parent
 
 
 def run(channel: socket.socket) -> NoReturn:
@@ -45,7 +46,9 @@ def run(channel: socket.socket) -> NoReturn:
     except BaseException as error:
         _tell(error, orders["code"], channel)
     finally:
-        if leads_ranks(orders):  # each of them has left as a process does; this one only looked after them
+        if wire.leads_ranks(
+            orders
+        ):  # each of them has left as a process does; this one only looked after them
             flush_output()
             os._exit(code)
         leave(code)
@@ -62,7 +65,7 @@ def _run_job(orders: dict[str, Any], channel: socket.socket) -> int:
 
     job = prepare(orders)
     opened = check_first(job, lambda: stop.requested)  # before the GPU is touched
-    if leads_ranks(orders):
+    if wire.leads_ranks(orders):
         return lead(job, opened, orders, channel, stop)
     keep_to_share(orders["gpu_memory"])
     result = run_job(job, report, stop, opened)

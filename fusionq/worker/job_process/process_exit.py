@@ -59,7 +59,7 @@ def leave(code: int, limit_s: float = LIMIT_S) -> NoReturn:
         for step.words, act in _STEPS:
             _try(act)
     finally:
-        _flush()
+        flush_output()
         os._exit(code)
 
 
@@ -67,7 +67,7 @@ def flush_files() -> None:
     """Write out what open files still hold, before a fork, which would write it once more."""
     for file in _open_files():
         _try(file.flush)
-    _flush()
+    flush_output()
 
 
 class _Step:
@@ -150,7 +150,7 @@ def _is_open_to_write(file: io.IOBase) -> bool:
         return False
 
 
-def _flush() -> None:
+def flush_output() -> None:
     """What Python and C have buffered of the output."""
     for stream in (sys.stdout, sys.stderr):
         try:

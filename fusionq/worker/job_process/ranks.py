@@ -30,12 +30,12 @@ from fusionq.engine.ranks import Group
 from fusionq.engine.stopping import StopToken
 from fusionq.spec.events import Event
 from fusionq.worker import protocol as wire
-from fusionq.worker.attempt_outcome import of_exit_code
 from fusionq.worker.hardware.network import LOOPBACK, interface_of
 from fusionq.worker.job_process.failures import explain, trace_of
 from fusionq.worker.job_process.gpu_limit import keep_to_share
 from fusionq.worker.job_process.process_exit import flush_files, leave
-from fusionq.worker.job_process.setup import die_with_parent, redirect_output
+from fusionq.worker.job_process.setup import redirect_output
+from fusionq.worker.processes.parent_death import die_with_parent
 
 MOST_OF_A_TRACE = 20_000  # characters; what does not fit into the socket would block
 ENDED_WELL = (wire.EXIT_DONE, wire.EXIT_STOPPED)
@@ -68,11 +68,6 @@ class _Work:
     @property
     def world_size(self) -> int:
         return self.orders["nodes"] * self.count
-
-
-def leads_ranks(orders: Mapping[str, Any]) -> bool:
-    """Returns whether the job process trains in processes of its own."""
-    return orders["processes"] > 1 or orders["nodes"] > 1
 
 
 def lead(
@@ -153,13 +148,13 @@ def _cause(ranks: Sequence[BaseProcess], first: int, heard: wire.Receiver) -> di
     """
     for number, rank in enumerate(ranks, first):
         if (rank.exitcode or 0) < 0:
-            return _told(number, *of_exit_code(rank.exitcode))
+            return _told(number, *wire.of_exit_code(rank.exitcode))
     for said in heard.receive(WORDS_S):
         trace = f"rank {said['rank']} failed:\n{said['trace']}"
         return {**_told(said["rank"], said["class"], said["reason"]), "trace": trace}
     silent = ((n, r.exitcode) for n, r in enumerate(ranks, first) if r.exitcode not in (None, *ENDED_WELL))
     number, code = next(silent)
-    return _told(number, *of_exit_code(code))
+    return _told(number, *wire.of_exit_code(code))
 
 
 def _told(rank: int, failure: str, reason: str) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,17 +16,6 @@ from fusionq.spec.load import parse_job
 from fusionq.spec.paths import RunPaths
 from fusionq.worker import protocol as wire
 from fusionq.worker.processes.tags import wear
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel (Linux) to kill us with whoever forked us; the watch on the channel serves elsewhere."""
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(wire.EXIT_FAILED)
 
 
 def redirect_output(path: Path, umask: int) -> None:
@@ -46,14 +33,6 @@ def redirect_output(path: Path, umask: int) -> None:
     faulthandler.enable(file=2, all_threads=True)
 
 
-def flush_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            pass
-
-
 def prepare(orders: dict[str, Any]) -> Job:
     """Environment, folder and import path as the orders say, and the job that they describe."""
     for name in orders["withheld"]:
@@ -68,8 +47,7 @@ def prepare(orders: dict[str, Any]) -> Job:
         print(f"WARNING: {workdir} is not on this machine; working in {orders['run_dir']}", flush=True)
     set_import_path(orders["code"], workdir)
     # One for whoever forks others: threads that torch has started do not live on in a fork, which then hangs.
-    has_ranks = orders["processes"] > 1 or orders["nodes"] > 1
-    torch.set_num_threads(1 if has_ranks else orders["threads"])
+    torch.set_num_threads(1 if wire.leads_ranks(orders) else orders["threads"])
     data_root = orders["data_root"]
     return Job(
         spec=parse_job(orders["spec"]),

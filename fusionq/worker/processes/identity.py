@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from fusionq.worker.processes.proc_stat import BEGINNING, stat_of
+
 
 def this_life() -> str:
     """Names this process in this life of it; another that gets its number is told apart."""
@@ -57,6 +59,6 @@ def _lives(life: str) -> bool:
 def _beginning(pid: int) -> str:
     """When it began, by a clock that nobody sets: the time of day may jump, and with it what psutil tells."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        return stat_of(pid)[BEGINNING]
     except OSError:
         return f"{psutil.Process(pid).create_time():.1f}"

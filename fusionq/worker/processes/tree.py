@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import psutil
 
 from fusionq.worker.processes.cleaning import CLEANING_S, cleans_up
-from fusionq.worker.processes.identity import has_ended
+from fusionq.worker.processes.identity import has_ended, mark_of_this_life
 
 POLL_S = 0.01
 ENV_JOB = "FUSIONQ_JOB"
@@ -22,6 +22,11 @@ ENV_ATTEMPT = "FUSIONQ_ATTEMPT"
 ENV_SUPERVISOR = "FUSIONQ_SUPERVISOR"  # which worker, in which life of it, started a process
 
 _GONE = (ProcessLookupError, PermissionError, psutil.Error)
+
+
+def marks_of(job_id: str, attempt: int) -> dict[str, str]:
+    """Returns what the processes of an attempt on this worker wear in their environment."""
+    return {ENV_JOB: job_id, ENV_ATTEMPT: str(attempt), ENV_SUPERVISOR: mark_of_this_life()}
 
 
 def family(session: int, marks: Mapping[str, str], guardian: psutil.Process | None = None) -> list[int]:
