@@ -20,6 +20,7 @@ from fusionq.spec.after import section_of
 from fusionq.spec.job import JobSpec, ResourcesSection
 from fusionq.spec.overrides import overridden
 from fusionq.spec.record import JobRecord
+from fusionq.spec.secrets import mask_value
 from fusionq.spec.times import parse_time
 from fusionq.spec.trials import Trial
 from fusionq.spec.users import user_name
@@ -107,7 +108,8 @@ def submit_sweep(
         resolved = at_its_moment(store, parents.resolve(trial.spec))
         fields = _fields(resolved, workdir, parents.source_id(resolved))
         fields.pop("notify", None)
-        own: Fields = {"params": json.dumps(trial.params), **frozen.fields}
+        shown = {key: mask_value(key, value) for key, value in trial.params.items()}
+        own: Fields = {"params": json.dumps(shown), **frozen.fields}
         ready.append((trial.index, resolved.to_data(), {**fields, **own}))
     data = parents.resolve(spec).to_data()
     fields = {**_sweep_fields(spec, trials, workdir), **frozen.fields}

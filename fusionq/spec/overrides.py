@@ -13,7 +13,7 @@ from fusionq.errors import Problem, SpecError
 from fusionq.spec.near import did_you_mean
 from fusionq.spec.places import Place
 from fusionq.spec.reader import Path_, Source, read_scalar, read_text
-from fusionq.spec.secrets import MASK, is_secret
+from fusionq.spec.secrets import mask_value
 from fusionq.spec.sweep import PARAMS, SWEEP
 from fusionq.spec.text_values import ENV, is_text
 
@@ -59,7 +59,7 @@ def apply_overrides(source: Source, overrides: Iterable[str], environ: Mapping[s
 
 
 def overridden(overrides: Iterable[str], data: Any) -> dict[str, Any]:
-    """Returns the values that overrides set, by their dotted keys.
+    """Returns the values that overrides set, by their dotted keys, with secrets in them masked.
 
     Left out are those of options such as --name, and environment variables, which may be secrets.
     """
@@ -67,9 +67,9 @@ def overridden(overrides: Iterable[str], data: Any) -> dict[str, Any]:
     for override in overrides:
         key, equals, _ = override.partition("=")
         key = key.removesuffix(MORE)
-        if equals and not isinstance(override, OptionOverride) and not key.startswith("env."):
-            value = _value_at(data, key.split("."))
-            found[key] = MASK if is_secret(key.rpartition(".")[2], str(value)) else value
+        steps = key.split(".")
+        if equals and not isinstance(override, OptionOverride) and steps[0] != ENV:
+            found[key] = mask_value(key, _value_at(data, steps))
     return found
 
 

@@ -34,9 +34,12 @@ _TOKEN = re.compile(
     r")"
 )
 _URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@'\"]*:)[^/\s@'\"]+(?=@)")
+# `name = "…"`, with an annotation too, `"name": "…"`, `it["name"] = "…"` and `("name", "…")`.
 _ASSIGNMENT = re.compile(
-    r"""\b(?P<name>[A-Za-z_][A-Za-z0-9_]*)['"]?\s*[=:]\s*(?P<quote>['"])"""
-    r"""(?P<value>[^'"\n]{6,})(?P=quote)"""
+    r"""\b(?P<name>[A-Za-z_][A-Za-z0-9_]*)"""
+    r"""(?:['"]\s*,|(?:\s*:\s*[\w.]+(?:\[[\w., |\[\]]*\])?(?=\s*=)|['"]?\]?)\s*[=:])"""
+    r"""\s*[bfru]{0,2}(?P<quote>\"{3}|'{3}|['"])(?P<value>[^'"\n]{6,})(?P=quote)""",
+    re.IGNORECASE,
 )
 _ENV_LINE = re.compile(
     r"^(?P<start>[-+ ]?\s*(?:export\s+)?(?P<name>[A-Z][A-Z0-9_]*)=)(?P<value>[^\s'\"]{6,})(?=\s*$)",
@@ -107,7 +110,20 @@ def mask_spec(data: Mapping[str, Any]) -> dict[str, Any]:
 
     A secret of `env` becomes a reference to a variable of the same name, any other one MASK.
     """
-    return {key: _mask_env(value) if key == ENV else _mask(key, value) for key, value in data.items()}
+    return {key: _mask_env(value) if key == ENV else mask_value(key, value) for key, value in data.items()}
+
+
+def mask_value(key: str, value: Any) -> Any:
+    """Returns what stands under a key of a job file, by its dotted path, as it may be shown."""
+    if isinstance(value, Mapping):
+        return {str(inner): mask_value(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask_value(key, item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if key.startswith(f"{ENV}."):  # what a sweep changes
+        return MASK if is_secret(key.partition(".")[2], value) else value
+    return MASK if _is_sure_name(key.rpartition(".")[2]) and value else mask_tokens(value)
 
 
 def unmask(data: Any, shown: Any, stored: Any) -> Any:
@@ -145,18 +161,6 @@ def _mask_env(env: Any) -> Any:
     return {
         name: f"{REFERENCE}{name}" if is_secret(name, str(value)) else value for name, value in env.items()
     }
-
-
-def _mask(key: str, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(inner): _mask(str(inner), item) for inner, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_mask(key, item) for item in value]
-    if not isinstance(value, str):
-        return value
-    if key.startswith(f"{ENV}."):  # what a sweep changes
-        return MASK if is_secret(key.partition(".")[2], value) else value
-    return MASK if _is_sure_name(key.rpartition(".")[2]) and value else mask_tokens(value)
 
 
 def _words(name: str) -> list[str]:

@@ -13,6 +13,7 @@ from fusionq.errors import StoreUnavailableError
 from fusionq.queue import submitting
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import Loaded, from_yaml, load_file, parse_job
+from fusionq.spec.secrets import MASK
 from fusionq.store.connection import connect
 from fusionq.store.outages import unavailable
 from fusionq.store.store import Store
@@ -192,6 +193,12 @@ def test_a_sweep_is_stored_with_its_trials_and_asks_for_one_pass(store: Store, t
     assert parse_job(store.jobs.spec(f"{sweep_id}-3")) == loaded.trials[2].spec
     assert store.jobs.spec(sweep_id)["sweep"]["max_parallel"] == 3
     assert sender.wishes == 1
+
+
+def test_records_show_no_secret_that_a_sweep_varies(store: Store, tmp_path: Path):
+    loaded = load(tmp_path, "sweep: {params: {env.API_KEY: [one, two]}}")
+    sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
+    assert [trial.params for trial in store.sweeps.trials(sweep_id)] == [{"env.API_KEY": MASK}] * 2
 
 
 def test_a_sweep_of_which_an_id_is_taken_gets_another(

@@ -8,6 +8,7 @@ from fusionq.errors import SpecError
 from fusionq.spec.load import check
 from fusionq.spec.overrides import OptionOverride, apply_overrides, overridden, override_text
 from fusionq.spec.reader import Source, read_text
+from fusionq.spec.secrets import MASK
 from tests.support import ONE_JOB
 
 
@@ -200,3 +201,9 @@ def test_what_overrides_set_is_known_by_its_keys_but_for_options_and_the_environ
     words = ["optimizer.lr=1e-1", "model._args_.0.out=5", "env.API_KEY=x", "~loss", "tags+=a"]
     words.append(OptionOverride("name=mine", shown="--name mine"))
     assert overridden(words, data) == {"optimizer.lr": 0.1, "model._args_.0.out": 5, "tags": ["a"]}
+
+
+def test_secrets_in_blocks_that_overrides_set_are_not_kept():
+    data = {"env": {"API_KEY": "x"}, "trainer": {"api_key": "hunter22"}, "model": {"token_dim": 8}}
+    words = ["env={API_KEY: x}", "trainer={api_key: hunter22}", "model.token_dim=8"]
+    assert overridden(words, data) == {"trainer": {"api_key": MASK}, "model.token_dim": 8}

@@ -88,6 +88,11 @@ def test_secrets_of_a_sweep_are_masked():
     [
         '+api_key = "0123456789"',
         "+  'password': 'hunter22'",
+        '+API_KEY: Final[str | None] = "0123456789"',
+        '+API_KEY = b"0123456789"',
+        '+password = """hunter22"""',
+        '+os.environ["API_KEY"] = "0123456789"',
+        '+os.getenv("API_KEY", "0123456789")',
         "+export WANDB_API_KEY=0123456789",
         f"+print('{TOKEN}')",
         "+url = 'redis://:hunter22@box'",
@@ -100,7 +105,16 @@ def test_secrets_in_a_diff_are_masked(line: str):
     assert not any(secret in masked for secret in ("0123456789", "hunter22", TOKEN))
 
 
-@pytest.mark.parametrize("line", ["+token = tokenizer.encode(text)", '+key = "train_accuracy"', "+LR=0.001"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "+token = tokenizer.encode(text)",
+        '+key = "train_accuracy"',
+        "+LR=0.001",
+        '+metrics["train"] = ["train_accuracy", "test_accuracy"]',
+        '+def key_of(name: str = "train_accuracy") -> str:',
+    ],
+)
 def test_ordinary_code_in_a_diff_is_kept(line: str):
     assert mask_code(line) == line
 
