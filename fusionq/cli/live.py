@@ -71,6 +71,8 @@ class Live(Watcher):
         if record.status is Status.RUNNING:
             attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""
             self._note(f"started on {record.worker}{attempt}")
+            if self._screen is not None:
+                self._draw("reading its data and building its model")
         elif record.status is Status.QUEUED and record.reason:
             self._note(f"back in the queue: {record.reason}")
 

@@ -9,6 +9,8 @@ import pytest
 
 from fusionq.cli.epoch_lines import fit_epoch_line
 from fusionq.cli.live import Live, progress_line
+from fusionq.spec.record import JobRecord
+from fusionq.spec.states import Status
 
 LINE = (
     "epoch  3/20  train_loss 0.4017  train_accuracy 0.8745  test_top1 0.9373  test_top2 0.9778"
@@ -78,6 +80,17 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def test_a_job_that_has_started_does_not_wait_to_start(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with Live() as live:
+        live.on_reason("no worker is alive")
+        live.on_record(JobRecord(id="aaa", name="tiny", status=Status.RUNNING, worker="box"))
+        shown = sys.stderr.getvalue()
+    assert "started on box" in shown
+    assert "waiting to start" not in shown.rpartition("started on box")[2].splitlines()[-1]
 
 
 @pytest.mark.parametrize(("is_out", "is_err"), [(True, True), (True, False), (False, True), (False, False)])
