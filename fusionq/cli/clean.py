@@ -1,39 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import click
 
 from fusionq.cli.completing import complete_ended_job
-from fusionq.cli.parameters import Integer
+from fusionq.cli.parameters import Duration, Integer, Size
 from fusionq.cli.selecting import ENDED, Chosen, check_reference, filter_options
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
-from fusionq.spec.units import format_duration, parse_bytes, parse_duration
-
-
-def _reader(parse: Callable[[str], Any]) -> Callable[..., Any]:
-    def read(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
-        try:
-            return None if value is None else parse(value)
-        except ValueError as error:
-            raise UsageError(f"{parameter.opts[0]}: {error}") from None
-
-    return read
+from fusionq.spec.units import format_duration
 
 
 @click.command()
 @click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_ended_job)
 @filter_options(all_help="All that have ended.")
-@click.option(
-    "--older-than", metavar="TIME", callback=_reader(parse_duration), help="Ended so long ago, such as 30d."
-)
-@click.option(
-    "--larger-than", metavar="SIZE", callback=_reader(parse_bytes), help="With a run folder above 1GB or so."
-)
+@click.option("--older-than", type=Duration(), help="Ended so long ago, such as 30d.")
+@click.option("--larger-than", type=Size(), help="With a run folder above 1GB or so.")
 @click.option("--keep", type=Integer(0), metavar="N", default=0, help="All but the newest N of them.")
 @click.option("--orphans", is_flag=True, help="Run folders and stored code of which Redis knows no job.")
 @click.option("--keep-files", is_flag=True, help="Leave the run folders where they are.")

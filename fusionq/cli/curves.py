@@ -12,8 +12,8 @@ import plotext
 
 from fusionq.cli.bars import can_draw
 from fusionq.client.metrics import Metrics
+from fusionq.spec.metric_keys import EPOCH
 
-EPOCH = "epoch"
 NOT_A_CURVE = "duration_s"
 HEIGHT = 15
 WIDEST = 100

@@ -15,7 +15,7 @@ from fusionq.cli.terminal_text import coloured_line
 from fusionq.cli.words import say, value_texts
 from fusionq.client.follow import Watcher
 from fusionq.errors import StoreUnavailableError
-from fusionq.spec.progress import share_done
+from fusionq.spec.progress import epoch_of, share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
 from fusionq.spec.units import format_duration
@@ -115,12 +115,11 @@ def progress_line(point: Mapping[str, Any], width: int) -> str:
 
     What matters least is left out first: the batch, the speed, all values but the first.
     """
-    epoch = point["epoch"] + (1 if point["kind"] == "started" else 0)
     share = share_done(point)
     values = value_texts(point.get("values") or {})
     is_within = point["kind"] == "progress"
     parts = {
-        "epoch": f"epoch {min(epoch, point['num_epochs'])}/{point['num_epochs']}",
+        "epoch": f"epoch {epoch_of(point)}/{point['num_epochs']}",
         "batch": _batch_text(point) if is_within else "",
         "bar": f"{bar(share, BAR_WIDTH if width >= WIDE else BAR_WIDTH // 2)} {share * 100:.0f} %",
         "values": "  ".join(values),

@@ -11,7 +11,7 @@ import click
 
 from fusionq.cli.completing import LAST, complete_job
 from fusionq.cli.folding import folder_for_stdout
-from fusionq.cli.parameters import Integer
+from fusionq.cli.parameters import Duration, Integer
 from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.terminal_text import TerminalText
@@ -20,7 +20,6 @@ from fusionq.errors import NotFoundError, UsageError
 from fusionq.spec.params import params_text
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED
-from fusionq.spec.units import parse_duration
 
 if TYPE_CHECKING:
     from fusionq.client.follow import Once
@@ -39,7 +38,7 @@ LINES_OF_EACH = 10  # where several jobs are meant
 @click.option(
     "-n", "-t", "--tail", "--lines", type=Integer(0), metavar="N", help="Begin with the last N lines."
 )
-@click.option("--since", metavar="DURATION", help="Only what came in the last while, such as 5m.")
+@click.option("--since", "since_s", type=Duration(), help="Only what came in the last while, such as 5m.")
 @click.option("--attempt", type=Integer(1), metavar="K", help="Only what this attempt printed.")
 @click.option("--rank", type=Integer(0), metavar="R", help="What this process of a job of several printed.")
 @verb
@@ -48,7 +47,7 @@ def logs(
     jobs: tuple[str, ...],
     is_followed: bool,
     tail: int | None,
-    since: str | None,
+    since_s: float | None,
     attempt: int | None,
     rank: int | None,
 ) -> int:
@@ -70,13 +69,13 @@ def logs(
                 f"{len(job_ids)} jobs are meant, and -f, --attempt and --rank are for one",
                 hint="name one of them",
             )
-        return _print_each(session, job_ids, LINES_OF_EACH if tail is None else tail, since)
+        return _print_each(session, job_ids, LINES_OF_EACH if tail is None else tail, since_s)
     record = session.store.jobs.get(job_ids[0])
     if rank:
-        if since or attempt:
+        if since_s is not None or attempt:
             raise UsageError("--rank reads a file, which knows neither --since nor --attempt")
         return _print_rank(session, record, rank, tail, is_followed)
-    reading = _Reading(session, record, _Wanted(attempt, _moment(session, since)))
+    reading = _Reading(session, record, _Wanted(attempt, _moment(session, since_s)))
     return reading.follow(tail) if is_followed else reading.print_all(tail)
 
 
@@ -86,8 +85,8 @@ def _running_or_last(session: Session) -> str:
     return active[-1].id if active else session.store.jobs.find_job(LAST)
 
 
-def _print_each(session: Session, job_ids: Sequence[str], tail: int, since: str | None) -> int:
-    wanted = _Wanted(None, _moment(session, since))
+def _print_each(session: Session, job_ids: Sequence[str], tail: int, since_s: float | None) -> int:
+    wanted = _Wanted(None, _moment(session, since_s))
     for record in session.store.jobs.get_many(job_ids):
         params = f"  {params_text(record.params)}" if record.params else ""
         click.echo(f"==> {record.name} ({record.id})  {coloured(record.state_word)}{params}")
@@ -95,14 +94,9 @@ def _print_each(session: Session, job_ids: Sequence[str], tail: int, since: str 
     return 0
 
 
-def _moment(session: Session, since: str | None) -> float:
-    """Seconds since 1970. Raises UsageError for what is no duration."""
-    if since is None:
-        return 0.0
-    try:
-        return session.store.now() - parse_duration(since)
-    except ValueError as error:
-        raise UsageError(f"--since: {error}") from None
+def _moment(session: Session, since_s: float | None) -> float:
+    """So many seconds ago, in seconds since 1970."""
+    return 0.0 if since_s is None else session.store.now() - since_s
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import UsageError
+from fusionq.spec.metric_keys import EPOCH
 from fusionq.spec.near import nearest_part
 
 if TYPE_CHECKING:
     from fusionq.client.metrics import Metrics
 
-EPOCH = "epoch"
 MOST_WITHIN = 20  # rows of a table within the first epoch, the newest ones
 
 

@@ -5,11 +5,12 @@ from typing import Any
 import click
 
 from fusionq.cli.completing import complete_queue
+from fusionq.cli.parameters import Duration
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.errors import NotFoundError, UsageError
+from fusionq.errors import NotFoundError
 from fusionq.spec.near import did_you_mean
-from fusionq.spec.units import format_duration, parse_duration
+from fusionq.spec.units import format_duration
 from fusionq.spec.users import user_name
 
 
@@ -85,9 +86,9 @@ def order(session: Session, word: str | None) -> None:
 
 
 @queue.command()
-@click.argument("duration", required=False, metavar="[DURATION]")
+@click.argument("duration_s", required=False, metavar="[DURATION]", type=Duration())
 @verb
-def patience(session: Session, duration: str | None) -> None:
+def patience(session: Session, duration_s: float | None) -> None:
     """Show or change how long a job that needs much of one worker waits behind smaller ones.
 
     After that, what becomes free on the worker that lacks least is kept for it. The default is 10m.
@@ -96,15 +97,11 @@ def patience(session: Session, duration: str | None) -> None:
     fusionq queue patience
     fusionq queue patience 1h
     """
-    if duration is None:
+    if duration_s is None:
         click.echo(format_duration(session.store.queues.patience()))
         return
-    try:
-        seconds = parse_duration(duration)
-    except ValueError as error:
-        raise UsageError(f"patience: {error}", hint="such as 10m, 1h or 0s") from None
-    session.store.queues.set_patience(seconds)
-    say(f"a large job waits {format_duration(seconds)} until a worker is kept free for it")
+    session.store.queues.set_patience(duration_s)
+    say(f"a large job waits {format_duration(duration_s)} until a worker is kept free for it")
     session.ask_for_pass()
 
 

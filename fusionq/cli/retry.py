@@ -57,10 +57,12 @@ def retry(
     fusionq retry k3m9x2ab train.epochs=40
     fusionq retry --failed --tag lr-search -y
     """
+    from fusionq.spec.overrides import is_override
+
     if failed:
         chosen = _only_failed(chosen)
-    jobs = tuple(word for word in words if not _is_override(word))
-    changes = tuple(word for word in words if _is_override(word))
+    jobs = tuple(word for word in words if not is_override(word))
+    changes = tuple(word for word in words if is_override(word))
     check_reference(jobs, chosen, "retry")
     if is_edited:
         if len(jobs) != 1 or changes:
@@ -75,10 +77,6 @@ def retry(
         _retry_selected(
             session, chosen.ids(session, oldest_first=True, among=among), yes, fresh=not is_resumed
         )
-
-
-def _is_override(word: str) -> bool:
-    return "=" in word or word.startswith("~")
 
 
 def _only_failed(chosen: Chosen) -> Chosen:

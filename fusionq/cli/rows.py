@@ -23,7 +23,7 @@ from fusionq.cli.words import (
 )
 from fusionq.queue.reasons import why_each
 from fusionq.spec.params import short_params_text
-from fusionq.spec.progress import share_done
+from fusionq.spec.progress import epoch_of, share_done
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
 from fusionq.spec.units import format_duration
@@ -150,10 +150,9 @@ def progress_text(record: JobRecord) -> str:
     progress = record.progress
     if not progress.get("num_epochs") or record.status is Status.QUEUED:
         return ""
-    epoch = min(progress["epoch"] + (progress["kind"] == "started"), progress["num_epochs"])
     share = share_done(progress)
     drawn = "" if record.is_finished else f"{bar(share)} "
-    return f"ep {epoch}/{progress['num_epochs']} {drawn}{share * 100:.0f} %"
+    return f"ep {epoch_of(progress)}/{progress['num_epochs']} {drawn}{share * 100:.0f} %"
 
 
 def metric_text(record: JobRecord) -> str:

@@ -8,7 +8,7 @@ import click
 
 from fusionq.cli.completing import complete_job
 from fusionq.cli.details import print_job, print_sweep
-from fusionq.cli.parameters import Integer
+from fusionq.cli.parameters import Duration, Integer
 from fusionq.cli.rows import HEADERS, SORT_KEYS, print_rows, reasons_of
 from fusionq.cli.selecting import Chosen, active_only, filter_options, submitted_since
 from fusionq.cli.session import Session, verb
@@ -37,7 +37,7 @@ def _columns(_: click.Context, option: click.Parameter, text: str | None) -> tup
     "-n", "count", type=Integer(1), help=f"How many of the newest; {SHOWN}, with -q and --json all."
 )
 @click.option("-a", "--all", "has_no_end", is_flag=True, help="All of them, however many there are.")
-@click.option("--since", metavar="DURATION", help="Submitted in the last while, such as 1h or 7d.")
+@click.option("--since", "since_s", type=Duration(), help="Submitted in the last while, such as 1h or 7d.")
 @filter_options()
 @click.option(
     "--sort",
@@ -65,7 +65,7 @@ def status(
     chosen: Chosen,
     count: int | None,
     has_no_end: bool,
-    since: str | None,
+    since_s: float | None,
     order: str,
     columns: tuple[str, ...],
     quiet: bool,
@@ -88,7 +88,7 @@ def status(
     """
     if click.get_current_context().info_name == "ps" and job is None and not has_no_end:
         chosen = active_only(chosen)
-    chosen = submitted_since(chosen, since)
+    chosen = submitted_since(chosen, since_s)
     if has_no_end or (count is None and (quiet or as_json)):
         count = MOST_ROWS
     count = count or SHOWN

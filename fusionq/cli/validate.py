@@ -30,7 +30,9 @@ def validate(session: Session, arguments: tuple[str, ...], is_deep: bool, as_jso
     fusionq validate jobs/*.yaml
     fusionq validate job.yaml optimizer.lr=1e-2 --deep
     """
-    overrides = [argument for argument in arguments if is_override(argument)]
+    from fusionq.spec.overrides import is_override
+
+    overrides = [word for word in arguments if is_override(word) and not Path(word).exists()]
     files = [argument for argument in arguments if argument not in overrides]
     if not files:
         raise UsageError("no job file is named", hint="fusionq validate jobs/*.yaml")
@@ -45,11 +47,6 @@ def validate(session: Session, arguments: tuple[str, ...], is_deep: bool, as_jso
         for verdict in verdicts:
             verdict.tell()
     return max((verdict.error.exit_code for verdict in verdicts if verdict.error), default=0)
-
-
-def is_override(argument: str) -> bool:
-    """Whether an argument changes a key: it is no file that is there, and looks like a change."""
-    return ("=" in argument or argument.startswith("~")) and not Path(argument).exists()
 
 
 @dataclass

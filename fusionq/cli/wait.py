@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import click
 
 from fusionq.cli.completing import complete_job, complete_status
+from fusionq.cli.parameters import Duration
 from fusionq.cli.selecting import ACTIVE, Chosen, check_reference, filter_options, named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import count_of, say, say_state
-from fusionq.errors import NotFoundError, UsageError
+from fusionq.errors import NotFoundError
 from fusionq.spec.states import EXIT_CODES, EXIT_DETACHED, EXIT_TIMEOUT, Status
-from fusionq.spec.units import parse_duration
 
 STATES = [str(status) for status in Status if status is not Status.WAITING]
 
@@ -27,10 +27,10 @@ STATES = [str(status) for status in Status if status is not Status.WAITING]
     help="The state to wait for; a job that has gone past it counts.",
 )
 @click.option(
-    "--timeout", metavar="DURATION", help=f"Give up after this long, with exit code {EXIT_TIMEOUT}."
+    "--timeout", "timeout_s", type=Duration(), help=f"Give up after this long, with exit code {EXIT_TIMEOUT}."
 )
 @verb
-def wait(session: Session, jobs: tuple[str, ...], chosen: Chosen, until: str, timeout: str | None) -> int:
+def wait(session: Session, jobs: tuple[str, ...], chosen: Chosen, until: str, timeout_s: float | None) -> int:
     """Wait until each JOB has ended, with the exit code of the first that did not succeed.
 
     A sweep means all its trials. Options choose among the jobs that have not ended at this moment. Ctrl-C
@@ -46,7 +46,7 @@ def wait(session: Session, jobs: tuple[str, ...], chosen: Chosen, until: str, ti
     if not job_ids:
         say("no active job matches")
         return 0
-    return _wait(session, job_ids, Status(until), _seconds(timeout))
+    return _wait(session, job_ids, Status(until), timeout_s)
 
 
 def wait_for(session: Session, jobs: Sequence[str]) -> int:
@@ -70,11 +70,3 @@ def _wait(session: Session, job_ids: Sequence[str], until: Status, timeout_s: fl
         say(f"{count_of(len(job_ids) - len(records), 'job')} removed meanwhile")
         codes.append(NotFoundError.exit_code)
     return next((code for code in codes if code), 0)
-
-
-def _seconds(timeout: str | None) -> float | None:
-    """Raises UsageError for what is no duration."""
-    try:
-        return None if timeout is None else parse_duration(timeout)
-    except ValueError as error:
-        raise UsageError(f"--timeout: {error}") from None

@@ -37,6 +37,11 @@ class OptionOverride(str):
         return made
 
 
+def is_override(word: str) -> bool:
+    """Whether a word of a command line, which may be a name too, is an override."""
+    return "=" in word or word.startswith(REMOVE)
+
+
 def override_text(key: str, value: Any) -> str:
     """Returns the override that sets a key to this value; what is valid JSON is valid YAML."""
     return f"{key}={json.dumps(value, ensure_ascii=False)}"

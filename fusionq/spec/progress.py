@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def epoch_of(progress: Mapping[str, Any]) -> int:
+    """The epoch that it is in, counted from 1; the last one once it is over."""
+    return min(progress["epoch"] + (progress["kind"] == "started"), progress["num_epochs"])
+
+
 def share_done(progress: Mapping[str, Any]) -> float:
     """How much of the training is done, from 0 to 1."""
     if not progress.get("num_epochs"):
