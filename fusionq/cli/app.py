@@ -16,40 +16,40 @@ from fusionq.errors import EXIT_OTHER, FusionqError
 from fusionq.spec.printable import one_line, printable, text_of
 from fusionq.spec.states import EXIT_DETACHED
 
-# The verb, its module, and its line in the help: listing them must not import them.
+# Each verb, which is its module too, and its line in the help: listing them must not import them.
 VERBS = {
-    "run": ("run", "Submit a job, start what is missing, and follow it to its end."),
-    "init": ("init", "Write a job file to start from, with every key explained."),
-    "submit": ("submit", "Put a job into the queue and print its id."),
-    "validate": ("validate", "Check job files without queueing anything."),
-    "status": ("status", "Show the jobs, or everything about one."),
-    "watch": ("watch", "Show everything as it goes on, on the whole screen."),
-    "logs": ("logs", "Print what a job printed; -f follows it."),
-    "metrics": ("metrics", "Show what jobs measured, as a table or as curves."),
-    "why": ("why", "Say what a job waits for, or how it ended."),
-    "open": ("open", "Print the run folder of a job, and show it."),
-    "download": ("download", "Fetch the files of a job from wherever they lie."),
-    "exec": ("exec", "Run a command beside a running job, wherever it runs."),
-    "compare": ("compare", "Compare the trials of a sweep, or jobs, best first."),
-    "wait": ("wait", "Wait until jobs have ended, with their exit code."),
-    "cancel": ("cancel", "Stop a job for good, wherever it stands."),
-    "retry": ("retry", "Queue a job that has ended once more."),
-    "clean": ("clean", "Show or remove jobs that have ended, with their run folders."),
-    "hold": ("hold", "Keep a job from running until it is released."),
-    "release": ("release", "Let a job go that was held."),
-    "edit": ("edit", "Change the job file of a job that was never started."),
-    "priority": ("priority", "Change the place of a job in its queue."),
-    "queue": ("queue", "Show the queues; pause and resume them."),
-    "worker": ("worker", "Run jobs on this machine until Ctrl-C."),
-    "workers": ("workers", "Show the workers and what they have."),
-    "completion": ("completion", "Print what makes your shell complete commands and ids."),
-    "schema": ("schema", "Print the JSON Schema of the job file, for editors."),
-    "help": ("help", "Explain a command, as --help does."),
-    "version": ("version", "Print the version."),
-    "doctor": ("doctor", "Examine Redis, the workers and this machine, and say what is wrong."),
-    "recover": ("recover", "Put jobs back that Redis has lost, from their run folders."),
-    "up": ("up", "Start the embedded Redis."),
-    "down": ("down", "Stop the embedded Redis."),
+    "run": "Submit a job, start what is missing, and follow it to its end.",
+    "init": "Write a job file to start from; --full explains every key.",
+    "submit": "Put a job into the queue and print its id.",
+    "validate": "Check job files without queueing anything.",
+    "status": "Show the jobs, or everything about one.",
+    "watch": "Show everything as it goes on, on the whole screen.",
+    "logs": "Print what a job printed; -f follows it.",
+    "metrics": "Show what jobs measured, as a table or as curves.",
+    "why": "Say what a job waits for, or how it ended.",
+    "open": "Print the run folder of a job, and show it.",
+    "download": "Fetch the files of a job from wherever they lie.",
+    "exec": "Run a command beside a running job, wherever it runs.",
+    "compare": "Compare the trials of a sweep, or jobs, best first.",
+    "wait": "Wait until jobs have ended, with their exit code.",
+    "cancel": "Stop a job for good, wherever it stands.",
+    "retry": "Queue a job that has ended once more.",
+    "clean": "Show or remove jobs that have ended, with their run folders.",
+    "hold": "Keep a job from running until it is released.",
+    "release": "Let a job go that was held.",
+    "edit": "Change the job file of a job that was never started.",
+    "priority": "Change the place of a job in its queue.",
+    "queue": "Show the queues; pause and resume them.",
+    "worker": "Run jobs on this machine until Ctrl-C.",
+    "workers": "Show the workers and what they have.",
+    "completion": "Print what makes your shell complete commands and ids.",
+    "schema": "Print the JSON Schema of the job file, for editors.",
+    "help": "Explain a command, as --help does.",
+    "version": "Print the version.",
+    "doctor": "Examine Redis, the workers and this machine, and say what is wrong.",
+    "recover": "Put jobs back that Redis has lost, from their run folders.",
+    "up": "Start the embedded Redis.",
+    "down": "Stop the embedded Redis.",
 }
 # What people type who come from other queues.
 ALIASES = {
@@ -106,12 +106,12 @@ class Verbs(click.Group):
         verb = ALIASES.get(cmd_name, cmd_name)
         if verb not in VERBS:
             return None
-        module = importlib.import_module(f"fusionq.cli.{VERBS[verb][0]}")
+        module = importlib.import_module(f"fusionq.cli.{verb}")
         return getattr(module, FUNCTIONS.get(verb, verb))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(verb, words) for verb, (_, words) in VERBS.items()])
+            formatter.write_dl(list(VERBS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:

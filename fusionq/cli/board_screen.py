@@ -136,7 +136,7 @@ def _workers(board: Snapshot, width: int, most: int) -> _Section:
     """A line for each, and where there is room for all, one for each GPU too."""
     if not board.workers:
         return _Section("workers", _line("[yellow]none lives; start one: fusionq worker[/]"), 1)
-    cells, gpus = workers.worker_cells(board.workers), workers.gpu_cells(board.workers)
+    cells, gpus = workers.worker_cells(board.workers, time.time()), workers.gpu_cells(board.workers)
     surplus = len(cells) - (most - 1)
     shown = cells[: most - 1]
     lines = _table(workers.HEADERS, shown, workers.MAY_GO, width)

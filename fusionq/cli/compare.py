@@ -15,6 +15,7 @@ from fusionq.cli.selecting import named_jobs
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import coloured, duration, say
 from fusionq.errors import UsageError
+from fusionq.spec.states import Outcome
 
 MOST_COLUMNS = 4  # jobs that stand side by side where their keys do not
 
@@ -39,8 +40,9 @@ def compare(session: Session, jobs: tuple[str, ...], as_json: bool, as_csv: bool
     rows = _sorted(_rows(session, session.store.jobs.get_many(named_jobs(session, jobs))))
     if as_json:
         from fusionq.cli.json_output import print_json
+        from fusionq.client.json_views import view_of_trial
 
-        print_json("jobs", (row.view for row in rows))
+        print_json("jobs", (view_of_trial(row.record, row.params) for row in rows))
     elif as_csv:
         _print_csv(rows)
     else:
@@ -49,21 +51,36 @@ def compare(session: Session, jobs: tuple[str, ...], as_json: bool, as_csv: bool
 
 @dataclass(frozen=True)
 class _Row:
-    id: str
-    name: str
-    state: str
+    """A job, and what was changed in it."""
+
+    record: JobRecord
     params: dict[str, Any]
-    monitor: str
-    mode: str
-    value: float | None
-    epoch: int | None
-    duration: str
-    reason: str
-    view: dict[str, Any]  # the same for programs
+
+    @property
+    def monitor(self) -> str:
+        return self.record.result.get("monitor") or ""
+
+    @property
+    def mode(self) -> str:
+        return self.record.result.get("mode") or ""
+
+    @property
+    def value(self) -> float | None:
+        """The best that was monitored; None without a number."""
+        value = self.record.result.get("best_value")
+        return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+    @property
+    def epoch(self) -> int | None:
+        return self.record.result.get("best_epoch") or None
+
+    @property
+    def note(self) -> str:
+        return "" if self.record.outcome is Outcome.SUCCEEDED else self.record.reason
 
 
 def _rows(session: Session, records: list[JobRecord]) -> list[_Row]:
-    return [_row(record, params) for record, params in zip(records, _params(session, records), strict=True)]
+    return [_Row(record, params) for record, params in zip(records, _params(session, records), strict=True)]
 
 
 def _params(session: Session, records: list[JobRecord]) -> list[dict[str, Any]]:
@@ -75,27 +92,6 @@ def _params(session: Session, records: list[JobRecord]) -> list[dict[str, Any]]:
     from fusionq.spec.secrets import mask_spec
 
     return differences([mask_spec(session.store.jobs.spec(record.id)) for record in records])
-
-
-def _row(record: JobRecord, params: dict[str, Any]) -> _Row:
-    from fusionq.client.json_views import view_of_trial
-
-    result = record.result
-    value = result.get("best_value")
-    is_number = isinstance(value, int | float) and math.isfinite(value)
-    return _Row(
-        id=record.id,
-        name=record.name,
-        state=record.state_word,
-        params=params,
-        monitor=result.get("monitor") or "",
-        mode=result.get("mode") or "",
-        value=value if is_number else None,
-        epoch=result.get("best_epoch") or None,
-        duration=duration(record),
-        reason="" if record.state_word == "succeeded" else record.reason,
-        view=view_of_trial(record, params),
-    )
 
 
 def _sorted(rows: list[_Row]) -> list[_Row]:
@@ -127,7 +123,8 @@ def _print_table(rows: list[_Row]) -> None:
             value = f"{row.monitor} {value}"
         params = [value_text(row.params[key]) if key in row.params else "" for key in keys]
         epoch = str(row.epoch or "")
-        table.append([row.id, coloured(row.state), value, epoch, *params, row.duration, row.reason])
+        state, ran = coloured(row.record.state_word), duration(row.record)
+        table.append([row.record.id, state, value, epoch, *params, ran, row.note])
     names = short_names(keys) if sys.stdout.isatty() else dict(zip(keys, keys, strict=True))
     headers = ["ID", "STATUS", header, "EPOCH", *(names[key] for key in keys), "TIME", "NOTE"]
     if len(rows) <= MOST_COLUMNS and _is_too_wide(headers, table):
@@ -159,7 +156,9 @@ def _print_csv(rows: list[_Row]) -> None:
     writer.writerow(["id", "name", "state", "monitor", "value", "epoch", *keys])
     for row in rows:
         params = [_cell(row.params.get(key)) for key in keys]
-        writer.writerow([row.id, row.name, row.state, row.monitor, _cell(row.value), row.epoch, *params])
+        record = row.record
+        head = [record.id, record.name, record.state_word, row.monitor, _cell(row.value), row.epoch]
+        writer.writerow([*head, *params])
 
 
 def _cell(value: Any) -> Any:

@@ -123,12 +123,6 @@ def _dotted(block: Any, prefix: str) -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
-def complete_status(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from fusionq.spec.states import Status
-
-    return [CompletionItem(word) for word in Status if word.startswith(incomplete)]
-
-
 def complete_state(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from fusionq.cli.selecting import WORDS
 

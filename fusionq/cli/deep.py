@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fusionq.errors import Problem, UsageError
@@ -44,50 +45,27 @@ class Looked:
         return max((verdict.estimate for verdict in self.verdicts), key=_size, default={})
 
 
-class Deep:
-    """Begins at once; `result` waits for it. Raises UsageError where torch is not installed."""
-
-    def __init__(self, loaded: Sequence[Loaded], settings: Settings, most_trials: int = MOST_TRIALS) -> None:
-        from fusionq.queue.deep_check import DeepCheck, is_possible
-        from fusionq.queue.work_folder import work_folder
-
-        if not is_possible():
-            raise UsageError(
-                "the deep check needs torch, which is not installed here",
-                hint="pip install 'fusionq[worker]'",
-            )
-        self._jobs = [(one, one.jobs[:most_trials]) for one in loaded]
-        workdir = work_folder()
-        specs = [spec for _, specs in self._jobs for spec in specs]
-        folders = [workdir / spec.code.path for spec in specs if not isinstance(spec.code, str)]
-        self._check = DeepCheck()
-        self._check.start(specs, workdir, settings.data, list(dict.fromkeys(folders)))
-
-    def result(self, timeout_s: float) -> list[Looked] | None:
-        """What was found of each document, or None where it took longer."""
-        verdicts = self._check.result(timeout_s)
-        if verdicts is None:
-            return None
-        found = []
-        for one, specs in self._jobs:
-            found.append(Looked(one, verdicts[: len(specs)]))
-            verdicts = verdicts[len(specs) :]
-        return found
-
-    def stop(self) -> None:
-        self._check.stop()
-
-
 def look_deeply(loaded: Sequence[Loaded], settings: Settings) -> list[Looked]:
     """Wait for the whole of it. Raises UsageError where it cannot be done."""
-    check = Deep(loaded, settings)
+    from fusionq.queue.deep_check import DeepCheck, is_possible
+    from fusionq.queue.work_folder import work_folder
+
+    if not is_possible():
+        raise UsageError("the deep check needs torch, which is not installed here", hint=INSTALL)
+    jobs = [(one, one.jobs[:MOST_TRIALS]) for one in loaded]
+    workdir = work_folder()
+    specs = [spec for _, its in jobs for spec in its]
+    folders = [workdir / spec.code.path for spec in specs if not isinstance(spec.code, str)]
+    check = DeepCheck()
     try:
-        looked = check.result(PATIENCE_S)
+        check.start(specs, workdir, settings.data, list(dict.fromkeys(folders)))
+        verdicts = check.result(PATIENCE_S)
     finally:
         check.stop()
-    if looked is None:
+    if verdicts is None:
         raise UsageError("the deep check did not end in time", hint="the worker repeats it before it trains")
-    return looked
+    answers = iter(verdicts)
+    return [Looked(one, list(islice(answers, len(its)))) for one, its in jobs]
 
 
 def estimate_text(estimate: dict[str, int]) -> str:

@@ -18,6 +18,7 @@ from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome
 
 LAST_LINES = 12
+RECENT_CHUNKS = 200  # pieces of the log, among which they are
 LONGEST_LINE = 500  # characters of each; `logs` prints them whole
 
 
@@ -119,7 +120,8 @@ def _print_last_lines(session: Session, record: JobRecord) -> None:
     from fusionq.client.follow import Once
 
     folder = Folder()
-    printed = [folder.feed(chunk.text) for chunk in Once().of(session.store.streams.log(record.id))]
+    newest = session.store.streams.recent_log(record.id, RECENT_CHUNKS)
+    printed = [folder.feed(chunk.text) for chunk in Once().of(newest)]
     lines = without_library_frames("".join([*printed, folder.end()]).splitlines())[-LAST_LINES:]
     if lines:
         click.echo("  last lines of its log:")

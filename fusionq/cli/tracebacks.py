@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from fusionq.cli.words import count_of
+
 _FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line \d+')
 _LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python3[.\d]*/|^<frozen |/fusionq/(engine|worker)/")
 
@@ -24,7 +26,11 @@ def without_library_frames(lines: Iterable[str]) -> list[str]:
             skipped += bool(frame)
             continue
         if skipped:
-            kept.append(" " * indent + f"… {skipped} frames of libraries")
+            kept.append(_left_out(skipped, indent))
             skipped = 0
         kept.append(line)
-    return kept
+    return [*kept, _left_out(skipped, indent)] if skipped else kept
+
+
+def _left_out(count: int, indent: int) -> str:
+    return " " * indent + f"… {count_of(count, 'frame')} of libraries"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from fusionq.cli.completing import complete_job, complete_status
+from fusionq.cli.completing import complete_job
 from fusionq.cli.parameters import Duration
 from fusionq.cli.selecting import ACTIVE, Chosen, check_reference, filter_options, named_jobs
 from fusionq.cli.session import Session, verb
@@ -23,7 +23,6 @@ STATES = [str(status) for status in Status if status is not Status.WAITING]
     type=click.Choice(STATES),
     default=str(Status.FINISHED),
     show_default=True,
-    shell_complete=complete_status,
     help="The state to wait for; a job that has gone past it counts.",
 )
 @click.option(

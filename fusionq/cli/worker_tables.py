@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,9 +19,9 @@ GPU_HEADERS = ("WORKER", "GPU", "KIND", "DRIVER", "MEMORY", "", "USE", "TEMP", "
 GPU_MAY_GO = ("DRIVER", "TEMP")
 
 
-def print_workers(workers: Sequence[WorkerRecord]) -> None:
-    """A line for each; of a narrow terminal the less needed columns go."""
-    print_table(HEADERS, worker_cells(workers), may_go=MAY_GO)
+def print_workers(workers: Sequence[WorkerRecord], now: float) -> None:
+    """A line for each, at this moment by Redis's clock; of a narrow terminal the less needed columns go."""
+    print_table(HEADERS, worker_cells(workers, now), may_go=MAY_GO)
 
 
 def print_gpus(workers: Sequence[WorkerRecord]) -> None:
@@ -32,15 +31,15 @@ def print_gpus(workers: Sequence[WorkerRecord]) -> None:
         print_table(GPU_HEADERS, rows, may_go=GPU_MAY_GO)
 
 
-def worker_cells(workers: Sequence[WorkerRecord]) -> list[list[str]]:
-    return [_row(worker) for worker in workers]
+def worker_cells(workers: Sequence[WorkerRecord], now: float) -> list[list[str]]:
+    return [_row(worker, now) for worker in workers]
 
 
 def gpu_cells(workers: Sequence[WorkerRecord]) -> list[list[str]]:
     return [_gpu_row(worker, gpu) for worker in workers if worker.is_alive for gpu in worker.gpus]
 
 
-def _row(worker: WorkerRecord) -> list[str]:
+def _row(worker: WorkerRecord, now: float) -> list[str]:
     kinds = Counter(gpu["name"] for gpu in worker.gpus)
     times = "×" if can_draw() else "x"
     devices = ", ".join(f"{count} {times} {kind}" if count > 1 else kind for kind, count in kinds.items())
@@ -53,7 +52,7 @@ def _row(worker: WorkerRecord) -> list[str]:
         ",".join(worker.queues),
         " ".join(worker.labels),
         " ".join(worker.jobs),
-        format_duration(max(0.0, time.time() - worker.seen_at)),
+        format_duration(max(0.0, now - worker.seen_at)),
         worker.version,
     ]
 

@@ -35,5 +35,5 @@ def workers(session: Session, as_json: bool) -> None:
             say(f"end it: fusionq worker resume {worker.name}")
         if worker.problem:
             say(f"{worker.name} takes no jobs: {worker.problem}")
-    print_workers(found)
+    print_workers(found, session.store.now())
     print_gpus(found)

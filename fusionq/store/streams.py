@@ -141,9 +141,16 @@ class Streams:
                 changed = frozenset(fields["job"] for _, fields in entries)
         return News(chunks, points, changed, at)
 
+    def recent_log(self, job_id: str, num_chunks: int) -> list[LogChunk]:
+        """The last pieces of a job's output, in order."""
+        return [_chunk(cursor, fields) for cursor, fields in self._newest(keys.log(job_id), num_chunks)]
+
+    def _newest(self, stream: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        return self._redis.xrevrange(stream, count=count)[::-1]
+
     def recent(self, job_id: str, num_chunks: int) -> News:
         """All points of a job and the last pieces of its output, with the cursors to follow it from there."""
-        log = self._redis.xrevrange(keys.log(job_id), count=num_chunks)[::-1]
+        log = self._newest(keys.log(job_id), num_chunks)
         points = self._redis.xrange(keys.metrics(job_id))
         told = [(keys.log(job_id), log), (keys.metrics(job_id), points)]
         return News(

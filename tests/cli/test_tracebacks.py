@@ -24,7 +24,7 @@ def test_frames_of_libraries_are_counted():
     assert without_library_frames(TRACEBACK.splitlines()) == [
         "before",
         "Traceback (most recent call last):",
-        "  … 1 frames of libraries",
+        "  … 1 frame of libraries",
         '  File "/home/ada/trainers.py", line 4, in __train_func__',
         "    loss = self.model(x)",
         "           ^^^^^^^^^^^^^",
@@ -32,6 +32,11 @@ def test_frames_of_libraries_are_counted():
         "ValueError: odd",
         "after",
     ]
+
+
+def test_frames_at_the_end_are_counted_too():
+    """The last lines of a log may be the middle of a traceback."""
+    assert without_library_frames(TRACEBACK.splitlines()[-5:-2]) == ["  … 2 frames of libraries"]
 
 
 def test_other_lines_stay():

@@ -153,6 +153,7 @@ def test_what_is_recent_can_be_followed_from_there(any_store: Store):
         say(any_store, "j", text)
     streams.append_points("j", [{"epoch": 1}, {"epoch": 2}])
     news = streams.recent("j", 2)
+    assert streams.recent_log("j", 2) == news.chunks
     assert (said(news), news.points) == (["b", "c"], [{"epoch": 1}, {"epoch": 2}])
     say(any_store, "j", "d")
     assert said(streams.follow("j", news.cursors, SHORT_S)) == ["d"]

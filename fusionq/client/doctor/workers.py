@@ -25,8 +25,9 @@ def check_workers(store: Store) -> Iterator[Finding]:
         yield ok(CHECK, f"{len(alive)} alive with {slots} slots: {names}")
     else:
         yield warning(CHECK, "none is alive, so no job runs", START_A_WORKER)
+    now = store.now()
     for worker in found:
-        yield from _of_one(worker, store.now())
+        yield from _of_one(worker, now)
 
 
 def _of_one(worker: WorkerRecord, now: float) -> Iterator[Finding]:
