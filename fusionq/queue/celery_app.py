@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from os import fsencode
 from typing import Any
 from urllib.parse import quote
 
@@ -97,7 +98,7 @@ def celery_url(url: str) -> str:
     parts = RedisUrl.parse(url)
     if parts.scheme == SOCKET:
         database = f"?virtual_host={parts.db}" if parts.db else ""
-        return f"redis+socket://{parts.address}{quote(parts.path)}{database}"
+        return f"redis+socket://{parts.address}{quote(fsencode(parts.path))}{database}"
     return f"{parts.scheme}://{parts.address or DEFAULT_HOST}/{parts.db}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from os import PathLike, fsencode
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
@@ -43,8 +44,9 @@ class RedisUrl:
         parts = _split(text)
         given: dict[str, Any] = {}
         for name, value in reversed(parse_qsl(parts.query)):  # of two, the first counts
-            if name not in _OPTIONS:
-                raise _wrong(text, f"{name} is no option of it{did_you_mean(name, _OPTIONS)}")
+            if name not in _OPTIONS:  # its value is not shown: it may be a password
+                what = f"{name} is no option of it{did_you_mean(name, _OPTIONS)}"
+                raise _wrong(text.partition("?")[0], what)
             given[name] = _read(text, name, value)
         tls = {name: value for name, value in given.items() if name.startswith("ssl_")}
         if tls and parts.scheme != TLS:
@@ -53,7 +55,7 @@ class RedisUrl:
             scheme=parts.scheme,
             host=unquote(parts.hostname or ""),
             port=parts.port,
-            path=unquote(parts.path) if parts.scheme == SOCKET else "",
+            path=unquote(parts.path, errors="surrogateescape") if parts.scheme == SOCKET else "",
             db=given.get("db", 0) if parts.scheme == SOCKET or "db" in given else _db_of_path(text, parts),
             username=unquote(parts.username or "") or given.get("username", ""),
             password=unquote(parts.password) if parts.password else given.get("password"),
@@ -79,10 +81,16 @@ def without_password(url: str) -> str:
     return _SECRETS_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))
 
 
+def socket_url(path: str | PathLike[str]) -> str:
+    """Returns the URL of a unix socket."""
+    return f"{SOCKET}://{quote(fsencode(path))}"
+
+
 def _split(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         if parts.scheme in SCHEMES and parts.port != 0 and (parts.scheme != SOCKET or parts.path):
+            _refuse_cut(text, parts)
             return parts
     except ValueError:  # not a URL at all, or a port that is no number
         pass
@@ -90,6 +98,17 @@ def _split(text: str) -> SplitResult:
         f"{without_password(text)!r} is not a Redis URL",
         hint="write redis://host:6379/0, rediss://… or unix:///path",
     )
+
+
+def _refuse_cut(text: str, parts: SplitResult) -> None:
+    """Raises UsageError where a sign in a password or a path ended it: another Redis would be meant."""
+    has_login_behind = parts.scheme != SOCKET and "@" in parts.path
+    has_rest = any("=" not in option for option in parts.query.split("&") if option)
+    if "#" in text or has_login_behind or has_rest:
+        raise UsageError(
+            f"{without_password(text)!r} is not a Redis URL",
+            hint="in a password or a path, / is written as %2F, # as %23 and ? as %3F",
+        )
 
 
 def _db_of_path(text: str, parts: SplitResult) -> int:

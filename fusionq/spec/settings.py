@@ -100,12 +100,14 @@ class Settings:
 def _with_password(url: str, password_file: str) -> str:
     try:
         password = Path(password_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(
-            f"{password_file}: {error.strerror}", hint=f"{ENV_REDIS_PASSWORD_FILE} must name a readable file"
+            f"{password_file}: {why}", hint=f"{ENV_REDIS_PASSWORD_FILE} must name a readable file"
         ) from error
     parts = urlsplit(url)
-    user, _, address = parts.netloc.rpartition("@")
+    login, _, address = parts.netloc.rpartition("@")
+    user = login.partition(":")[0]
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}"))
 
 

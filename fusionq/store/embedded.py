@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.private import make_folder
+from fusionq.spec.redis_url import socket_url
 from fusionq.store import private_socket
 from fusionq.store.data_files import DataFiles
 from fusionq.store.private_socket import OwnSocketConnection
@@ -51,7 +52,7 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        return f"unix://{self.socket}"
+        return socket_url(self.socket)
 
     def is_running(self) -> bool:
         """Raises StoreUnavailableError where its folder or socket is another user's."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from fusionq.errors import UsageError
-from fusionq.spec.redis_url import RedisUrl
+from fusionq.spec.redis_url import RedisUrl, socket_url
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,6 @@ def test_it_is_read_as_redis_py_reads_it(text: str, expected: RedisUrl):
     [
         ("redis://:secret@host/abc", "db=abc: a database is a number from 0 on"),
         ("redis://host?db=-1", "db=-1: a database is a number from 0 on"),
-        ("redis://host?pasword=x", "pasword is no option of it; did you mean 'password'?"),
         (
             "redis://host?socket_timeout=1",
             "socket_timeout=1: fusionq waits up to 2 s for news; say 3 or more",
@@ -53,6 +54,26 @@ def test_a_part_that_cannot_be_is_named_and_no_password_is_shown(text: str, what
     with pytest.raises(UsageError) as caught:
         RedisUrl.parse(text)
     assert str(caught.value) == f"the Redis URL {text.replace('secret', '***')!r}: {what}"
+
+
+def test_what_is_no_option_may_be_a_password():
+    with pytest.raises(UsageError) as caught:
+        RedisUrl.parse("redis://host?pasword=secret")
+    assert str(caught.value) == (
+        "the Redis URL 'redis://host': pasword is no option of it; did you mean 'password'?"
+    )
+
+
+@pytest.mark.parametrize("password", ["12/34", "12#34", "12?34", "12?3=4#5"])
+def test_a_password_that_cuts_the_url_off_is_refused_unseen(password: str):
+    with pytest.raises(UsageError, match="/ is written as %2F") as caught:
+        RedisUrl.parse(f"redis://:{password}@host/1")
+    assert "34" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/run/a#b?c%41 d/redis.sock", os.fsdecode(b"/run/\xff.sock")])
+def test_a_socket_may_have_any_path(path: str):
+    assert RedisUrl.parse(socket_url(path)).path == path
 
 
 def test_a_socket_needs_a_path():

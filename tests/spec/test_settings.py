@@ -114,10 +114,18 @@ def test_the_password_file_completes_a_url_without_a_password(tmp_path: Path):
     for url, complete in (
         ("redis://host:1/0", "redis://:p%40ss%2Fword@host:1/0"),
         ("redis://me@host:1/0", "redis://me:p%40ss%2Fword@host:1/0"),
+        ("redis://me:@host:1/0", "redis://me:p%40ss%2Fword@host:1/0"),
         ("redis://me:own@host:1/0", "redis://me:own@host:1/0"),
     ):
         settings = load(tmp_path, FUSIONQ_REDIS_URL=url, FUSIONQ_REDIS_PASSWORD_FILE=str(secret))
         assert settings.redis_url == complete
+
+
+def test_a_password_file_that_is_no_text_is_told(tmp_path: Path):
+    file = tmp_path / "password"
+    file.write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="it is not UTF-8 text"):
+        load(tmp_path, FUSIONQ_REDIS_URL="redis://h", FUSIONQ_REDIS_PASSWORD_FILE=str(file))
 
 
 def test_a_password_file_that_is_not_there_is_told(tmp_path: Path):

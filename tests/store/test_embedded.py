@@ -112,6 +112,14 @@ def test_of_several_processes_at_once_exactly_one_starts_it(home: Path, server: 
     assert servers_in(home) == [process_of(server)]  # and it outlives whoever started it
 
 
+def test_its_home_may_have_any_name(short_folder: Path):
+    server = EmbeddedRedis(short_folder / "50%41 #1?")
+    try:
+        assert connect(server.ensure_running()).ping()
+    finally:
+        end_server(server)
+
+
 def test_it_is_out_of_reach_of_a_ctrl_c(server: EmbeddedRedis):
     server.ensure_running()
     pid = process_of(server)
