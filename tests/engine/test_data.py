@@ -364,6 +364,32 @@ def test_a_sampler_with_a_generator_of_its_own_is_seeded_for_each_epoch() -> Non
     assert indices_of(sampler) == first
 
 
+class Pool:
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(5)
+
+
+class Drawing(Sampler):
+    """Draws from generators that it keeps somewhere."""
+
+    def __init__(self) -> None:
+        self.pool = Pool()
+        self.others = [random.Random(6)]
+
+    def __len__(self) -> int:
+        return 10
+
+    def __iter__(self) -> Any:
+        return (int(self.pool.rng.integers(10)) + self.others[0].randrange(11) for _ in range(10))
+
+
+def test_the_generators_that_a_sampler_keeps_are_seeded_for_each_epoch() -> None:
+    sampler = Drawing()
+    first = indices_of(sampler)
+    assert indices_of(sampler, epoch=1) != first
+    assert indices_of(sampler) == first == indices_of(Drawing())
+
+
 def test_processes_share_the_order_of_a_sampler() -> None:
     parts = [indices_of(EverySecond(Draws(20)), part=Part(index, 2)) for index in (0, 1)]
     joined = [one + other for one, other in zip(*parts, strict=True)]

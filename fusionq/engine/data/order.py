@@ -13,6 +13,7 @@ from torch.utils.data import DistributedSampler
 
 from fusionq.engine.data.host_state import HostState
 from fusionq.engine.randomness import derive_seed, seed_host
+from fusionq.engine.state.generators import find_generators, seed_generators
 from fusionq.errors import DataError
 
 
@@ -64,8 +65,8 @@ class Shuffled:
 class Sampled:
     """What a sampler gives: any samples, any number of times.
 
-    Before each epoch it is told the epoch, where it has `set_epoch`, and the generators of the host and its
-    own `generator` are seeded. Raises DataError where it is no sampler of single samples.
+    Before each epoch it is told the epoch, where it has `set_epoch`, and the generators of the host and those
+    that it keeps itself are seeded. Raises DataError where it is no sampler of single samples.
     """
 
     def __init__(self, sampler: Any, num_samples: int, seed: int) -> None:
@@ -99,10 +100,9 @@ class Sampled:
         return self._checked(drawn)
 
     def _draw(self, epoch: int) -> list[Any]:
-        seed = derive_seed("sampler", self._seed, epoch)
-        seed_host(seed)
-        if isinstance(generator := getattr(self._sampler, "generator", None), torch.Generator):
-            generator.manual_seed(seed)
+        seed_host(derive_seed("sampler", self._seed, epoch))
+        # Looked for anew, since a sampler may make one when it is begun.
+        seed_generators(find_generators(self._sampler), "sampler", self._seed, epoch)
         if hasattr(self._sampler, "set_epoch"):
             self._sampler.set_epoch(epoch)
         return list(islice(iter(self._sampler), self._length))
