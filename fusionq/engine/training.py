@@ -134,9 +134,21 @@ class Training:
     def run(self) -> str:
         """Train from the present position to the end. Returns COMPLETED or STOPPED."""
         try:
-            return self._run()
-        finally:
+            outcome = self._run()
+        except BaseException:
+            self._leave_by_error()
+            raise
+        self.callbacks.on_leave(self)
+        return outcome
+
+    def _leave_by_error(self) -> None:
+        """What ends the training is told, and not what fails on account of it."""
+        try:
             self.callbacks.on_leave(self)
+        except Exception as error:
+            self.stepper.warn(
+                one_line(f"on_leave of a callback failed ({type(error).__name__}: {error})", 300)
+            )
 
     def _run(self) -> str:
         self._began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fusionq.errors import FusionqError
@@ -48,104 +49,80 @@ class Callback:
     def on_train_end(self, training: Training) -> None:
         """After the last epoch."""
 
-    @property
-    def kind(self) -> type[Callback]:
-        """The class whose hooks are called."""
-        return type(self)
-
     def on_leave(self, training: Training) -> None:
         """Training is left: at its end, on a stop, or by an error that is on its way."""
 
 
 class CallbackList(Callback):
-    """Many callbacks as one, called in order."""
+    """Many callbacks as one, called in order.
 
-    def __init__(self, callbacks: Sequence[Callback]) -> None:
-        self.callbacks = [_Optional(c) if c.is_optional else c for c in callbacks]
-        self.batch_start_hooks = self._hooks("on_batch_start")
-        self.batch_end_hooks = self._hooks("on_batch_end")
-
-    def _hooks(self, name: str) -> list[Callable[[Training], None]]:
-        overriding = [c for c in self.callbacks if getattr(c.kind, name) is not getattr(Callback, name)]
-        return [getattr(callback, name) for callback in overriding]
-
-    def on_train_start(self, training: Training) -> None:
-        for callback in self.callbacks:
-            callback.on_train_start(training)
-
-    def on_epoch_start(self, training: Training) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_start(training)
-
-    def on_progress(self, training: Training, event: Progress) -> None:
-        for callback in self.callbacks:
-            callback.on_progress(training, event)
-
-    def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_end(training, event)
-
-    def on_stop(self, training: Training) -> None:
-        for callback in self.callbacks:
-            callback.on_stop(training)
-
-    def on_train_end(self, training: Training) -> None:
-        for callback in self.callbacks:
-            callback.on_train_end(training)
-
-    def on_leave(self, training: Training) -> None:
-        for callback in self.callbacks:
-            callback.on_leave(training)
-
-
-class _Optional(Callback):
-    """A callback whose failure is told once and ends nothing; what fusionq explains itself, such as a package
-    that is missing, ends the job all the same.
+    Where an optional one fails, that is told once, and it is left out from then on. What fusionq explains
+    itself, such as a package that is missing, ends the job all the same.
     """
 
-    def __init__(self, callback: Callback) -> None:
-        self._callback: Callback | None = callback
-        self._kind = type(callback)
+    def __init__(self, callbacks: Sequence[Callback]) -> None:
+        self._callbacks = list(callbacks)
+        self._left_out: set[int] = set()  # places of those that failed
+        self.batch_start_hooks = self._batch_hooks("on_batch_start")
+        self.batch_end_hooks = self._batch_hooks("on_batch_end")
 
-    @property
-    def kind(self) -> type[Callback]:
-        return self._kind
+    def _batch_hooks(self, name: str) -> list[Callable[[Training], None]]:
+        """What is to be called for every batch: only what is overridden, and directly where that can be."""
+        return [
+            partial(self._try, place, name) if callback.is_optional else getattr(callback, name)
+            for place, callback in enumerate(self._callbacks)
+            if getattr(type(callback), name) is not getattr(Callback, name)
+        ]
 
     def on_train_start(self, training: Training) -> None:
-        self._try(training, "on_train_start")
+        self._call("on_train_start", training)
 
     def on_epoch_start(self, training: Training) -> None:
-        self._try(training, "on_epoch_start")
-
-    def on_batch_start(self, training: Training) -> None:
-        self._try(training, "on_batch_start")
-
-    def on_batch_end(self, training: Training) -> None:
-        self._try(training, "on_batch_end")
+        self._call("on_epoch_start", training)
 
     def on_progress(self, training: Training, event: Progress) -> None:
-        self._try(training, "on_progress", event)
+        self._call("on_progress", training, event)
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
-        self._try(training, "on_epoch_end", event)
+        self._call("on_epoch_end", training, event)
 
     def on_stop(self, training: Training) -> None:
-        self._try(training, "on_stop")
+        self._call("on_stop", training)
 
     def on_train_end(self, training: Training) -> None:
-        self._try(training, "on_train_end")
+        self._call("on_train_end", training)
 
     def on_leave(self, training: Training) -> None:
-        self._try(training, "on_leave")
+        """Each is called, also where one before it fails; the first error is raised then."""
+        errors: list[Exception] = []
+        for place in range(len(self._callbacks)):
+            try:
+                self._call_one(place, "on_leave", training)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
-    def _try(self, training: Training, hook: str, *args: Any) -> None:
-        if self._callback is None:
+    def _call(self, name: str, training: Training, *args: Any) -> None:
+        for place in range(len(self._callbacks)):
+            self._call_one(place, name, training, *args)
+
+    def _call_one(self, place: int, name: str, training: Training, *args: Any) -> None:
+        callback = self._callbacks[place]
+        if callback.is_optional:
+            self._try(place, name, training, *args)
+        else:
+            getattr(callback, name)(training, *args)
+
+    def _try(self, place: int, name: str, training: Training, *args: Any) -> None:
+        if place in self._left_out:
             return
+        callback = self._callbacks[place]
         try:
-            getattr(self._callback, hook)(training, *args)
+            getattr(callback, name)(training, *args)
         except FusionqError:
             raise
         except Exception as error:
-            self._callback = None
+            self._left_out.add(place)
             reason = one_line(f"{type(error).__name__}: {error}", 300)
-            training.stepper.warn(f"{self._kind.__name__} failed and is left out from here on ({reason})")
+            training.stepper.warn(f"{type(callback).__name__} failed and is left out from here on ({reason})")
