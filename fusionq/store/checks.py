@@ -12,6 +12,7 @@ from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S, Client
 
 STAYS_S = 60
+SHORTEST_BLOCK_S = 0.01  # Redis before 7 takes less than a millisecond for no limit at all
 
 
 class Checks:
@@ -43,7 +44,8 @@ class Checks:
         """The answer, or None where none came in time. Raises StoreUnavailableError."""
         deadline = time.monotonic() + within_s
         while (left := deadline - time.monotonic()) > 0:
-            found = self._redis.blpop(keys.check_answer(token), min(left, LONGEST_BLOCK_S))
+            block_s = min(max(left, SHORTEST_BLOCK_S), LONGEST_BLOCK_S)
+            found = self._redis.blpop(keys.check_answer(token), block_s)
             if found:
                 return json.loads(found[1])
         return None

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from redis.client import NEVER_DECODE
 
 from fusionq.errors import FusionqError
+from fusionq.spec.printable import printable
 from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S, Client
 
@@ -63,7 +64,8 @@ class Transfers:
         self._push(keys.transfer(token), _END + str(exit_code).encode())
 
     def refuse(self, token: str, reason: str) -> None:
-        self._push(keys.transfer(token), _ERROR + reason.encode())
+        """There is nothing, or nothing more, and this is why."""
+        self._push(keys.transfer(token), _ERROR + printable(reason).encode())
 
     def _push(self, key: str, piece: bytes) -> None:
         with self._redis.pipeline(transaction=True) as pipe:

@@ -27,6 +27,12 @@ def test_a_request_is_taken_once_as_it_was_asked(any_store: Store):
     assert any_store.commands.take(token) is None
 
 
+def test_a_refusal_may_name_a_file_that_is_no_text(any_store: Store):
+    any_store.transfers.refuse("t", "cannot read \udcff.log")
+    with pytest.raises(RefusedError, match=r"cannot read \\xff\.log"):
+        received(any_store)
+
+
 def test_what_was_withdrawn_is_not_begun_and_has_no_listener(any_store: Store):
     token = any_store.commands.ask(REQUEST)
     assert any_store.commands.has_listener(token)
