@@ -15,11 +15,12 @@ from typing import Any
 from fusionq.errors import SpecError
 from fusionq.queue import code_archives
 from fusionq.queue.tree import File, digest_of
-from fusionq.spec.load import from_yaml
+from fusionq.spec.check import check
 from fusionq.spec.paths import RunPaths, code_cache
+from fusionq.spec.reader import read_text
 from fusionq.spec.record import JobRecord
 from fusionq.spec.run_record import RunRecord
-from fusionq.spec.secrets import MASK
+from fusionq.spec.secrets import masked_places
 from fusionq.spec.settings import Settings
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.bulk import chunks
@@ -103,9 +104,9 @@ def _lost(folder: Path, kept: RunRecord) -> LostJob:
     paths = RunPaths(folder)
     record = JobRecord.from_hash(folder.name, kept.fields)
     outcome, reason, more = _state(paths, record)
-    spec = _spec(paths)
-    if outcome is None and spec is None:
-        outcome, reason = Outcome.FAILED, "its job file holds no values for its secrets; submit it again"
+    spec, what_is_wrong = _spec(paths)
+    if outcome is None and what_is_wrong:
+        outcome, reason = Outcome.FAILED, f"its job file {what_is_wrong}; submit it again"
     dropped = _GONE if outcome else (*_GONE, *_GONE_OF_ACTIVE)
     fields = {key: value for key, value in kept.fields.items() if key not in dropped}
     fields |= {"attempt": str(_last_attempt(paths, record)), "run_dir": str(folder), **more}
@@ -119,7 +120,7 @@ def _lost(folder: Path, kept: RunRecord) -> LostJob:
         place=kept.place,
         wait_s=kept.lease_s + MARGIN_S if is_unsure else 0.0,
         code=record.code,
-        spec=spec or {},
+        spec=spec,
         fields=fields,
     )
 
@@ -138,14 +139,19 @@ def _state(paths: RunPaths, record: JobRecord) -> tuple[Outcome | None, str, dic
     return None, "Redis lost it; goes on from its last checkpoint", {}
 
 
-def _spec(paths: RunPaths) -> dict[str, Any] | None:
-    """Returns the job file as it was; None where it cannot be read, or secrets in it are masked."""
+def _spec(paths: RunPaths) -> tuple[dict[str, Any], str]:
+    """Returns the job file as far as it can be read, and what keeps it from being run; '' for nothing."""
     try:
-        spec = from_yaml(paths.job_file.read_text(encoding="utf-8"))
+        source = read_text(paths.job_file.read_text(encoding="utf-8"), paths.job_file.name)
     except (OSError, SpecError, UnicodeDecodeError):
-        return None
-    data = spec.to_data()
-    return None if MASK in json.dumps(data) else data
+        return {}, "cannot be read"
+    data = source.data if isinstance(source.data, dict) else {}
+    if any(masked_places(data)):
+        return data, "holds no values for its secrets"
+    try:
+        return check(source).to_data(), ""
+    except SpecError:
+        return data, "is not one that this version can run"
 
 
 def _last_attempt(paths: RunPaths, record: JobRecord) -> int:

@@ -20,6 +20,7 @@ from fusionq.spec.settings import Settings
 from fusionq.spec.states import Outcome, Status
 from fusionq.spec.writer import to_yaml
 from fusionq.store import keys
+from fusionq.store.selection import Filters
 from fusionq.store.store import Store
 from tests.support import ONE_JOB, assigned, end_of_time, register, running
 
@@ -233,6 +234,23 @@ def test_a_job_whose_secrets_are_not_on_disk_is_not_run_with_masks(pool: Store, 
     record = pool.jobs.get("abc")
     assert record.outcome is Outcome.FAILED
     assert record.reason == "its job file holds no values for its secrets; submit it again"
+    assert pool.jobs.spec("abc") == {**JOB, "env": {"API_KEY": MASK}}  # for who writes them again
+
+
+def test_a_job_whose_file_is_gone_says_so(pool: Store, settings: Settings):
+    ran(pool, settings, "abc").job_file.unlink()
+    lose_all(pool)
+    recover(pool, settings)
+    assert pool.jobs.get("abc").reason == "its job file cannot be read; submit it again"
+
+
+def test_a_job_that_recovery_ends_ends_now(pool: Store, settings: Settings):
+    """Without a time, nobody could tell which jobs ended long ago."""
+    ran(pool, settings, "abc", env={"API_KEY": MASK})
+    lose_all(pool)
+    recover(pool, settings)
+    assert pool.jobs.get("abc").finished_at == pytest.approx(pool.now(), abs=60)
+    assert list(pool.selection.ids(Filters(older_s=3600.0))) == []
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": 99, "lease_s": 1, "fields": {"status": "x"}}'])

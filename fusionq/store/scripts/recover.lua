@@ -20,6 +20,9 @@ add_row(id, sequence)
 list(id, get(id, 'name'), sequence)
 if outcome ~= '' then
   move(id, 'finished', reason, outcome)
+  if (tonumber(get(id, 'finished_at') or '') or 0) == 0 then
+    set(id, 'finished_at', now_ms())  -- it ends by this
+  end
 else
   set(id, 'due_at', now_ms() + tonumber(ARGV[5]))
   note_same(K.job(id), id)
