@@ -184,14 +184,14 @@ def _restore_code(store: Store, settings: Settings, digest: str) -> bool:
 
 
 def _read_tree(folder: Path) -> list[File]:
+    """Returns what was unpacked, which is read-only; jobs leave other files beside it, such as byte code."""
     files = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             files.append(File(name, os.fsencode(os.readlink(path)), is_link=True))
-        elif path.is_file():
-            is_executable = bool(path.stat().st_mode & stat.S_IXUSR)
-            files.append(File(name, path.read_bytes(), is_executable=is_executable))
+        elif path.is_file() and not (mode := path.stat().st_mode) & stat.S_IWUSR:
+            files.append(File(name, path.read_bytes(), is_executable=bool(mode & stat.S_IXUSR)))
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from fusionq.queue import recovery
 from fusionq.queue.recovery import find_lost, put_back
-from fusionq.queue.tree import File, digest_of
+from fusionq.queue.tree import File, digest_of, pack
 from fusionq.spec.load import from_yaml
 from fusionq.spec.paths import RunPaths, code_cache
 from fusionq.spec.run_record import RunRecord
@@ -22,6 +23,7 @@ from fusionq.spec.writer import to_yaml
 from fusionq.store import keys
 from fusionq.store.selection import Filters
 from fusionq.store.store import Store
+from fusionq.worker.code_cache import unpack_into
 from tests.support import ONE_JOB, assigned, end_of_time, register, running
 
 JOB = from_yaml(ONE_JOB).to_data()
@@ -194,14 +196,11 @@ LINK = File("link.py", b"train.py", is_link=True)
 
 
 def unpacked(settings: Settings) -> str:
-    """Code as a worker unpacked it. Returns its digest."""
+    """Code as a worker unpacked it, and as it is once a job has imported it. Returns its digest."""
     digest = digest_of([*FILES, LINK])
-    folder = code_cache(settings.home) / digest
-    folder.mkdir(parents=True)
-    for file in FILES:
-        (folder / file.path).write_bytes(file.content)
-        (folder / file.path).chmod(0o555 if file.is_executable else 0o444)
-    (folder / LINK.path).symlink_to("train.py")
+    folder = unpack_into(code_cache(settings.home), digest, pack([*FILES, LINK]))
+    py_compile.compile(str(folder / "train.py"))
+    assert list(folder.glob("__pycache__/*.pyc"))
     return digest
 
 
