@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import enum
 import itertools
+import queue
 import random
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -29,6 +31,21 @@ Point = namedtuple("Point", ["x", "y"])
 class Phase(enum.Enum):
     BEGIN = "begin"
     LATER = "later"
+
+
+class Zone(datetime.tzinfo):
+    def utcoffset(self, when: datetime.datetime | None) -> datetime.timedelta:
+        return datetime.timedelta(0)
+
+
+class Keeper:
+    """Says itself what its state is."""
+
+    def state_dict(self) -> dict[str, int]:
+        return {"number": 1}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.loaded = state
 
 
 class Slotted:
@@ -74,6 +91,8 @@ def put_back(value: Any, folder: Path, before: Any = None) -> Any:
         1,
         True,
         2**100,
+        -(10**5000),
+        {"a": [10**5001]},
         -0.0,
         float("inf"),
         "ä\n",
@@ -94,6 +113,9 @@ def put_back(value: Any, folder: Path, before: Any = None) -> Any:
         datetime.timedelta(seconds=1.5),
         SimpleNamespace(a=1),
         slice(1, 2),
+        slice(None, np.int64(3), 10**5000),
+        datetime.datetime(2024, 1, 2, tzinfo=ZoneInfo("Europe/Berlin")),
+        ZoneInfo("UTC"),
         range(3),
         np.float32(0.1),
         np.bool_(True),
@@ -103,7 +125,7 @@ def put_back(value: Any, folder: Path, before: Any = None) -> Any:
         len,
         Point,
     ],
-    ids=repr,
+    ids=lambda value: f"{type(value).__name__}",
 )
 def test_a_value_comes_back_as_it_was(value: Any, tmp_path: Path) -> None:
     found = put_back(value, tmp_path)
@@ -118,6 +140,34 @@ def test_deques_and_defaults_keep_what_they_are(tmp_path: Path) -> None:
     lists = put_back(defaultdict(list, a=[1]), tmp_path)
     lists["b"].append(2)
     assert lists == {"a": [1], "b": [2]}
+
+
+class Scores(list):
+    best = 0.0
+
+
+class Recent(deque):
+    def __init__(self, maxlen: int = 2) -> None:
+        super().__init__(maxlen=maxlen)
+        self.seen: list[int] = []
+
+
+class Table(dict):
+    __slots__ = ("rows",)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_container_keeps_its_own_attributes(is_there: bool, tmp_path: Path) -> None:
+    scores, recent, table = Scores([1]), Recent(), Table(a=1)
+    scores.best, table.rows = 0.5, [2]
+    recent.extend([1, 2, 3])
+    recent.seen.append(3)
+    before = [Scores(), Recent(), Table()] if is_there else None
+    found = put_back([scores, recent, table], tmp_path, before)
+    assert found == [[1], deque([2, 3]), {"a": 1}]
+    assert [type(one) for one in found] == [Scores, Recent, Table]
+    assert (found[0].best, found[1].seen, found[2].rows) == (0.5, [3], [2])
+    assert found[1].maxlen == 2
 
 
 @pytest.mark.parametrize(
@@ -230,16 +280,38 @@ def test_parameters_stay_those_that_the_optimizer_steps(tmp_path: Path) -> None:
     assert torch.equal(old.head.weight, new.head.weight)
 
 
-def test_what_the_job_file_gave_and_nobody_changed_stays_what_it_says_now(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        ({"epochs": 10}, {"epochs": 40}),
+        (Path("old"), Path("new")),
+        (Phase.BEGIN, Phase.LATER),
+        (Point(1, "a"), Point(2, "a")),
+        ([datetime.date(2024, 1, 1)], [datetime.date(2025, 1, 1)]),
+        (datetime.datetime(2024, 1, 1, tzinfo=ZoneInfo("UTC")), None),
+        (frozenset({1, "a"}), frozenset()),
+        (deque([1], maxlen=2), deque([1], maxlen=3)),
+        (slice(1, 2), range(3)),
+        (b"a", bytearray(b"a")),
+        (torch.float16, torch.device("cpu")),
+        (np.float32(0.5), np.float64(0.5)),
+        (nn.ReLU, nn.GELU),
+        (10**5000, 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_job_file_gave_and_nobody_changed_stays_what_it_says_now(
+    then: Any, now: Any, tmp_path: Path
+) -> None:
     old, new = Nothing(), Nothing()
-    old.value, new.value = {"epochs": 10}, {"epochs": 40}
-    old.count, new.count = 0, 0
+    old.value, new.value = then, now
+    old.count, new.count = 10**100, 10**100
     state = state_of(old)
     state.begin()
-    old.count = 3
+    old.count += 3
     carried_over(state, state_of(new), tmp_path)
-    assert new.value == {"epochs": 40}
-    assert new.count == 3
+    assert new.value is now
+    assert new.count == 10**100 + 3
 
 
 def test_large_data_that_did_not_change_are_not_written(tmp_path: Path) -> None:
@@ -293,6 +365,7 @@ def test_a_torchmetric_keeps_what_it_has_seen(tmp_path: Path) -> None:
         (lambda: iter(torch.utils.data.DataLoader([1, 2])), "self.value (an open iterator, _SingleProcess"),
         (lambda: {"a": [open(__file__)]}, "self.value['a'][0] (an open file)"),  # noqa: SIM115
         (lambda: random.SystemRandom(), "self.value (SystemRandom)"),
+        (lambda: queue.Queue(), "self.value (Queue)"),
     ],
 )
 def test_what_cannot_be_saved_is_told_once_by_name(value: Any, said: str) -> None:
@@ -324,6 +397,27 @@ def test_an_optimizer_made_after_the_beginning_is_told(tmp_path: Path) -> None:
     carried_over(state, state_of(new, warnings), tmp_path)
     assert "self.value (SGD, made after __init__)" in warnings[0]
     assert "self.value (SGD)" in warnings[1]
+
+
+def test_a_time_in_a_zone_of_the_users_own_is_told(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    owner, new = Nothing(), Nothing()
+    state = state_of(owner, warnings)
+    state.begin()
+    owner.value = datetime.datetime(2024, 1, 1, tzinfo=Zone())
+    carried_over(state, state_of(new), tmp_path)
+    assert "self.value[1] (Zone)" in warnings[0]
+    assert new.value is None
+
+
+@pytest.mark.parametrize("there", [None, Slotted()])
+def test_a_state_that_nobody_takes_is_told(there: Any, tmp_path: Path) -> None:
+    warnings: list[str] = []
+    old, new = Nothing(), Nothing()
+    old.value, new.value = Keeper(), there
+    carried_over(state_of(old), state_of(new, warnings), tmp_path)
+    assert new.value is there
+    assert "no place for: self.value (Keeper)" in warnings[0]
 
 
 class Odd:

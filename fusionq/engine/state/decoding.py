@@ -11,8 +11,9 @@ import json
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import torch
@@ -197,7 +198,15 @@ class Decoder:
         self.lost += [f"item {i}" for i, item in enumerate(items) if item is _ABSENT]
         return [None if item is _ABSENT else item for item in items]
 
-    def _sequence(self, current: Any, number: int, cls: str, nodes: list[Node], most: int | None) -> Any:
+    def _sequence(
+        self,
+        current: Any,
+        number: int,
+        cls: str,
+        nodes: list[Node],
+        most: int | None,
+        own: Mapping[str, Node] = MappingProxyType({}),
+    ) -> Any:
         fits = current is not _ABSENT and class_name(type(current)) == cls
         found = _class_of(cls, list, deque, set, frozenset)
         if issubclass(found, frozenset):
@@ -206,11 +215,13 @@ class Decoder:
             fits = current.maxlen == most
         before = current
         if not self._in_place(number, current, fits):
-            empty = deque(maxlen=most) if found is deque else found.__new__(found)
-            current = self._new(number, empty)
+            current = self._new(number, found.__new__(found))
+            if isinstance(current, deque):
+                deque.__init__(current, maxlen=most)
         items = self._items(nodes, before)
         current.clear()
         (current.update if isinstance(current, set) else current.extend)(items)
+        self.attributes(own, current, attributes_of(current))
         return current
 
     def _tuple(self, current: Any, cls: str, nodes: list[Node]) -> Any:
@@ -225,7 +236,15 @@ class Decoder:
         is_same = isinstance(current, tuple) and len(current) == len(value)
         return current if is_same and all(a is b for a, b in zip(current, value, strict=True)) else value
 
-    def _mapping(self, current: Any, number: int, cls: str, nodes: list[list[Node]], factory: str) -> Any:
+    def _mapping(
+        self,
+        current: Any,
+        number: int,
+        cls: str,
+        nodes: list[list[Node]],
+        factory: str,
+        own: Mapping[str, Node] = MappingProxyType({}),
+    ) -> Any:
         fits = current is not _ABSENT and class_name(type(current)) == cls
         before = dict(current) if isinstance(current, dict) else {}
         if not self._in_place(number, current, fits):
@@ -245,7 +264,11 @@ class Decoder:
         base.clear(current)
         for key, value in items:
             base.__setitem__(current, key, value)
+        self.attributes(own, current, attributes_of(current))
         return current
+
+    def _ends(self, kind: type, nodes: tuple[Node, ...]) -> Any:
+        return kind(*map(self.decode, nodes))
 
     # --- random numbers ------------------------------------------------------------------------------
 
@@ -288,9 +311,8 @@ class Decoder:
             self._restore(current, number, path, kind)
         elif self._in_place(number, current, type(current).__name__ == kind):
             current.load_state_dict(self.decode(node))
-        elif current is _ABSENT:
+        else:
             self.lost.append(f"{path} ({kind})")
-            return None
         return current
 
     def _restore(self, current: Any, number: int, path: str, kind: str) -> bool:
@@ -320,6 +342,12 @@ class Decoder:
     def _named(self, current: Any, name: str) -> Any:
         found = find_class(name)
         return current if found is None else found
+
+    def _zone(self, current: Any, name: str) -> Any:
+        try:
+            return ZoneInfo(name)
+        except ZoneInfoNotFoundError:  # this machine has no such zone
+            raise _UnknownClassError from None
 
     def _built(self, current: Any, cls: str, nodes: list[Node]) -> Any:
         if cls.partition(":")[0].partition(".")[0] not in PLAIN_LIBRARIES:
@@ -370,8 +398,10 @@ _DECODERS: dict[str, Callable[..., Any]] = {
     "complex": lambda _, current, real, imag: complex(real, imag),
     "bytes": lambda _, current, text: _to_bytes(text),
     "bytearray": lambda _, current, text: bytearray(_to_bytes(text)),
-    "slice": lambda _, current, *ends: slice(*ends),
-    "range": lambda _, current, *ends: range(*ends),
+    "int": lambda _, current, text: int(text, 16),
+    "slice": lambda self, current, *ends: self._ends(slice, ends),
+    "range": lambda self, current, *ends: self._ends(range, ends),
+    "zone": Decoder._zone,
     "dtype": lambda _, current, name: getattr(torch, name),
     "device": lambda _, current, name: torch.device(name),
 }

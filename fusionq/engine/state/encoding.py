@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import enum
-import hashlib
 import json
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fusionq.engine.state.checksum import checksum
+from fusionq.engine.state.initial_values import InitialValues, digest_of
 from fusionq.engine.state.kinds import (
     PLAIN,
     PLAIN_LIBRARIES,
@@ -40,20 +41,10 @@ from fusionq.engine.state.kinds import (
 from fusionq.engine.state.tensors import pack
 
 Node = Any
+MOST_BITS = 64
+"""Of a whole number in JSON: Python writes none that is very long in decimal digits."""
 LARGE_BYTES = 1 << 20
 """From here on a tensor outside of modules is only written when it has changed."""
-
-
-class Beginning:
-    """What objects held before training began. What is still so is in no checkpoint: it is built again.
-
-    So what comes from the job file, such as a number of epochs, stays what the job file says.
-    """
-
-    def __init__(self) -> None:
-        self.attributes: dict[tuple[str, str], bytes] = {}  # (path, class) of an owner and its attribute
-        self.large: dict[str, int] = {}  # checksums of large tensors, by path
-        self.stateful: set[str] = set()  # paths of what has a state_dict
 
 
 class Encoder:
@@ -63,12 +54,12 @@ class Encoder:
     """
 
     def __init__(
-        self, known: Mapping[str, Any], beginning: Beginning, *, is_beginning: bool, is_first: bool = True
+        self, known: Mapping[str, Any], initial: InitialValues, *, is_beginning: bool, is_first: bool = True
     ) -> None:
         self._references: dict[int, Node] = {id(value): ["known", name] for name, value in known.items()}
         self._alive: list[Any] = []  # an id is only good as long as its object lives
         self._tensors: list[Tensor] = []
-        self._beginning = beginning
+        self._initial = initial
         self._is_beginning = is_beginning
         self._is_first = is_first
         self.shared: dict[str, Any] = {}  # states that are the same in all processes, by path
@@ -82,7 +73,8 @@ class Encoder:
 
     def encode(self, value: Any, path: str) -> Node:
         if type(value) in PLAIN:
-            return value
+            is_long = type(value) is int and value.bit_length() > MOST_BITS
+            return ["int", hex(value)] if is_long else value
         reference = self._references.get(id(value))
         if reference is not None:
             return reference
@@ -101,11 +93,11 @@ class Encoder:
         key = (path, cls or class_name(type(owner)))
         found = {}
         for name, value in values.items():
-            mark = _mark_of(value)
+            digest = digest_of(value)
             at = (f"{key[0]}.{name}", key[1])
-            if self._is_beginning and mark is not None:
-                self._beginning.attributes[at] = mark
-            elif mark is None or self._beginning.attributes.get(at) != mark:
+            if self._is_beginning and digest is not None:
+                self._initial.attributes[at] = digest
+            elif digest is None or self._initial.attributes.get(at) != digest:
                 found[name] = self._attempt(value, f"{path}.{name}")
         return {name: node for name, node in found.items() if node != ["kept"]}
 
@@ -162,9 +154,9 @@ class Encoder:
         if value.layout is not torch.strided or value.numel() * value.element_size() < LARGE_BYTES:
             return False
         if self._is_beginning:
-            self._beginning.large[path] = checksum([value])
+            self._initial.large[path] = checksum([value])
             return True
-        return path in self._beginning.large and self._beginning.large[path] == checksum([value])
+        return path in self._initial.large and self._initial.large[path] == checksum([value])
 
     def _add_tensor(self, value: Tensor) -> int:
         if not self._is_beginning:  # a note of the beginning is not written
@@ -193,7 +185,8 @@ class Encoder:
     def _sequence(self, value: Any, path: str) -> Node:
         number = self._number(value)
         most = value.maxlen if isinstance(value, deque) else None
-        return ["sequence", number, class_name(type(value)), self._items(value, path), most]
+        items, own = self._items(value, path), self._own_attributes(value, path)
+        return ["sequence", number, class_name(type(value)), items, most, own]
 
     def _tuple(self, value: tuple, path: str) -> Node:
         return ["tuple", class_name(type(value)), self._items(value, path)]
@@ -205,7 +198,16 @@ class Encoder:
             for key, item in value.items()
         ]
         factory = getattr(value, "default_factory", None)
-        return ["mapping", number, class_name(type(value)), items, class_name(factory) if factory else ""]
+        made_by = class_name(factory) if factory else ""
+        own = self._own_attributes(value, path)
+        return ["mapping", number, class_name(type(value)), items, made_by, own]
+
+    def _own_attributes(self, value: Any, path: str) -> Node:
+        """Returns the attributes of a container: a class of the user's may have some."""
+        return self.attributes(value, attributes_of(value), path)
+
+    def _ends(self, value: slice | range, path: str) -> Node:
+        return [type(value).__name__, *self._items((value.start, value.stop, value.step), path)]
 
     # --- random numbers ------------------------------------------------------------------------------
 
@@ -241,15 +243,15 @@ class Encoder:
     def _share(self, path: str, read: Callable[[], Any], gradients: dict[str, Tensor] | None = None) -> None:
         """Keep a state that all processes have alike: rank 0 writes it."""
         if self._is_first and not self._is_beginning:
-            own = Encoder({}, Beginning(), is_beginning=False)
+            own = Encoder({}, InitialValues(), is_beginning=False)
             tree = own.encode(read(), path)
             self.unsaved |= own.unsaved
             self.shared[path] = {**own.to_state(tree), "gradients": gradients or {}}
 
     def _stateful_at(self, path: str, value: Any) -> None:
         if self._is_beginning:
-            self._beginning.stateful.add(path)
-        elif path not in self._beginning.stateful:
+            self._initial.stateful.add(path)
+        elif path not in self._initial.stateful:
             self.unsaved[path] = f"{type(value).__name__}, made after __init__"
 
     def _enum(self, value: enum.Enum, path: str) -> Node:
@@ -258,7 +260,10 @@ class Encoder:
     def _object(self, value: Any, path: str) -> Node:
         if type(value).__module__.partition(".")[0] in PLAIN_LIBRARIES:
             cls, arguments = value.__reduce_ex__(4)[:2]
-            return ["built", class_name(cls), self._items(arguments, path)]
+            nodes = self._items(arguments, path)
+            return ["kept"] if ["kept"] in nodes else ["built", class_name(cls), nodes]
+        if isinstance(value, ZoneInfo) and value.key:
+            return ["zone", value.key]
         if isinstance(value, torch.dtype | torch.device):
             return [type(value).__name__, str(value).removeprefix("torch.")]
         if isinstance(value, type | FunctionType | BuiltinFunctionType):
@@ -304,7 +309,7 @@ _ENCODERS: list[tuple[Any, Callable[[Encoder, Any, str], Node]]] = [
     (np.random.RandomState, Encoder._numpy_random),
     (bytes | bytearray, Encoder._bytes),
     (complex, lambda _, value, path: ["complex", value.real, value.imag]),
-    ((slice, range), lambda _, value, path: [type(value).__name__, value.start, value.stop, value.step]),
+    (slice | range, Encoder._ends),
 ]
 
 
@@ -315,36 +320,6 @@ def gradients_of(module: nn.Module) -> dict[str, Tensor]:
         for name, parameter in module.named_parameters()
         if parameter.grad is not None
     }
-
-
-def _mark_of(value: Any) -> bytes | None:
-    """Returns a digest of what consists of plain values; None where it holds anything else."""
-    if type(value) in PLAIN:
-        return repr(value).encode()[:64] if type(value) is not str else _digest(value)
-    text = _spelled(value, 0)
-    return None if text is None else _digest(text)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _spelled(value: Any, depth: int) -> str | None:
-    """Returns a text that is the same for the same plain values in the same containers."""
-    if type(value) in PLAIN:
-        return repr(value)
-    if type(value) not in (list, tuple, dict, set, deque) or depth > 20:
-        return None
-    if isinstance(value, list | tuple) and all(type(item) in PLAIN for item in value):
-        return f"{type(value).__name__}{value!r}"
-    items = [part for pair in value.items() for part in pair] if isinstance(value, dict) else value
-    parts = []
-    for item in items:
-        part = _spelled(item, depth + 1)
-        if part is None:
-            return None
-        parts.append(part)
-    return f"{type(value).__name__}({','.join(parts)})"
 
 
 def _is_bulk(value: Any) -> bool:

@@ -18,7 +18,7 @@ PLAIN_LIBRARIES = frozenset({"datetime", "decimal", "fractions", "pathlib"})
 """Modules of the standard library whose immutable values are written as class and arguments."""
 _FOR_OUTPUT = frozenset(
     (
-        *("concurrent", "contextlib", "functools", "logging", "multiprocessing", "queue", "threading"),
+        *("concurrent", "contextlib", "functools", "logging", "multiprocessing", "threading"),
         *("types", "weakref", "_thread"),
         *("matplotlib", "mlflow", "rich", "tensorboard", "tensorboardX", "tqdm", "wandb"),
     )

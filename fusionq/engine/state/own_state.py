@@ -10,7 +10,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from fusionq.engine.state.decoding import Decoder, restore_gradients
-from fusionq.engine.state.encoding import Beginning, Encoder, gradients_of
+from fusionq.engine.state.encoding import Encoder, gradients_of
+from fusionq.engine.state.initial_values import InitialValues
 from fusionq.engine.state.kinds import attributes_of, has_state_dict, is_walked
 
 MODEL = "model"
@@ -43,12 +44,12 @@ class OwnState:
         self._warn = warn
         self._trainer_says_itself = has_state_dict(roots[TRAINER])
         self._was_told: set[str] = set()
-        self._beginning: Beginning | None = None
+        self._initial: InitialValues | None = None
 
     def begin(self) -> None:
         """Note what is there before training, and before a checkpoint is loaded. The first call counts."""
-        if self._beginning is None:
-            self._beginning = Beginning()
+        if self._initial is None:
+            self._initial = InitialValues()
             self._encode(is_first=True, is_beginning=True)
 
     def state_dict(self, *, is_first: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -97,7 +98,7 @@ class OwnState:
 
     def _encode(self, *, is_first: bool, is_beginning: bool) -> tuple[Encoder, dict[str, Any]]:
         known = {**self._known, **self._roots}
-        encoder = Encoder(known, self._beginning, is_beginning=is_beginning, is_first=is_first)
+        encoder = Encoder(known, self._initial, is_beginning=is_beginning, is_first=is_first)
         tree: dict[str, Any] = {MODEL: encoder.module_parts(self._model, MODEL)}
         for name, root in self._roots.items():
             if _says_itself(name, root):
