@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -11,10 +12,11 @@ from fusionq.queue.celery_app import make_app
 from fusionq.spec.settings import Settings
 from fusionq.store.store import Store
 from fusionq.worker import heartbeat as beat_module
+from fusionq.worker import process_monitor, supervisor
 from fusionq.worker.heartbeat import Beat
 from fusionq.worker.options import WorkerOptions
 from fusionq.worker.worker import Node
-from tests.worker.fakes import FakeLauncher
+from tests.worker.fakes import FakeLauncher, FakeResults
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def make_node(store: Store, tmp_path: Path) -> Iterator[Callable[..., Node]]:
     """Makes workers on the real Redis. They have no fork server but a `FakeLauncher`."""
     nodes: list[Node] = []
 
-    def make(*, lease_s: float = 60.0, at: Store = store, **options) -> Node:
+    def make(*, lease_s: float = 60.0, at: Store = store, accepting: bool = False, **options) -> Node:
         settings = Settings(home=tmp_path / "home", runs=tmp_path / "runs", lease_s=lease_s)
         node = Node(
             settings,
@@ -32,6 +34,9 @@ def make_node(store: Store, tmp_path: Path) -> Iterator[Callable[..., Node]]:
         )
         node.launcher = FakeLauncher()
         nodes.append(node)
+        if accepting:
+            node.is_accepting = True
+            node.register()
         return node
 
     yield make
@@ -42,10 +47,44 @@ def make_node(store: Store, tmp_path: Path) -> Iterator[Callable[..., Node]]:
 @pytest.fixture
 def node(make_node: Callable[..., Node]) -> Node:
     """A worker named w that takes jobs."""
-    node = make_node(name="w")
-    node.is_accepting = True
-    node.register()
-    return node
+    return make_node(name="w", accepting=True)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried again at once."""
+    for module in (process_monitor, supervisor):
+        monkeypatch.setattr(module, "RETRY_S", 0.001)
+
+
+@pytest.fixture
+def results() -> FakeResults:
+    return FakeResults()
+
+
+class Clock:
+    """Stands in for `time` in one module. It moves by so many seconds when it is called."""
+
+    def __init__(self) -> None:
+        self._now = 1000.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def __call__(self, seconds: float) -> None:
+        self._now += seconds
+
+
+@pytest.fixture
+def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], Clock]:
+    """Gives a module a clock of its own; all others, such as the client of Redis, keep theirs."""
+
+    def stop(module: ModuleType) -> Clock:
+        clock = Clock()
+        monkeypatch.setattr(module, "time", clock)
+        return clock
+
+    return stop
 
 
 @pytest.fixture

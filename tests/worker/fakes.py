@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fusionq.errors import WorkerError
+import pytest
+
+from fusionq.errors import StoreUnavailableError, WorkerError
 from fusionq.spec.load import from_yaml
 from fusionq.spec.states import Outcome
 from fusionq.store.store import Store
+from fusionq.worker.running_attempts import Attempt
 from fusionq.worker.worker import Node
 from tests.support import ONE_JOB
 
@@ -134,3 +137,26 @@ def give(node: Node, job_id: str = "job", **more: Any) -> int:
     attempt = node.store.jobs.assign(job_id, node.name, (), 60)
     assert attempt == 1
     return attempt
+
+
+def runs(node: Node, job_id: str = "job", *, lease_s: float = 60.0) -> Attempt:
+    """A job that runs on the worker."""
+    attempt = Attempt(job_id, give(node, job_id))
+    assert node.store.jobs.start(job_id, attempt.number, lease_s, "there", node.name)
+    assert node.running.add(attempt)
+    return attempt
+
+
+class Outage:
+    """A method of the store that fails so many times before it works again."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, method: str, times: int) -> None:
+        self.left = times
+        self._method = getattr(owner, method)
+        monkeypatch.setattr(owner, method, self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.left:
+            self.left -= 1
+            raise StoreUnavailableError("gone")
+        return self._method(*args, **kwargs)

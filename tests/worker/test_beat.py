@@ -20,17 +20,9 @@ from fusionq.worker.heartbeat import say
 from fusionq.worker.running_attempts import CANCEL, LOST, SHUTDOWN, Attempt
 from fusionq.worker.worker import Node
 from tests.support import register, wait_until
-from tests.worker.fakes import give, put
+from tests.worker.fakes import put, runs
 
 LONG_S = 60.0
-
-
-def runs(node: Node, job_id: str = "job", *, lease_s: float = 60.0) -> Attempt:
-    """A job that runs on this worker."""
-    attempt = Attempt(job_id, give(node, job_id))
-    assert node.store.jobs.start(job_id, attempt.number, lease_s, "there")
-    node.running.add(attempt)
-    return attempt
 
 
 def pending_messages(node: Node) -> int:
@@ -65,9 +57,7 @@ def test_an_embedded_redis_that_died_is_started_again(make_node, make_beat, sett
 def test_a_job_that_nobody_sees_to_loses_its_lease_and_is_let_go(
     make_node, make_beat, monkeypatch: pytest.MonkeyPatch
 ):
-    node = make_node(name="w", lease_s=1.0, slots=2)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", lease_s=1.0, slots=2, accepting=True)
     seen_to, stuck = runs(node, "seen_to", lease_s=1.0), runs(node, "stuck", lease_s=1.0)
     monkeypatch.setattr(Attempt, "is_stuck", property(lambda attempt: attempt is stuck))
     make_beat(node)
@@ -80,9 +70,7 @@ def test_a_job_that_nobody_sees_to_loses_its_lease_and_is_let_go(
 def test_a_job_that_nobody_sees_to_and_was_removed_is_let_go_and_the_others_keep_their_leases(
     make_node, make_beat, monkeypatch: pytest.MonkeyPatch
 ):
-    node = make_node(name="w", lease_s=1.0, slots=2)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", lease_s=1.0, slots=2, accepting=True)
     kept, stuck = runs(node, "kept", lease_s=1.0), runs(node, "stuck", lease_s=1.0)
     monkeypatch.setattr(Attempt, "is_stuck", property(lambda attempt: attempt is stuck))
     node.store.redis.delete(keys.job("stuck"))
@@ -94,9 +82,7 @@ def test_a_job_that_nobody_sees_to_and_was_removed_is_let_go_and_the_others_keep
 
 @pytest.mark.parametrize("fault", ["gpus", "name", "answer"])
 def test_leases_are_renewed_whatever_else_goes_wrong(make_node, make_beat, monkeypatch, fault: str):
-    node = make_node(name="w", lease_s=1.0)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", lease_s=1.0, accepting=True)
     runs(node, lease_s=1.0)
     before, hangs = lease_of(node), threading.Event()
 
@@ -122,9 +108,7 @@ def test_a_beat_makes_the_worker_known_and_ready(make_node, make_beat):
 
 
 def test_a_beat_renews_the_leases_of_what_runs(make_node, make_beat):
-    node = make_node(name="w", lease_s=1.0)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", lease_s=1.0, accepting=True)
     attempt = runs(node, lease_s=1.0)
     before = lease_of(node)
     make_beat(node)
@@ -141,9 +125,7 @@ def test_a_job_that_was_taken_away_is_let_go_at_once(node: Node, make_beat):
 
 
 def test_of_two_jobs_only_the_lost_one_is_let_go(make_node, make_beat):
-    node = make_node(name="w", slots=2)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", slots=2, accepting=True)
     kept, lost = runs(node, "a"), runs(node, "b")
     node.store.jobs.requeue("b", lost.number, "taken")
     make_beat(node)
@@ -181,9 +163,7 @@ def test_a_cancellation_that_was_not_heard_is_found_by_the_beat(node: Node, make
 
 
 def test_an_outage_stops_neither_the_beat_nor_the_jobs(make_node, make_beat, monkeypatch):
-    node = make_node(name="w", lease_s=1.0)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", lease_s=1.0, accepting=True)
     attempt = runs(node, lease_s=1.0)
     before = lease_of(node)
     renew, calls = node.store.jobs.renew, []
@@ -204,9 +184,7 @@ def test_an_outage_stops_neither_the_beat_nor_the_jobs(make_node, make_beat, mon
 
 @pytest.mark.parametrize("is_for_all", [True, False])
 def test_jobs_train_on_through_an_outage_only_where_nobody_can_take_them(make_node, make_beat, is_for_all):
-    node = make_node(name="w", lease_s=1.0)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", lease_s=1.0, accepting=True)
     attempt = runs(node, lease_s=1.0)
     outages = []
 
@@ -224,9 +202,7 @@ def test_jobs_train_on_through_an_outage_only_where_nobody_can_take_them(make_no
 
 
 def test_a_renewed_lease_lengthens_the_leash(make_node, make_beat):
-    node = make_node(name="w", lease_s=2.0)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", lease_s=2.0, accepting=True)
     attempt = runs(node)
     make_beat(node)
     wait_until(lambda: attempt.held_until > leash.now() + 1, what="the leash lengthened")
@@ -288,9 +264,7 @@ def test_an_idle_worker_leaves_where_it_was_told_to(make_node, make_beat, signal
 
 
 def test_a_worker_with_a_job_is_not_idle(make_node, make_beat, signals):
-    node = make_node(name="w", exit_when_idle=True, lease_s=60)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", exit_when_idle=True, lease_s=60, accepting=True)
     attempt = runs(node)
     leases = set()
     make_beat(node)

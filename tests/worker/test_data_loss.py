@@ -9,9 +9,9 @@ import pytest
 from fusionq.store import keys
 from fusionq.worker import lease_guard
 from fusionq.worker.heartbeat import Beat
-from fusionq.worker.running_attempts import LOST, Attempt
+from fusionq.worker.running_attempts import LOST
 from fusionq.worker.worker import Node
-from tests.worker.fakes import give
+from tests.worker.fakes import runs
 
 
 @pytest.fixture
@@ -24,13 +24,6 @@ def beat(node: Node) -> Callable[[], None]:
 
     once()
     return once
-
-
-def runs(node: Node) -> Attempt:
-    attempt = Attempt("job", give(node))
-    assert node.store.jobs.start("job", attempt.number, 60, "there", node.name)
-    node.running.add(attempt)
-    return attempt
 
 
 def test_in_an_empty_redis_its_jobs_are_neither_killed_nor_renewed(node: Node, beat, caplog):

@@ -10,28 +10,21 @@ import pytest
 from fusionq.errors import StoreUnavailableError
 from fusionq.spec.failures import ERROR
 from fusionq.spec.states import Status
-from fusionq.worker import gang_member, process_monitor
+from fusionq.worker import gang_member
 from fusionq.worker.protocol import EXIT_DONE, EXIT_FAILED
 from fusionq.worker.running_attempts import Attempt
 from fusionq.worker.supervisor import supervise
 from fusionq.worker.worker import Node
 from tests.support import register
-from tests.worker.fakes import FakeProcess, FakeResults, Messages, put
+from tests.worker.fakes import FakeProcess, FakeResults, Messages, Outage, put
 
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tried again is tried again at once."""
-    monkeypatch.setattr(process_monitor, "RETRY_S", 0.001)
-    monkeypatch.setattr(gang_member, "POLL_S", 0.001)
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 @pytest.fixture
 def member(make_node: Callable[..., Node]) -> Node:
     """The worker w, which has a part in a job that one leads, and whose processes could meet now."""
-    node = make_node(name="w", slots=2)
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="w", slots=2, accepting=True)
     node.launcher.script = train
     register(node.store, "one", token="one")
     put(node.store, "job", resources={"nodes": 2})
@@ -51,21 +44,6 @@ def gang_of(node: Node) -> tuple[Any, frozenset[str]]:
     return gang.error, gang.done
 
 
-class Outage:
-    """A method of the store that fails twice before it works."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: object, method: str) -> None:
-        self._left = 2
-        self._method = getattr(owner, method)
-        monkeypatch.setattr(owner, method, self)
-
-    def __call__(self, *args: Any) -> Any:
-        if self._left:
-            self._left -= 1
-            raise StoreUnavailableError("gone")
-        return self._method(*args)
-
-
 def test_it_runs_its_ranks_and_says_when_nothing_of_them_is_left(member: Node):
     supervise(member, FakeResults(), "job", 1)
     (orders,) = member.launcher.orders
@@ -77,14 +55,14 @@ def test_it_runs_its_ranks_and_says_when_nothing_of_them_is_left(member: Node):
 
 @pytest.mark.parametrize("method", ["join", "note_done"])
 def test_an_outage_of_redis_is_waited_out(member: Node, monkeypatch: pytest.MonkeyPatch, method: str):
-    Outage(monkeypatch, member.store.gangs, method)
+    Outage(monkeypatch, member.store.gangs, method, 2)
     supervise(member, FakeResults(), "job", 1)
     assert gang_of(member) == ({}, {"w"})
     assert len(member.launcher.processes) == 1
 
 
 def test_an_outage_while_the_job_is_read_does_not_fail_it(member: Node, monkeypatch: pytest.MonkeyPatch):
-    Outage(monkeypatch, member.store.jobs, "spec")
+    Outage(monkeypatch, member.store.jobs, "spec", 2)
     supervise(member, FakeResults(), "job", 1)
     assert gang_of(member) == ({}, {"w"})
     assert len(member.launcher.processes) == 1
@@ -96,7 +74,7 @@ def test_what_failed_here_is_told_however_long_the_outage(member: Node, monkeypa
         return EXIT_FAILED
 
     member.launcher.script = fail
-    Outage(monkeypatch, member.store.gangs, "note_error")
+    Outage(monkeypatch, member.store.gangs, "note_error", 2)
     supervise(member, FakeResults(), "job", 1)
     assert gang_of(member) == ({"class": ERROR, "reason": "rank 1: odd"}, {"w"})
 
@@ -154,7 +132,7 @@ def test_a_worker_that_is_told_to_stop_asks_until_redis_hears_it(
         return EXIT_DONE
 
     member.launcher.script = stop
-    Outage(monkeypatch, member.store.gangs, "ask_to_requeue")
+    Outage(monkeypatch, member.store.gangs, "ask_to_requeue", 2)
     supervise(member, FakeResults(), "job", 1)
     assert member.launcher.processes[0].kills == 2, "at its end alone"
 

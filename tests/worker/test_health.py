@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from fusionq.worker import failure_tracker as health_module
@@ -55,14 +57,13 @@ def test_what_fails_everywhere_says_nothing_of_the_worker(health: Health, failur
 
 
 def test_after_its_rest_one_more_failure_is_enough_and_the_next_rest_is_twice_as_long(
-    health: Health, monkeypatch: pytest.MonkeyPatch
+    health: Health, stop_clock: Callable
 ):
-    now = [1000.0]
-    monkeypatch.setattr(health_module.time, "monotonic", lambda: now[0])
+    clock = stop_clock(health_module)
     failed(health, "a", "b", "c").rest()
     assert health.is_resting
     assert not health.has_rested
-    now[0] += FIRST_REST_S + 1
+    clock(FIRST_REST_S + 1)
     assert health.has_rested
     health.end_rest()
     assert not health.is_resting

@@ -19,15 +19,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def clock(stop_clock: Callable) -> Callable[[float], None]:
     """Moves the pump's time on."""
-    now = [1000.0]
-    monkeypatch.setattr(log_pump.time, "monotonic", lambda: now[0])
-
-    def move(seconds: float) -> None:
-        now[0] += seconds
-
-    return move
+    return stop_clock(log_pump)
 
 
 def say(path: Path, data: str | bytes) -> None:

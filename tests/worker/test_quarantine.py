@@ -18,9 +18,7 @@ from tests.worker.fakes import give, put
 @pytest.fixture
 def sick(make_node) -> Node:
     """A worker on which three jobs failed at once."""
-    node = make_node(name="sick")
-    node.is_accepting = True
-    node.register()
+    node = make_node(name="sick", accepting=True)
     for job_id in "abc":
         attempt = give(node, job_id)
         assert node.store.jobs.start(job_id, attempt, 60, "there")

@@ -18,15 +18,9 @@ LEASE_S = 60.0
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def clock(stop_clock: Callable) -> Callable[[float], None]:
     """Moves the reaper's time on."""
-    now = [1000.0]
-    monkeypatch.setattr(reaper_module.time, "monotonic", lambda: now[0])
-
-    def move(seconds: float) -> None:
-        now[0] += seconds
-
-    return move
+    return stop_clock(reaper_module)
 
 
 @pytest.fixture

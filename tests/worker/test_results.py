@@ -22,14 +22,8 @@ def app(store: Store) -> Iterator[Celery]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    now = [1000.0]
-    monkeypatch.setattr(results_module.time, "monotonic", lambda: now[0])
-
-    def move(seconds: float) -> None:
-        now[0] += seconds
-
-    return move
+def clock(stop_clock: Callable) -> Callable[[float], None]:
+    return stop_clock(results_module)
 
 
 def test_the_latest_point_is_seen_at_most_once_a_second(app: Celery, clock: Callable):
