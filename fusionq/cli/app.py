@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 import fusionq
+from fusionq.cli.encoding import suit_streams
 from fusionq.cli.session import Session, common_options
 from fusionq.errors import EXIT_OTHER, FusionqError
 from fusionq.spec.printable import one_line, printable, text_of
@@ -142,9 +142,7 @@ def group() -> None:
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code. No traceback without --debug."""
     session = Session()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            _suit_terminal(stream)
+    suit_streams()
     try:
         colour = False if os.environ.get("NO_COLOR") else None  # None: as the terminal can
         code = group.main(arguments, prog_name="fusionq", obj=session, color=colour, standalone_mode=False)
@@ -167,12 +165,6 @@ def run(arguments: list[str] | None = None) -> None:
     finally:
         session.close()
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _suit_terminal(stream: io.TextIOWrapper) -> None:
-    """Write a ? for what the terminal cannot show. LC_ALL=C asks for ASCII, which Python overrides."""
-    wants_ascii = os.environ.get("LC_ALL") in ("C", "POSIX") and stream.isatty()
-    stream.reconfigure(encoding="ascii" if wants_ascii else stream.encoding, errors="replace")
 
 
 def _tell(error: Exception) -> int:

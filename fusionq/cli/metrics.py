@@ -12,9 +12,11 @@ from fusionq.cli.words import say
 from fusionq.errors import UsageError
 from fusionq.spec.metric_keys import EPOCH
 from fusionq.spec.near import nearest_part
+from fusionq.spec.states import Status
 
 if TYPE_CHECKING:
     from fusionq.client.metrics import Metrics
+    from fusionq.spec.record import JobRecord
 
 MOST_WITHIN = 20  # rows of a table within the first epoch, the newest ones
 
@@ -86,8 +88,17 @@ def _read(
                 say(f"{record.name} ({record.id}): values within the first epoch, by the second")
                 found[record.id] = within if is_plotted else within[-MOST_WITHIN:]
         if not found[record.id]:
-            say(f"{record.name} ({record.id}) is {record.state_word} and has measured nothing yet")
+            say(f"{record.name} ({record.id}) {_why_nothing(record)}")
     return found
+
+
+def _why_nothing(record: JobRecord) -> str:
+    """Why a job has no values, and where to look."""
+    if record.is_finished:
+        return f"has ended without a value; see why: fusionq why {record.id}"
+    if record.status is Status.RUNNING:
+        return f"runs and has measured nothing yet; see what it does: fusionq logs {record.id} -f"
+    return f"is {record.state_word} and has measured nothing yet; see why: fusionq why {record.id}"
 
 
 def _names(found: Mapping[str, Metrics], keys: Sequence[str]) -> list[str]:

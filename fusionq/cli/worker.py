@@ -10,7 +10,7 @@ import click
 from fusionq.cli.completing import complete_worker
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
-from fusionq.errors import WorkerError
+from fusionq.errors import UsageError, WorkerError
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW, MOST_SLOTS
 
 MODULE = "fusionq.worker"
@@ -113,7 +113,7 @@ def worker(
 
 
 @worker.command()
-@click.argument("name", shell_complete=complete_worker)
+@click.argument("name", required=False, metavar="NAME", shell_complete=complete_worker)
 @click.option("--drain", "word", flag_value=DRAIN, help="Let running jobs finish first; no new ones start.")
 @click.option(
     "--requeue",
@@ -130,7 +130,7 @@ def worker(
 )
 @click.option("--no-wait", is_flag=True, help="Do not wait until it is really gone.")
 @verb
-def stop(session: Session, name: str, word: str, no_wait: bool) -> None:
+def stop(session: Session, name: str | None, word: str, no_wait: bool) -> None:
     """Stop the worker NAME, wherever it runs, and return when it is gone. `fusionq workers` lists them.
 
     \b
@@ -139,14 +139,14 @@ def stop(session: Session, name: str, word: str, no_wait: bool) -> None:
     """
     from fusionq.cli.leaving import stop_worker
 
-    stop_worker(session, name, word, is_waiting=not no_wait)
+    stop_worker(session, _named(session, "stop", name), word, is_waiting=not no_wait)
 
 
 @worker.command("set")
-@click.argument("name", shell_complete=complete_worker)
+@click.argument("name", required=False, metavar="NAME", shell_complete=complete_worker)
 @click.option("--slots", type=click.IntRange(1, MOST_SLOTS), required=True, metavar="N", help="Jobs at once.")
 @verb
-def set_(session: Session, name: str, slots: int) -> None:
+def set_(session: Session, name: str | None, slots: int) -> None:
     """Change the worker NAME while it runs. Running jobs go on; it forgets the change when it ends.
 
     \b
@@ -154,25 +154,39 @@ def set_(session: Session, name: str, slots: int) -> None:
     """
     from fusionq.cli.leaving import await_slots
 
+    name = _named(session, "set", name)
     session.store.workers.set_slots(name, slots)
     await_slots(session.store, name, slots)
     say(f"{name} has {slots} slot{'s' if slots > 1 else ''} now")
 
 
 @worker.command()
-@click.argument("name", shell_complete=complete_worker)
+@click.argument("name", required=False, metavar="NAME", shell_complete=complete_worker)
 @verb
-def resume(session: Session, name: str) -> None:
+def resume(session: Session, name: str | None) -> None:
     """Let the worker NAME take jobs again, which is in quarantine because jobs failed on it in a row.
 
     \b
     fusionq worker resume gpu-box
     """
+    name = _named(session, "resume", name)
     if session.store.workers.resume(name):
         session.ask_for_pass()
         say(f"{name} takes jobs again within seconds")
     else:
         say(f"{name} was in no quarantine")
+
+
+def _named(session: Session, verb: str, name: str | None) -> str:
+    """Returns the name. Raises UsageError where it is missing, with those that there are."""
+    if name is not None:
+        return name
+    alive = [worker.name for worker in session.store.workers.alive()]
+    if not alive:
+        raise UsageError("which worker? none is alive", hint="start one: fusionq worker")
+    raise UsageError(
+        f"which worker? alive are: {', '.join(alive)}", hint=f"name it: fusionq worker {verb} {alive[0]}"
+    )
 
 
 def worker_environ(session: Session, **options: str | int | bool | None) -> dict[str, str]:

@@ -34,9 +34,7 @@ def run_command(
         raise UsageError(
             f"{command!r} is no command", hint='it is a list of words, such as ["nvidia-smi", "-L"]'
         )
-    if record.status is not Status.RUNNING:
-        state = record.state_word.replace("_", " ")
-        raise StateError(f"{record.id} is {state}", hint="a command runs beside a job that runs")
+    _refuse_idle(record)
     token = store.commands.ask(CommandRequest(record.id, record.attempt, tuple(command)))
     with _listening(store, token):
         sender.run_command(record.worker, token)
@@ -48,6 +46,20 @@ def run_command(
             raise StateError(
                 f"the worker {record.worker} does not answer", hint=f"fusionq why {record.id}"
             ) from error
+
+
+def _refuse_idle(record: JobRecord) -> None:
+    """Raises StateError for a job beside which nothing can run."""
+    if record.is_finished:
+        raise StateError(
+            f"{record.id} has ended, and a command runs beside a running job only",
+            hint=f"look at its files: fusionq open {record.id}; run it again: fusionq retry {record.id}",
+        )
+    if record.status is not Status.RUNNING:
+        raise StateError(
+            f"{record.id} is {record.state_word}, and a command runs beside a running job only",
+            hint=f"see what it waits for: fusionq why {record.id}",
+        )
 
 
 def _receive(store: Store, token: str, on_output: Callable[[bytes], None] | None) -> int:

@@ -142,8 +142,9 @@ class Workers:
             if worker.name == name:
                 return worker
         names = [worker.name for worker in alive]
-        hint = f"these live: {', '.join(names)}" if names else "none lives"
-        raise NotFoundError(f"no worker {name!r} lives", hint=hint)
+        if not names:
+            raise NotFoundError("no worker is alive", hint="start one: fusionq worker")
+        raise NotFoundError(f"no worker {name!r} is alive", hint=f"alive are: {', '.join(names)}")
 
     def alive(self) -> list[WorkerRecord]:
         """Workers whose heartbeat holds, by name."""

@@ -8,8 +8,9 @@ import re
 import pytest
 
 from fusionq.cli.curves import draw, even_ticks, tick_texts
+from fusionq.spec.states import Outcome
 from tests.cli.conftest import Cli
-from tests.cli.jobs import queued
+from tests.cli.jobs import finished, queued
 
 
 def measured(store, job_id: str, *losses: float) -> None:
@@ -83,7 +84,9 @@ def test_a_job_that_has_measured_nothing_says_so(cli: Cli, store):
     queued(store, "aaa")
     done = cli("metrics", "aaa")
     assert (done.code, done.out) == (0, "")
-    assert done.err == "tiny (aaa) is queued and has measured nothing yet\n"
+    assert done.err == "tiny (aaa) is queued and has measured nothing yet; see why: fusionq why aaa\n"
+    finished(store, "bbb", Outcome.FAILED)
+    assert cli("metrics", "bbb").err == "tiny (bbb) has ended without a value; see why: fusionq why bbb\n"
     assert cli("metrics", "aaa", "--plot").out == ""
     assert cli("metrics", "nothing").code == 3
 

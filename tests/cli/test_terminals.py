@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +20,8 @@ from tests.cli.test_status import PROGRESS
 COLOUR = "\x1b[3"
 
 
-def on_a_terminal(*arguments: str, **environ: str) -> str:
-    """What a call writes to a terminal."""
+def on_a_terminal(*arguments: str, code: int = 0, **environ: str) -> str:
+    """What a call that ends with this code writes to a terminal."""
     ours, theirs = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", **environ}
     command = [sys.executable, "-m", "fusionq", *arguments]
@@ -36,7 +37,7 @@ def on_a_terminal(*arguments: str, **environ: str) -> str:
                 break
             pieces.append(piece)
     os.close(ours)
-    assert process.returncode == 0
+    assert process.returncode == code
     return b"".join(pieces).decode(errors="replace")
 
 
@@ -49,7 +50,7 @@ def test_colours_go_where_nobody_wants_them(cli: Cli, store, arguments: tuple[st
     assert COLOUR not in on_a_terminal(*arguments, NO_COLOR="1")
 
 
-def test_a_terminal_without_unicode_gets_other_characters(cli: Cli, store):
+def test_a_terminal_without_unicode_gets_other_characters(cli: Cli, store, tmp_path: Path):
     started(store, "aaa")
     store.jobs.note_progress("aaa", PROGRESS)
     finished(store, "bbb", Outcome.FAILED, reason="ungültig … " * 20)
@@ -66,3 +67,8 @@ def test_a_terminal_without_unicode_gets_other_characters(cli: Cli, store):
     assert "****" in drawn
     assert "-----+" in drawn
     assert "?" not in drawn
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"defaults: [{other}.yaml]\n")
+    told = on_a_terminal("validate", str(tmp_path / "a.yaml"), code=2, **poor)
+    assert "b.yaml -> " in told
+    assert "?" not in told

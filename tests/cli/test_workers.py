@@ -126,7 +126,23 @@ def test_a_worker_may_be_told_without_waiting(cli: Cli, store):
 def test_a_worker_that_is_not_there_cannot_be_stopped(cli: Cli, store):
     serving(store, "box")
     done = cli("worker", "stop", "bax")
-    assert (done.code, done.err.startswith("fusionq: no worker 'bax' lives")) == (3, True)
+    assert (done.code, done.err.startswith("fusionq: no worker 'bax' is alive")) == (3, True)
+
+
+@pytest.mark.parametrize("verb", [("stop",), ("resume",), ("set", "--slots", "2")])
+def test_without_a_name_the_workers_are_named(cli: Cli, store, verb: tuple[str, ...]):
+    done = cli("worker", *verb)
+    assert (done.code, done.err) == (
+        2,
+        "fusionq: which worker? none is alive; start one: fusionq worker\n",
+    )
+    serving(store, "box")
+    serving(store, "lab")
+    done = cli("worker", *verb)
+    assert (done.code, done.err) == (
+        2,
+        f"fusionq: which worker? alive are: box, lab; name it: fusionq worker {verb[0]} box\n",
+    )
 
 
 def test_the_slots_of_a_worker_are_changed_from_afar(cli: Cli, store):

@@ -68,5 +68,5 @@ def test_nobody_is_told_where_no_such_worker_lives(any_store: Store):
     any_store.redis.zadd(keys.WORKERS, {"worker": 0})
     assert not any_store.workers.stop("worker", LEAVE)
     register(any_store, "box")
-    with pytest.raises(NotFoundError, match="no worker 'bx' lives; these live: box"):
+    with pytest.raises(NotFoundError, match="no worker 'bx' is alive; alive are: box"):
         any_store.workers.find("bx")

@@ -184,6 +184,9 @@ def test_a_job_that_does_not_run_takes_no_command(world, store, monkeypatch: pyt
     with pytest.raises(StateError, match="bbb is queued") as caught:
         ask(store, world.sender, store.jobs.get("bbb"), ["true"])
     assert caught.value.exit_code == 7
+    store.jobs.cancel("bbb", "")
+    with pytest.raises(StateError, match=r"bbb has ended, .*run it again: fusionq retry bbb"):
+        ask(store, world.sender, store.jobs.get("bbb"), ["true"])
 
 
 def test_only_so_many_run_at_once(world, monkeypatch: pytest.MonkeyPatch):

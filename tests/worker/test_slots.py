@@ -69,5 +69,5 @@ def test_another_life_of_a_worker_has_the_slots_of_its_options(any_store: Store)
 
 
 def test_a_worker_that_does_not_live_cannot_be_changed(any_store: Store):
-    with pytest.raises(NotFoundError, match="no worker 'box' lives"):
+    with pytest.raises(NotFoundError, match="no worker is alive"):
         any_store.workers.set_slots("box", 2)
