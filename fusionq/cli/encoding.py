@@ -29,6 +29,10 @@ def suit_streams() -> None:
             stream.reconfigure(encoding=ASCII if is_ascii else stream.encoding, errors=SIMILAR)
 
 
+def _wants_ascii(stream: io.TextIOWrapper) -> bool:
+    return os.environ.get("LC_ALL") in ("C", "POSIX") or codecs.lookup(stream.encoding).name == "ascii"
+
+
 def _similar(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     text = error.object[error.start : error.end]
