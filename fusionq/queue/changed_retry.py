@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from fusionq.errors import UsageError
-from fusionq.queue.current_spec import CurrentSpec, is_one_of, read_current_spec
-from fusionq.queue.submitting import changed_fields
+from fusionq.queue.current_spec import (
+    CurrentSpec,
+    changed_meanwhile,
+    check_changes,
+    is_one_of,
+    read_current_spec,
+)
 from fusionq.spec.job import JobSpec, ResourcesSection
 from fusionq.spec.load import Loaded
 from fusionq.spec.record import JobRecord
@@ -36,15 +41,15 @@ WHILE_RESUMING = (
     "env",
 )
 """Keys, or what stands before them, that a job may go on with: they decide nothing of its state."""
-NEVER = ("name", "task", "after", "not_before", "unique", "sweep", "code", "model.from")
-"""Keys that say where a job came from."""
+_OF_THE_FIRST_TIME = ("name", "not_before")
 _OF_FIXED_LENGTH = "OneCycleLR"
 
 
 def retry_changed(store: Store, job_id: str, overrides: Iterable[str], *, fresh: bool = False) -> str:
     """Queue a job that has ended once more, with overrides of its own job file; answers as `Jobs.retry` does.
 
-    Raises SpecError as submitting does, and UsageError for a key that it cannot go on with.
+    Raises SpecError as submitting does, UsageError for a key that it cannot go on with, and StateError where
+    somebody else changed its job file meanwhile.
     """
     current = read_current_spec(store, job_id)
     return retry_with(store, current, current.with_overrides(overrides), fresh=fresh)
@@ -63,22 +68,23 @@ def retry_with(
     Calls `check` before anything is changed, once it is known that this may be; it may raise.
     """
     record, before, spec = current.record, current.before, loaded.spec
-    _check_keys(record.id, current.changed_keys(spec), fresh)
+    _check_keys(record, current.changed_keys(spec), fresh)
     if not fresh:
         _check_length(record, before, spec)
     check()
-    fields = changed_fields(record, before, spec, loaded.params)
-    return store.jobs.retry(record.id, fresh=fresh, spec=spec.to_data(), fields=fields)
+    answer = store.jobs.retry(record.id, fresh=fresh, change=current.change_to(spec, loaded.params))
+    if answer == "changed":
+        raise changed_meanwhile(record, f"fusionq retry --edit {record.id}")
+    return answer
 
 
-def _check_keys(job_id: str, keys: Iterable[str], fresh: bool) -> None:
+def _check_keys(record: JobRecord, keys: Sequence[str], fresh: bool) -> None:
+    check_changes(record, keys, _OF_THE_FIRST_TIME)
     for key in keys:
-        if is_one_of(key, NEVER):
-            raise UsageError(f"{key} of a job cannot change", hint="submit its job file again with that")
         if not fresh and not is_one_of(key, WHILE_RESUMING):
             raise UsageError(
-                f"{job_id} cannot go on with another {key}: its state was made with the old one",
-                hint=f"begin anew with it: fusionq retry {job_id} --fresh {key}=…",
+                f"{record.id} cannot go on with another {key}: its state was made with the old one",
+                hint=f"begin anew with it: fusionq retry {record.id} --fresh {key}=…",
             )
 
 

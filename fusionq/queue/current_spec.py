@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fusionq.errors import UsageError
+from fusionq.errors import StateError, UsageError
+from fusionq.queue.submitting import changed_fields
 from fusionq.spec.differences import differences
 from fusionq.spec.job import JobSpec
 from fusionq.spec.load import Loaded, load_data, load_text, parse_job
@@ -17,6 +18,7 @@ from fusionq.spec.record import JobRecord
 from fusionq.spec.secrets import mask_spec
 from fusionq.spec.writer import to_yaml
 from fusionq.store.packing import unpack
+from fusionq.store.spec_change import SpecChange
 from fusionq.store.store import Store
 
 _OF_NO_RESULT = ("name", "tags")  # what `differences` leaves out
@@ -59,6 +61,11 @@ class CurrentSpec:
         changed, _ = differences([data, self.data])
         return [*changed, *(key for key in _OF_NO_RESULT if data.get(key) != self.data.get(key))]
 
+    def change_to(self, spec: JobSpec, params: Mapping[str, Any]) -> SpecChange:
+        """Returns what is to be stored with another spec; `params` is what overrides set in making it."""
+        fields = changed_fields(self.record, self.before, spec, params)
+        return SpecChange(self.packed, spec.to_data(), fields)
+
     def _checked(self, loaded: Loaded) -> Loaded:
         """Raises UsageError for several jobs, and for code that was not stored with the job."""
         if loaded.trials:
@@ -78,6 +85,26 @@ class CurrentSpec:
 def read_current_spec(store: Store, job_id: str) -> CurrentSpec:
     """Returns the job file of a job, to be changed. Raises NotFoundError."""
     return CurrentSpec(store.jobs.get(job_id), store.jobs.packed_spec(job_id))
+
+
+ORIGIN = ("task", "after", "unique", "sweep", "code", "model.from")
+"""Keys that say where a job came from, and by which others know it: they never change."""
+_HOLD = "hold"
+
+
+def check_changes(record: JobRecord, keys: Iterable[str], more: Iterable[str] = ()) -> None:
+    """Raises UsageError for a key, `more` among them, that cannot change in the job file of a job."""
+    for key in keys:
+        if is_one_of(key, (*ORIGIN, *more)):
+            raise UsageError(f"{key} of a job cannot change", hint="submit its job file again with that")
+        if key == _HOLD:
+            verb = "release" if record.held else "hold"
+            raise UsageError("hold is not changed in the job file", hint=f"fusionq {verb} {record.id}")
+
+
+def changed_meanwhile(record: JobRecord, again: str) -> StateError:
+    """What to raise where another spec was not stored, since it was made from one that is not there now."""
+    return StateError(f"{record.id} was edited by somebody else meanwhile", hint=f"edit it again: {again}")
 
 
 def is_one_of(key: str, names: Iterable[str]) -> bool:

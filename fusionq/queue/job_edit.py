@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fusionq.errors import StateError, UsageError
-from fusionq.queue.current_spec import CurrentSpec, is_one_of
-from fusionq.queue.submitting import at_its_moment, changed_fields
+from fusionq.queue.current_spec import CurrentSpec, changed_meanwhile, check_changes, is_one_of
+from fusionq.queue.submitting import at_its_moment
 from fusionq.spec.load import Loaded
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
 from fusionq.store.store import Store
-
-NEVER = ("task", "after", "unique", "sweep", "code", "model.from")
-"""Keys that say where a job came from, and by which others know it."""
-_HOLD = "hold"
 
 
 def edit_job(
@@ -35,8 +31,9 @@ def edit_job(
     check()
     if spec.not_before != before.not_before:
         spec = at_its_moment(store, spec)
-    fields = changed_fields(record, before, spec, loaded.params)
-    answer = store.jobs.edit(record.id, current.packed, spec.to_data(), fields)
+    answer = store.jobs.edit(record.id, current.change_to(spec, loaded.params))
+    if answer == "changed":
+        raise changed_meanwhile(record, f"fusionq edit {record.id}")
     if answer != "edited":
         raise _refusal(record.id, answer)
     return changed
@@ -53,12 +50,8 @@ def refuse_started(record: JobRecord) -> None:
 
 
 def _check_keys(record: JobRecord, keys: list[str]) -> None:
+    check_changes(record, keys)
     for key in keys:
-        if is_one_of(key, NEVER):
-            raise UsageError(f"{key} of a job cannot change", hint="submit its job file again with that")
-        if key == _HOLD:
-            verb = "release" if record.held else "hold"
-            raise UsageError("hold is not changed in the job file", hint=f"fusionq {verb} {record.id}")
         if record.sweep and is_one_of(key, record.params):
             raise UsageError(
                 f"{key} is what the sweep {record.sweep} varies, so it cannot change in one trial",
@@ -71,7 +64,6 @@ def _refusal(job_id: str, answer: str) -> StateError:
         "finished": ("has ended already", f"queue it again with changes: fusionq retry --edit {job_id}"),
         "started": ("has started already", f"cancel it, and then: fusionq retry --edit {job_id}"),
         "assigned": ("is about to start", f"hold it first: fusionq hold {job_id}"),
-        "changed": ("was edited by somebody else meanwhile", f"edit it again: fusionq edit {job_id}"),
     }
     why, hint = words[answer]
     return StateError(f"{job_id} {why}", hint=hint)

@@ -19,6 +19,7 @@ from fusionq.store.blobs import is_stored
 from fusionq.store.connection import Client
 from fusionq.store.packing import pack, unpack
 from fusionq.store.scripts import Scripts
+from fusionq.store.spec_change import SpecChange
 
 
 class Jobs:
@@ -124,24 +125,15 @@ class Jobs:
             raise finding.unknown(job_id)
         return answer
 
-    def retry(
-        self,
-        job_id: str,
-        *,
-        fresh: bool = False,
-        spec: Mapping[str, Any] | None = None,
-        fields: Mapping[str, str | int] | None = None,
-    ) -> str:
+    def retry(self, job_id: str, *, fresh: bool = False, change: SpecChange | None = None) -> str:
         """Queue a job that has ended once more: 'retried', 'active' where it has not ended, or 'succeeded'.
 
         It goes on from its last state; `fresh` begins anew, and does so where it had succeeded, too. Jobs
-        that failed because of it stay failed; retry them after it. With another `spec`, and the `fields` that
-        it changes in the record, one that had succeeded goes on. Raises NotFoundError, and UsageError where a
-        job before it did not succeed.
+        that failed because of it stay failed; retry them after it. With a `change` one that had succeeded
+        goes on, or the answer is 'changed' where somebody else was faster. Raises NotFoundError, and
+        UsageError where a job before it did not succeed.
         """
-        changed = (
-            [] if spec is None else [pack(spec), *(part for pair in (fields or {}).items() for part in pair)]
-        )
+        changed = change.to_args() if change else []
         answer, parent = self._scripts.run("retry", job_id, int(fresh), *changed)
         if answer == "missing":
             raise finding.unknown(job_id)
@@ -149,15 +141,13 @@ class Jobs:
             raise finding.kept_by(job_id, parent)
         return answer
 
-    def edit(self, job_id: str, read: bytes, spec: Mapping[str, Any], fields: Mapping[str, str | int]) -> str:
-        """Give a job that was never started another spec, and its record the `fields` that differ with it.
+    def edit(self, job_id: str, change: SpecChange) -> str:
+        """Give a job that was never started another spec.
 
-        `read` is its `packed_spec` that the new one was made from. Returns 'edited', or why not: 'finished',
-        'started', 'assigned' (it is about to start) or 'changed' (somebody else was faster).
-        Raises NotFoundError.
+        Returns 'edited', or why not: 'finished', 'started', 'assigned' (it is about to start) or 'changed'
+        (somebody else was faster). Raises NotFoundError.
         """
-        flat = [part for pair in fields.items() for part in pair]
-        answer = self._scripts.run("edit", job_id, read, pack(spec), *flat)
+        answer = self._scripts.run("edit", job_id, *change.to_args())
         if answer == "missing":
             raise finding.unknown(job_id)
         return answer

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from fusionq.errors import SpecError, UsageError
-from fusionq.queue.changed_retry import retry_changed
+from fusionq.errors import SpecError, StateError, UsageError
+from fusionq.queue.changed_retry import retry_changed, retry_with
+from fusionq.queue.current_spec import read_current_spec
 from fusionq.spec.load import from_yaml
 from fusionq.spec.states import Outcome, Status
 from fusionq.store.store import Store
@@ -65,6 +66,7 @@ def test_what_its_record_says_changes_too(store: Store, job_id: str) -> None:
         ("train.epochs=10", "train.epochs=10"),
         ("train.epochs=9", "has trained 10 epochs already"),
         ("name=other", "name of a job cannot change"),
+        ("hold=true", "hold is not changed in the job file; fusionq hold"),
         ("train.epochs=20,30", "a job takes one value for each key"),
     ],
 )
@@ -104,3 +106,16 @@ def test_one_that_runs_is_left_as_it_is(store: Store) -> None:
     store.jobs.retry("aaa")
     assert retry_changed(store, "aaa", ["train.epochs=40"]) == "active"
     assert store.jobs.spec("aaa")["train"]["epochs"] == 10
+
+
+def test_whoever_was_slower_with_a_change_is_told(store: Store, job_id: str) -> None:
+    """An editor may stay open while somebody else goes on with the job, to its next end."""
+    current = read_current_spec(store, job_id)
+    slow = current.with_overrides(["train.epochs=20"])
+    assert retry_changed(store, job_id, ["train.epochs=40"]) == "retried"
+    running(store, job_id)
+    assert store.jobs.finish(job_id, 2, Outcome.FAILED, "odd")
+    with pytest.raises(StateError, match="edited by somebody else meanwhile; edit it again: fusionq retry"):
+        retry_with(store, current, slow)
+    assert store.jobs.get(job_id).is_finished
+    assert store.jobs.spec(job_id)["train"]["epochs"] == 40

@@ -27,6 +27,7 @@ from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES, RETRY_MOVES, Outcome, 
 from fusionq.store import keys
 from fusionq.store.connection import connect
 from fusionq.store.embedded import EmbeddedRedis
+from fusionq.store.spec_change import SpecChange
 from fusionq.store.store import Store
 from tests.support import assigned, end_of_time, register, running, submit
 
@@ -285,7 +286,9 @@ class Moves(RuleBasedStateMachine):
         jobs = self.stores[client].jobs
         read = jobs.packed_spec(job_id) if is_read else b"another"
         due_at = round((self.store.now() + FAR_S) * 1000) if is_later else 0
-        answer = jobs.edit(job_id, read, {"number": number}, {"priority": priority, "due_at": due_at})
+        answer = jobs.edit(
+            job_id, SpecChange(read, {"number": number}, {"priority": priority, "due_at": due_at})
+        )
         if job.status is Status.FINISHED:
             assert answer == "finished"
         elif job.has_started:

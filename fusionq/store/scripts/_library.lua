@@ -13,6 +13,11 @@ local function set(id, ...)
   redis.call('HSET', K.job(id), ...)
 end
 
+-- Whether the spec of a job is still the one that somebody read, and made another of.
+local function has_spec(id, read)
+  return redis.call('GET', K.spec(id)) == read
+end
+
 -- The job has another spec from now on, and the fields of its record (field, value, …) that differ with it.
 local function replace_spec(id, spec, ...)
   redis.call('SET', K.spec(id), spec)

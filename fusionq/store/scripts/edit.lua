@@ -12,7 +12,7 @@ end
 if status == 'assigned' then
   return 'assigned'
 end
-if redis.call('GET', K.spec(id)) ~= ARGV[2] then
+if not has_spec(id, ARGV[2]) then
   return 'changed'
 end
 
