@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.callbacks.base import Callback, CallbackList
-from fusionq.engine.data.batches import Batches, layers_of
+from fusionq.engine.data.batches import Batches, close_batches, layers_of
 from fusionq.engine.evaluation import Evaluation, Testing, mean_of, measured, results_of, stateful
 from fusionq.engine.history import History, choose_best, keys_of
 from fusionq.engine.loss_shapes import checked_shapes
@@ -167,6 +167,7 @@ class Training:
             return STOPPED
         finally:
             self.stepper.detach()
+            close_batches(self.train_batches)
         self.callbacks.on_train_end(self)
         return COMPLETED
 

@@ -47,7 +47,8 @@ class Hungry(tf.StandardModel):
         super().__train_func__(*arguments)
 """
 
-# Dropout and shuffling draw random numbers: a resume that is not exact shows in the weights.
+# Dropout and shuffling draw random numbers: a resume that is not exact shows in the weights. One core: two
+# threads that meet at every small operation stand in each other's way where other tests compute beside them.
 SMALL_JOB = """
 name: small
 model:
@@ -70,6 +71,7 @@ metrics:
   train: [{_target_: Accuracy}]
   test: [{_target_: Accuracy}]
 train: {epochs: 4, seed: 3}
+resources: {cpus: 1}
 grace: 20s
 """
 SLOWLY = ("trainer={_target_: trainers.Slow, seconds: 0.02}",)

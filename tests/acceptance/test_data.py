@@ -41,9 +41,8 @@ def test_without_an_offline_data_set_the_error_says_where_to_put_the_files(share
 @needs_mnist
 def test_the_real_mnist_reaches_97_5_percent(installation: Installation) -> None:
     installation.environ[ENV_DATA] = str(MNIST_ROOT)
-    done = installation.cli(
-        "run", str(JOBS / "mnist.yaml"), "train.epochs=8", "lr_scheduler.step_size=5", timeout_s=1800
-    )
+    overrides = ("train.epochs=8", "lr_scheduler.step_size=5", "resources.cpus=1")
+    done = installation.cli("run", str(JOBS / "mnist.yaml"), *overrides, timeout_s=1800)
     assert done.returncode == 0, done.stderr
     result = json.loads(next((installation.home / "runs").glob("*/result.json")).read_text())
     assert result["best_value"] >= 0.975

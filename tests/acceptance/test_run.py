@@ -13,7 +13,7 @@ pytestmark = pytest.mark.acceptance
 
 
 def test_one_command_trains_the_digits_and_leaves_nothing_running(installation: Installation) -> None:
-    done = installation.cli("run", str(JOBS / "digits.yaml"), "train.epochs=8")
+    done = installation.cli("run", str(JOBS / "digits.yaml"), "train.epochs=8", "resources.cpus=1")
     assert done.returncode == 0, done.stderr
     assert "epoch 8/8" in done.stdout
     for word in ("embedded, started", "worker   started", "succeeded", "best_models/model_", "plots"):
@@ -38,7 +38,9 @@ def test_run_ends_with_the_exit_code_of_a_job_that_fails(installation: Installat
 
 
 def test_a_sweep_is_followed_as_one(installation: Installation) -> None:
-    done = installation.cli("run", str(JOBS / "digits.yaml"), "train.epochs=1", "optimizer.lr=1e-1,1e-2")
+    done = installation.cli(
+        "run", str(JOBS / "digits.yaml"), "train.epochs=1", "optimizer.lr=1e-1,1e-2", "resources.cpus=1"
+    )
     assert done.returncode == 0, done.stderr
     assert "2 of 2 done" in done.stderr
     table = installation.cli("compare", "last", "--json")

@@ -14,6 +14,9 @@ import fusionq as tf
 
 Sample = tuple[Tensor, int]
 
+# Read here and not in each loader process, which would import scikit-learn first.
+DIGITS = tf.Digits(size=8)
+
 
 class Numbers(IterableDataset):
     """The numbers from 0, each with a random one; loader processes share them."""
@@ -40,12 +43,11 @@ class Shuffled(IterableDataset):
 
     def __iter__(self) -> Iterator[Sample]:
         self.num_begun += 1
-        source = tf.Digits(size=8)
         generator = torch.Generator().manual_seed(self.num_begun)
         worker = get_worker_info()
         order = torch.randperm(self.size, generator=generator).tolist()
         for i in order[worker.id :: worker.num_workers] if worker else order:
-            yield source.data[i, None] / 255 + torch.rand(1, 8, 8) / 4, int(source.targets[i])
+            yield DIGITS.data[i, None] / 255 + torch.rand(1, 8, 8) / 4, int(DIGITS.targets[i])
 
 
 class Placed(Shuffled):
@@ -58,12 +60,11 @@ class Placed(Shuffled):
         self.place = 0
 
     def __iter__(self) -> Iterator[Sample]:
-        source = tf.Digits(size=8)
         while self.place < self.size:
             self.place += 1
             Placed.num_drawn += 1
-            image = source.data[self.place - 1, None] / 255
-            yield image + torch.rand(1, 8, 8) / 4, int(source.targets[self.place - 1])
+            image = DIGITS.data[self.place - 1, None] / 255
+            yield image + torch.rand(1, 8, 8) / 4, int(DIGITS.targets[self.place - 1])
         self.place = 0
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,9 @@ def test_a_model_is_evaluated_on_a_stream(tmp_path: Path) -> None:
     result = run(spec, tmp_path / "test")
     assert result is not None
     assert 0 <= result["values"]["test_accuracy"] <= 1
+
+
+def test_loader_processes_of_a_pass_end_with_the_training(tmp_path: Path) -> None:
+    before = set(multiprocessing.active_children())
+    run_with_stops(job_spec(*STREAM, "train.steps_per_epoch=3", "data.num_workers=2"), tmp_path, [2])
+    assert set(multiprocessing.active_children()) <= before

@@ -216,6 +216,13 @@ def example_of(batches: Any) -> Any:
     return next(iter(batches.epoch(0)), None)
 
 
+def close_batches(batches: Any) -> None:
+    """End what batches keep between epochs: loader processes left to the garbage collector take seconds."""
+    for layer in layers_of(batches):
+        if hasattr(layer, "close"):
+            layer.close()
+
+
 def layers_of(batches: Any) -> Iterator[Any]:
     """The batches and those that they are made of, from the outside."""
     while batches is not None:

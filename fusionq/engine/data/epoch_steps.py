@@ -53,6 +53,11 @@ class SteppedBatches:
         self._loaded = state or None
         self._position = None
 
+    def close(self) -> None:
+        """End the pass, and the loader processes that it keeps."""
+        self._iterator = iter(())
+        self._position = None
+
     def _go_to(self, position: int) -> None:
         if self._loaded and self._loaded["position"] == position:
             self._begin(self._loaded["pass"], self._loaded["in_pass"])
