@@ -21,7 +21,7 @@ def main() -> None:
     settings = Settings(home=home, runs=home / "runs")
     store = Store.open(settings)
     sender = Sender(make_app(lambda: store.url), store)
-    job = load_file(Path("job.yaml"))[0]
+    job = load_file("job.yaml", workdir=Path())[0]
     workdir = Path.cwd()
 
     def submit_all(stamps: list[str]):

@@ -50,9 +50,10 @@ class Submission:
 
     def load(self) -> list[Loaded]:
         """Reads and checks the jobs. Raises SpecError."""
+        from fusionq.queue.work_folder import work_folder
         from fusionq.spec.load import load_file
 
-        return load_file(self.file, self.overrides)
+        return load_file(self.file, self.overrides, workdir=work_folder())
 
 
 def submission_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -98,7 +98,7 @@ def _read(file: str, overrides: list[str]) -> _Verdict:
     from fusionq.spec.load import load_file
 
     try:
-        return _Verdict(file, load_file(file, overrides))
+        return _Verdict(file, load_file(file, overrides, workdir=Path()))
     except FusionqError as error:
         return _Verdict(file, error=error)
 

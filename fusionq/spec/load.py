@@ -41,7 +41,8 @@ def load_file(
     path: str | Path,
     overrides: Iterable[str] = (),
     environ: Mapping[str, str] = os.environ,
-    workdir: str | Path = ".",
+    *,
+    workdir: Path,
 ) -> list[Loaded]:
     """Read and check every job of a file (`-`: standard input), each with the overrides.
 
@@ -61,7 +62,7 @@ def load_file(
                 break
     if problems:
         raise SpecError(list(dict.fromkeys(problems)))
-    return [_with_code_beside(one, Path(path).parent, Path(workdir)) for one in loaded]
+    return [_with_code_beside(one, Path(path).parent.absolute(), workdir) for one in loaded]
 
 
 def _with_code_beside(loaded: Loaded, folder: Path, workdir: Path) -> Loaded:
@@ -70,7 +71,7 @@ def _with_code_beside(loaded: Loaded, folder: Path, workdir: Path) -> Loaded:
     elsewhere = [name for name in names if is_in(folder, name) and not is_in(workdir, name)]
     if loaded.spec.code != CodeSection() or not elsewhere:
         return loaded
-    code = {"code": CodeSection(path=os.path.relpath(folder, workdir))}
+    code = {"code": CodeSection(path=str(folder))}
     trials = tuple(replace(trial, spec=trial.spec.model_copy(update=code)) for trial in loaded.trials)
     return replace(loaded, spec=loaded.spec.model_copy(update=code), trials=trials)
 
@@ -98,8 +99,8 @@ def load_text(text: str, name: str, job_name: str, stored: Mapping[str, Any]) ->
 def load_job(
     path: str | Path, overrides: Iterable[str] = (), environ: Mapping[str, str] = os.environ
 ) -> JobSpec:
-    """The one job of a file. Raises SpecError, also where there are several."""
-    loaded = load_file(path, overrides, environ)
+    """The one job of a file that runs beside it. Raises SpecError, also where there are several."""
+    loaded = load_file(path, overrides, environ, workdir=Path(path).parent)
     if len(loaded) > 1 or loaded[0].trials:
         raise SpecError([Problem(str(path), "holds more than one job; one is expected here")])
     return loaded[0].spec

@@ -75,7 +75,7 @@ def test_a_dry_run_of_a_sweep_lists_its_trials(cli: Cli, store, job_file: Path):
     done = cli("submit", "--dry-run", job_file, "optimizer.lr=1e-2,1e-3")
     assert "trial 2: optimizer.lr=0.001" in done.err
     Path("again.yaml").write_text(done.out)
-    assert len(load_file("again.yaml")[0].trials) == 2
+    assert len(load_file("again.yaml", workdir=Path())[0].trials) == 2
     assert store.num_rows() == 0
 
 
@@ -149,9 +149,9 @@ def test_modules_are_found_beside_the_job_file(cli: Cli, store: Store, job_file:
     job_id = cli("submit", "day/slow.yaml", "--name", "x").out.strip()
     archive = fetch(store, settings.runs, store.jobs.get(job_id).code)
     assert {file.path for file in unpack(archive)} == {"slow.py", "slow.yaml"}
-    assert store.jobs.spec(job_id)["code"] == {"path": "day", "exclude": []}
+    assert store.jobs.spec(job_id)["code"] == {"path": str(Path("day").absolute()), "exclude": []}
     Path("slow.py").write_text("class Trainer: pass\n")  # what lies where one submits goes first
-    assert load_file("day/slow.yaml")[0].spec.code == CodeSection()
+    assert load_file("day/slow.yaml", workdir=Path())[0].spec.code == CodeSection()
 
 
 # --- the deep check ----------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_of_several_documents_those_are_checked_that_refer_to_none_before(cli: C
     monkeypatch.setattr("fusionq.queue.worker_check.WorkerCheck.of", of)
     chain = DIGITS.with_name("digits-chain.yaml")
     assert cli("submit", chain).code == 0
-    first = load_file(chain)[0].spec.name
+    first = load_file(chain, workdir=Path())[0].spec.name
     assert names == [first]
 
 

@@ -45,7 +45,7 @@ def test_a_right_job_has_neither_problems_nor_notes():
 
 @pytest.mark.parametrize("file", JOBS, ids=lambda file: file.stem)
 def test_every_job_that_we_ship_passes(file: Path):
-    for spec in [spec for loaded in load_file(file) for spec in loaded.jobs]:
+    for spec in [spec for loaded in load_file(file, workdir=file.parent) for spec in loaded.jobs]:
         verdict = check_deeply(spec, file.parent, MNIST_ROOT)
         assert verdict.problems == []
         is_taken = "from" in spec.model

@@ -59,7 +59,8 @@ def test_a_name_means_the_newest_job_that_has_it(store: Store, tmp_path: Path, p
 def test_jobs_of_one_file_may_name_those_before_them(store: Store, tmp_path: Path):
     file = tmp_path / "pipeline.yaml"
     file.write_text(ONE_JOB + "---" + ONE_JOB.replace("name: tiny", "name: second\nafter: [tiny]"))
-    first, second = (submit(store, FakeSender(), each.spec, tmp_path) for each in load_file(file))
+    documents = load_file(file, workdir=tmp_path)
+    first, second = (submit(store, FakeSender(), each.spec, tmp_path) for each in documents)
     assert store.jobs.get(second).after == (first,)
 
 
@@ -133,7 +134,7 @@ def test_a_job_after_one_that_succeeded_does_not_wait(store: Store, tmp_path: Pa
 def test_a_job_may_come_after_a_sweep_or_one_of_its_trials(store: Store, tmp_path: Path):
     file = tmp_path / "s.yaml"
     file.write_text(ONE_JOB + "sweep: {params: {optimizer.lr: [1, 2]}}")
-    (loaded,) = load_file(file)
+    (loaded,) = load_file(file, workdir=tmp_path)
     sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
     child = put(store, tmp_path, f"after: [tiny, {sweep_id}-2]", name="child")
     assert store.jobs.get(child).after == (sweep_id, f"{sweep_id}-2")
@@ -142,7 +143,7 @@ def test_a_job_may_come_after_a_sweep_or_one_of_its_trials(store: Store, tmp_pat
 def test_the_trials_of_a_sweep_come_after_the_jobs_of_their_file(store: Store, tmp_path: Path, parent: str):
     file = tmp_path / "s.yaml"
     file.write_text(ONE_JOB + "after: [last]\nsweep: {params: {optimizer.lr: [1, 2]}}")
-    (loaded,) = load_file(file)
+    (loaded,) = load_file(file, workdir=tmp_path)
     sweep_id = submit_sweep(store, FakeSender(), loaded.spec, loaded.trials, tmp_path)
     assert [trial.after for trial in store.sweeps.trials(sweep_id)] == [(parent,), (parent,)]
     assert store.sweeps.get(sweep_id).state_word == "waiting"

@@ -168,7 +168,7 @@ def test_trials_are_held_too(store: Store, tmp_path: Path):
 def load(tmp_path: Path, text: str) -> Loaded:
     file = tmp_path / "job.yaml"
     file.write_text(ONE_JOB + text)
-    (loaded,) = load_file(file)
+    (loaded,) = load_file(file, workdir=tmp_path)
     return loaded
 
 

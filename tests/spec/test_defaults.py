@@ -26,7 +26,7 @@ def job_from(folder: Path, text: str, *overrides: str):
 def mistakes_of(folder: Path, text: str) -> list[str]:
     (folder / "job.yaml").write_text(text)
     with pytest.raises(SpecError) as caught:
-        load_file("job.yaml")
+        load_file("job.yaml", workdir=Path())
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -102,17 +102,18 @@ def test_each_document_of_a_file_is_a_job_with_its_own_defaults(folder: Path):
     (folder / "job.yaml").write_text(
         "defaults: base.yaml\nname: a\n---\ndefaults: base.yaml\npriority: 3\nname: b\n"
     )
-    assert [(loaded.spec.name, loaded.spec.priority) for loaded in load_file("job.yaml")] == [
+    assert [(loaded.spec.name, loaded.spec.priority) for loaded in load_file("job.yaml", workdir=Path())] == [
         ("a", 0),
         ("b", 3),
     ]
-    assert [loaded.spec.priority for loaded in load_file("job.yaml", ["priority=5"])] == [5, 5]
+    both = load_file("job.yaml", ["priority=5"], workdir=Path())
+    assert [loaded.spec.priority for loaded in both] == [5, 5]
 
 
 def test_documents_without_a_name_are_numbered(folder: Path):
     nameless = ONE_JOB.replace("name: tiny\n", "")
     (folder / "job.yaml").write_text(f"---\n{nameless}---\n{nameless}---\n")
-    assert [loaded.spec.name for loaded in load_file("job.yaml")] == ["job-1", "job-2"]
+    assert [loaded.spec.name for loaded in load_file("job.yaml", workdir=Path())] == ["job-1", "job-2"]
 
 
 def test_the_mistakes_of_all_documents_are_told_at_once(folder: Path):

@@ -241,7 +241,7 @@ def test_anything_else_is_refused_too(text):
 )
 def test_a_job_file_of_an_earlier_release_still_loads(file: Path):
     try:
-        for loaded in load_file(file, environ={}):
+        for loaded in load_file(file, environ={}, workdir=file.parent):
             assert parse_job(loaded.spec.to_data()) == loaded.spec
     except SpecError as error:
         pytest.fail(str(error))

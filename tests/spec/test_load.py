@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fusionq.errors import NotFoundError, SpecError
+from fusionq.spec.job import CodeSection
 from fusionq.spec.load import from_yaml, load_file, load_job, parse_job
 from fusionq.spec.writer import to_yaml
 from tests.support import ONE_JOB
@@ -110,7 +111,7 @@ def test_overrides_and_variables_reach_the_spec(tmp_path: Path):
 
 @pytest.mark.parametrize("file", JOBS, ids=lambda file: file.name)
 def test_every_job_file_of_the_repository_comes_back_as_it_was(file: Path):
-    for loaded in load_file(file):
+    for loaded in load_file(file, workdir=file.parent):
         for spec in loaded.jobs:
             assert from_yaml(to_yaml(spec.to_data())) == spec
             assert parse_job(json.loads(json.dumps(spec.to_data()))) == spec
@@ -270,3 +271,17 @@ def test_a_key_at_the_wrong_place_is_shown_its_own(line: str, meant: str):
     with pytest.raises(SpecError) as caught:
         from_yaml(f"{ONE_JOB}{line}\n")
     assert caught.value.problems[0].message.endswith(f"; did you mean {meant!r}?")
+
+
+def test_code_beside_the_file_is_where_it_is_wherever_the_job_runs(tmp_path: Path):
+    (tmp_path / "day").mkdir()
+    (tmp_path / "work").mkdir()
+    file = tmp_path / "day" / "job.yaml"
+    file.write_text(ONE_JOB + "trainer: slow.Trainer\n")
+    (file.parent / "slow.py").touch()
+    (loaded,) = load_file(file, workdir=tmp_path / "work")
+    assert isinstance(loaded.spec.code, CodeSection)
+    assert loaded.spec.code.path == str(tmp_path / "day")
+    (tmp_path / "work" / "slow.py").touch()  # what lies where it runs goes first
+    (loaded,) = load_file(file, workdir=tmp_path / "work")
+    assert loaded.spec.code == CodeSection()

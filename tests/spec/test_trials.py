@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def loaded(text: str = "", *overrides: str) -> Loaded:
     Path("job.yaml").write_text(ONE_JOB + text)
-    return load_file("job.yaml", overrides)[0]
+    return load_file("job.yaml", overrides, workdir=Path())[0]
 
 
 def params_of(text: str = "", *overrides: str) -> list[dict]:
@@ -142,7 +142,8 @@ def test_a_parameter_that_is_no_key_is_told_at_its_place():
 def test_what_only_the_trials_complete_is_complete():
     text = ONE_JOB.replace(", out_features: 10", "")
     Path("job.yaml").write_text(text + "sweep: {params: {model.out_features: [10, 20]}}\n")
-    assert [trial.spec.model["out_features"] for trial in load_file("job.yaml")[0].trials] == [10, 20]
+    (loaded,) = load_file("job.yaml", workdir=Path())
+    assert [trial.spec.model["out_features"] for trial in loaded.trials] == [10, 20]
 
 
 @pytest.mark.parametrize(
