@@ -150,8 +150,7 @@ def run(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as error:
-        error.message = printable(error.message)
-        error.show()
+        click.echo(_line_of(error), err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = EXIT_DETACHED
@@ -165,6 +164,16 @@ def run(arguments: list[str] | None = None) -> None:
     finally:
         session.close()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _line_of(error: click.ClickException) -> str:
+    """What click says of a call, in one line as all mistakes; the help where nothing was typed."""
+    message = error.format_message()
+    if "\n" in message:
+        return message
+    message = printable(message[:1].lower() + message[1:].rstrip("."))
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "fusionq"
+    return f"fusionq: {message}" + ("" if message.endswith("?") else f"; see: {path} --help")
 
 
 def _tell(error: Exception) -> int:

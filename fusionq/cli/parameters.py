@@ -16,6 +16,17 @@ class Integer(click.IntRange):
 
     name = "integer"
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        if self.min is not None and number < self.min:
+            self.fail(f"{number} is less than {self.min}", param, ctx)
+        if self.max is not None and number > self.max:
+            self.fail(f"{number} is more than {self.max}", param, ctx)
+        return number
+
 
 class _Quantity(click.ParamType):
     """What is written with a unit, as in a job file. Raises UsageError, in one line, for anything else."""

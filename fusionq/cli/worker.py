@@ -8,6 +8,7 @@ import sys
 import click
 
 from fusionq.cli.completing import complete_worker
+from fusionq.cli.parameters import Integer
 from fusionq.cli.session import Session, verb
 from fusionq.cli.words import say
 from fusionq.errors import UsageError, WorkerError
@@ -144,7 +145,7 @@ def stop(session: Session, name: str | None, word: str, no_wait: bool) -> None:
 
 @worker.command("set")
 @click.argument("name", required=False, metavar="NAME", shell_complete=complete_worker)
-@click.option("--slots", type=click.IntRange(1, MOST_SLOTS), required=True, metavar="N", help="Jobs at once.")
+@click.option("--slots", type=Integer(1, MOST_SLOTS), required=True, metavar="N", help="Jobs at once.")
 @verb
 def set_(session: Session, name: str | None, slots: int) -> None:
     """Change the worker NAME while it runs. Running jobs go on; it forgets the change when it ends.

@@ -142,19 +142,36 @@ def test_a_job_that_has_ended_cannot_be_cancelled(cli: Cli, store):
 def test_a_verb_that_does_not_exist(cli: Cli):
     done = cli("sumbit", "x.yaml")
     assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines()[-1] == "Error: No such command 'sumbit'; did you mean 'submit'?"
+    assert done.err == "fusionq: no such command 'sumbit'; did you mean 'submit'?\n"
 
 
 def test_an_option_that_does_not_exist(cli: Cli):
     done = cli("status", "--al")
     assert (done.code, done.out) == (2, "")
-    assert "No such option" in done.err.splitlines()[-1]
+    assert done.err.startswith("fusionq: no such option '--al'")
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("x", "'x' is not a whole number"), ("0", "0 is less than 1")],
+)
+def test_a_number_that_is_none(cli: Cli, given: str, told: str):
+    refuses(
+        cli("status", "-n", given), 2, f"fusionq: invalid value for '-n': {told}; see: fusionq status --help"
+    )
+
+
+def test_nothing_at_all_is_answered_by_the_help(cli: Cli):
+    done = cli()
+    assert (done.code, done.out) == (2, "")
+    assert "Usage: fusionq" in done.err
 
 
 def test_an_argument_that_is_missing(cli: Cli):
     done = cli("why")
     assert (done.code, done.out) == (2, "")
-    assert done.err.splitlines()[-1] == "Error: Missing argument 'JOB'."
+    assert done.err == "fusionq: missing argument 'JOB'; see: fusionq why --help\n"
 
 
 def test_the_spec_of_no_job(cli: Cli):
