@@ -1,5 +1,7 @@
 """Attempts that act as told, supervised to their end."""
 
+from __future__ import annotations
+
 import signal
 from collections.abc import Iterator
 

@@ -1,5 +1,7 @@
 """One attempt from its message to its end: what is started, what is written, what becomes of the job."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 from collections.abc import Callable, Iterator

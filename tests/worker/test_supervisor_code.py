@@ -1,5 +1,7 @@
 """An attempt runs the code that was submitted."""
 
+from __future__ import annotations
+
 import gzip
 from collections.abc import Iterator
 from pathlib import Path

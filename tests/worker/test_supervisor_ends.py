@@ -1,5 +1,7 @@
 """How an attempt ends that is stopped, dies, or is taken away."""
 
+from __future__ import annotations
+
 import signal
 from collections.abc import Iterator
 

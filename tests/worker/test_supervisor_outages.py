@@ -1,5 +1,7 @@
 """An attempt goes through outages of Redis, and says what its worker cannot do."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

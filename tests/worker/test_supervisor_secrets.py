@@ -1,5 +1,7 @@
 """Nobody else reads what a job is given."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
 
