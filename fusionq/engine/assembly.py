@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from fusionq.engine.base_model import BaseModel
 from fusionq.engine.build import build, build_arguments, call, find_target
@@ -16,6 +16,7 @@ from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.data.batches import Batches
 from fusionq.engine.data.loading import BatchMaker
 from fusionq.engine.data.sources import Datasets, open_datasets
+from fusionq.engine.data.split import split
 from fusionq.engine.data.stream import is_stream
 from fusionq.engine.data.stream_settings import stream_mistakes
 from fusionq.engine.environment import describe_environment
@@ -23,7 +24,6 @@ from fusionq.engine.eval_hook import no_loss
 from fusionq.engine.evaluation import Testing
 from fusionq.engine.files import write_json
 from fusionq.engine.metrics import Metric
-from fusionq.engine.randomness import derive_seed
 from fusionq.engine.ranks import ALONE, Ranks, synced_batch_norm
 from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.torchmetrics_adapter import TorchMetric, is_torchmetric
@@ -140,7 +140,7 @@ class Assembly:
                 raise DataError(words)
         if self.spec.data.val_fraction is None or datasets.train is None:
             return datasets
-        train, val = _split(datasets.train, self.spec.data.val_fraction, self.spec.train.seed)
+        train, val = split(datasets.train, self.spec.data.val_fraction, self.spec.train.seed)
         return Datasets(train, val, datasets.test, datasets.note)
 
     def _write_environment(self, datasets: Datasets) -> None:
@@ -218,19 +218,3 @@ def build_metric(block: dict[str, Any], place: str) -> Metric:
             f"{place}: {type(metric).__name__} is neither a fusionq.Metric nor one of torchmetrics"
         )
     return metric
-
-
-def _split(dataset: Any, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """The data set without a share drawn by the seed, and that share."""
-    size = len(dataset)
-    num_val = round(size * fraction)
-    if not 0 < num_val < size:
-        raise DataError(
-            f"data.val_fraction: {fraction} of {size} samples leaves nothing to train or to validate on"
-        )
-    generator = torch.Generator().manual_seed(derive_seed("split", seed))
-    order = torch.randperm(size, generator=generator)
-    return (
-        Subset(dataset, order[num_val:].sort().values.tolist()),
-        Subset(dataset, order[:num_val].sort().values.tolist()),
-    )

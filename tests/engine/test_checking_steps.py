@@ -57,6 +57,8 @@ def test_a_schedule_that_steps_with_batches_is_counted_where_the_data_is_known()
     flat = "model._args_=[{_target_: Linear, in_features: 64, out_features: 10}]"
     by_batch = (data, flat, "train.lr_interval=step", "metrics.test=[]")
     assert "steps it 6 times or more" in problem(*by_batch, ONE_CYCLE)[1]
+    sampler = "data.sampler={_target_: RandomSampler, num_samples: 120}"
+    assert check(*by_batch, ONE_CYCLE, sampler).problems == [], "the sampler alone knows how many"
     assert check(*by_batch, "lr_scheduler={_target_: OneCycleLR, max_lr: 0.1, total_steps: 6}").problems == []
     with pytest.raises(SpecError, match=r"train\.lr_interval: step needs another scheduler"):
         check(*by_batch, "lr_scheduler=ReduceLROnPlateau")

@@ -24,7 +24,7 @@ from torch.utils.data import (
 )
 
 import fusionq as tf
-from fusionq.engine.assembly import Assembly, Job, _split
+from fusionq.engine.assembly import Assembly, Job
 from fusionq.engine.data.batches import (
     HookedBatches,
     LoaderBatches,
@@ -36,6 +36,7 @@ from fusionq.engine.data.collate import collate
 from fusionq.engine.data.host_state import HostState
 from fusionq.engine.data.loading import Transformed
 from fusionq.engine.data.part import Part
+from fusionq.engine.data.split import split
 from fusionq.engine.randomness import random_state, seed_host
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
@@ -263,18 +264,18 @@ def test_what_is_neither_indexed_nor_iterable_again_is_refused(dataset: Any) -> 
 
 def test_a_validation_share_is_drawn_by_the_seed_and_shares_nothing_with_the_rest() -> None:
     dataset = Draws(100)
-    train, val = _split(dataset, 0.2, seed=4)
+    train, val = split(dataset, 0.2, seed=4)
     assert len(val) == 20
     assert sorted([*train.indices, *val.indices]) == list(range(100))
-    assert _split(dataset, 0.2, seed=4)[1].indices == val.indices
-    assert _split(dataset, 0.2, seed=5)[1].indices != val.indices
+    assert split(dataset, 0.2, seed=4)[1].indices == val.indices
+    assert split(dataset, 0.2, seed=5)[1].indices != val.indices
     assert val.indices != list(range(80, 100)), "drawn, not cut off"
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])
 def test_a_share_that_leaves_nothing_is_refused(fraction: float) -> None:
     with pytest.raises(DataError, match="leaves nothing to train or to validate on"):
-        _split(Draws(100), fraction, seed=0)
+        split(Draws(100), fraction, seed=0)
 
 
 @pytest.mark.parametrize(

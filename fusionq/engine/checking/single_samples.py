@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fusionq.engine.data.part import Part
+from fusionq.engine.data.split import num_to_train
 from fusionq.spec.job import JobSpec
 
 
@@ -24,7 +25,7 @@ def find_single_sample(spec: JobSpec, num_samples: int | None) -> SingleSample |
     """
     if num_samples is None or spec.data.sampler is not None or spec.train.sync_batch_norm:
         return None
-    num_train = num_samples - round(num_samples * (spec.data.val_fraction or 0))
+    num_train = num_to_train(num_samples, spec.data.val_fraction)
     size, count = spec.data.batch_size, _num_processes(spec)
     for length, is_last in _lengths(num_train, size, spec.data.drop_last):
         if is_last and not _comes_to_last(spec, num_train // size):

@@ -15,6 +15,7 @@ from fusionq.engine.build import Supplied
 from fusionq.engine.checking.building import Builder, PlacedError, one_line
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.targets import Targets
+from fusionq.engine.data.split import num_to_train
 from fusionq.engine.optimizers import step_lr_scheduler
 from fusionq.engine.standard_model import StandardModel
 from fusionq.spec.job import JobSpec
@@ -104,11 +105,12 @@ class StepCheck:
 
     def _num_steps(self, num_samples: int | None) -> int:
         """How often it steps at least; 0 where that is not known."""
-        train = self._spec.train
+        train, data = self._spec.train, self._spec.data
         if train.lr_interval == "epoch":
             return train.epochs
-        kept = int((num_samples or 0) * (1 - (self._spec.data.val_fraction or 0)))
-        batches = train.steps_per_epoch or kept // self._spec.data.batch_size
+        batches = train.steps_per_epoch or 0
+        if not batches and num_samples is not None and data.sampler is None:
+            batches = num_to_train(num_samples, data.val_fraction) // data.batch_size
         return train.epochs * (batches // train.gradient_accumulation_steps)
 
 
