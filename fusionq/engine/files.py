@@ -47,7 +47,9 @@ def write_tensors(path: Path, value: Any) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as readable JSON, whole or not at all, without waiting for the disk."""
     text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
-    write_whole(path, lambda handle: handle.write(text.encode()), must_last=False)
+    # Half a surrogate pair, as in names of files, is written as JSON escapes it.
+    data = text.encode(errors="backslashreplace")
+    write_whole(path, lambda handle: handle.write(data), must_last=False)
 
 
 def finite(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,16 +58,18 @@ class StandardModel(BaseModel):
         self, loss_fn: Callable[..., Tensor], outputs: Any, targets: Any, size: int, running_loss: RunningLoss
     ) -> None:
         """The loss of data that is only measured; targets that it cannot take do not end the job."""
-        if self._cannot_measure_loss:
-            return
+        # No number where there is none, and so for all the data: a mean over the rest would look like one.
+        loss = torch.full((), math.nan, device=self.device)
         try:
-            running_loss.add_(loss_fn(outputs, targets), weight=size)
+            if not self._cannot_measure_loss:
+                loss = loss_fn(outputs, targets)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
             self._cannot_measure_loss = True
             reason = " ".join(str(error).split())[:200]
             self.stepper.warn(f"the loss cannot be measured on the data to test on ({reason})")
+        running_loss.add_(loss, weight=size)
 
     def __predict_func__(self, inputs: Any) -> Any:
         with self.autocast():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -196,9 +196,9 @@ def _state_dict(found: Any, path: Path) -> StateDict:
     """The weights themselves, where a file holds them beside other things."""
     if isinstance(found, Mapping):
         for key in _KEYS:
-            if isinstance(found.get(key), Mapping) and _has_tensors(found[key].values()):
+            if isinstance(found.get(key), Mapping) and _has_weights(found[key]):
                 return found[key]
-        if not found or _has_tensors(found.values()):  # a model may have no weights
+        if not found or _has_weights(found):  # a model may have no weights
             return found
     keys = f"; its keys are {_few(list(map(str, found)))}" if isinstance(found, Mapping) else ""
     raise CheckpointError(
@@ -207,8 +207,9 @@ def _state_dict(found: Any, path: Path) -> StateDict:
     )
 
 
-def _has_tensors(values: Iterable[Any]) -> bool:
-    return any(isinstance(value, Tensor) for value in values)
+def _has_weights(found: Mapping[Any, Any]) -> bool:
+    """Whether there are tensors, by names: an optimizer's are by number."""
+    return all(isinstance(name, str) for name in found) and any(isinstance(v, Tensor) for v in found.values())
 
 
 def _without_wrappers(tensors: StateDict, prefix: str) -> StateDict:

@@ -417,6 +417,7 @@ class TooLong(EverySecond):
     [
         (WithoutLength(), "WithoutLength has no length; define __len__"),
         (3, "int is no sampler: it cannot be iterated"),
+        ([], "list gives no sample"),
         (TooLong(Draws(20)), "TooLong gave 10 samples, and its length is 11"),
         ([0, 20], "list gave the index 20, and the data set has 20 samples"),
         ([-1, 0], "list gave the index -1, and the data set has 20 samples"),

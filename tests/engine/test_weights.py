@@ -94,6 +94,12 @@ def test_what_does_not_fit_is_refused_unless_it_is_not_strict(
         load(tmp_path, {"a": torch.zeros(1)}, strict=False)
 
 
+@pytest.mark.parametrize("saved", [{0: torch.ones(1), 1: torch.ones(1)}, {"model": {0: torch.ones(1)}}])
+def test_tensors_without_names_are_no_weights(saved: Any, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"file.pth holds no weights, but a dict; its keys are"):
+        load(tmp_path, saved)
+
+
 def test_a_file_that_could_run_code_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"more than tensors \(torch.nn.modules.container.Sequential\)"):
         load(tmp_path, net())

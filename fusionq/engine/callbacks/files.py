@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from fusionq.engine.callbacks.base import Callback
-from fusionq.engine.callbacks.pace import Pace
+from fusionq.engine.callbacks.paced_file import PacedFile
 from fusionq.engine.files import finite, write_json, write_whole
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd, Event, Progress
@@ -39,15 +39,10 @@ class EpochLog(Callback):
         self._path = path
 
     def on_train_start(self, training: Training) -> None:
-        lines = (
-            self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
-        )
-        kept = "".join(lines[: training.epoch])
-        write_whole(self._path, lambda handle: handle.write(kept.encode()))
+        _write_lines(self._path, _lines_of(self._path)[: training.epoch])
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
-        with self._path.open("a") as handle:
-            handle.write(epoch_line(event) + "\n")
+        _append(self._path, epoch_line(event))
 
 
 class MetricPoints(Callback):
@@ -59,21 +54,33 @@ class MetricPoints(Callback):
         self._path = path
 
     def on_train_start(self, training: Training) -> None:
-        lines = (
-            self._path.read_text(encoding="utf-8").splitlines(keepends=True) if self._path.exists() else []
-        )
-        kept = "".join(line for line in lines if _is_before(line, training))
-        write_whole(self._path, lambda handle: handle.write(kept.encode()))
+        kept = [line for line in _lines_of(self._path) if _is_before(line, training)]
+        _write_lines(self._path, kept)
 
     def on_progress(self, training: Training, event: Progress) -> None:
-        self._append(event)
+        self._add(event)
 
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
-        self._append(event)
+        self._add(event)
 
-    def _append(self, event: Event) -> None:
-        with self._path.open("a") as handle:
-            handle.write(json.dumps(finite({**event.to_json(), "time": time.time()})) + "\n")
+    def _add(self, event: Event) -> None:
+        _append(self._path, json.dumps(finite({**event.to_json(), "time": time.time()})))
+
+
+def _lines_of(path: Path) -> list[str]:
+    """Each with its end; what a crash left may be no text."""
+    if not path.exists():
+        return []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    write_whole(path, lambda handle: handle.write("".join(lines).encode()))
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as handle:
+        handle.write(f"{line}\n")
 
 
 def _is_before(line: str, training: Training) -> bool:
@@ -90,27 +97,12 @@ def _is_before(line: str, training: Training) -> bool:
     )
 
 
-class HistoryFile(Callback):
-    """`history.json`: one row per epoch, rewritten whole, at most once a second, and at the end."""
-
-    only_first = True
+class HistoryFile(PacedFile):
+    """`history.json`: one row per epoch."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self._pace = Pace()
-        self._is_behind = False
 
-    def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
-        self._is_behind = True
-        if self._pace.is_due():
-            self._write(training)
-
-    def on_leave(self, training: Training) -> None:
-        if self._is_behind:
-            self._write(training)
-
-    def _write(self, training: Training) -> None:
-        began = time.monotonic()
+    def write(self, training: Training) -> None:
         write_json(self._path, training.history.rows)
-        self._is_behind = False
-        self._pace.note(began)

@@ -88,6 +88,9 @@ class Sampled:
                 f"data.sampler: {name} has no length; define __len__, the number of samples in an epoch"
             ) from None
 
+        if self._length == 0:
+            raise DataError(f"data.sampler: {name} gives no sample")
+
     def __len__(self) -> int:
         return self._length
 
