@@ -114,16 +114,21 @@ def _safetensors(model: nn.Module, folder: Path) -> Path:
 
 def _torch_export(model: nn.Module, example: Inputs, folder: Path) -> Path:
     path = folder / "model.pt2"
-    shapes = example.dynamic_shapes(model)
-    program = torch.export.export(model, example.args, example.kwargs, dynamic_shapes=shapes)
-    torch.export.save(program, path)
+    torch.export.save(_traced(model, example), path)
     return path
 
 
 def _onnx(model: nn.Module, example: Inputs, folder: Path) -> Path:
     path = folder / "model.onnx"
-    shapes = example.dynamic_shapes(model)
-    torch.onnx.export(
-        model, example.args, str(path), kwargs=example.kwargs, dynamo=True, dynamic_shapes=shapes
-    )
+    # Traced before, for the exporter wraps what a model fails by into advice for a terminal.
+    program = _traced(model, example)
+    try:
+        torch.onnx.export(program, f=str(path), dynamo=True, verbose=False)
+    except torch.onnx.OnnxExporterError as error:
+        raise error.__cause__ or error from None
     return path
+
+
+def _traced(model: nn.Module, example: Inputs) -> torch.export.ExportedProgram:
+    shapes = example.dynamic_shapes(model)
+    return torch.export.export(model, example.args, example.kwargs, dynamic_shapes=shapes)

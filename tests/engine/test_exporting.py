@@ -128,6 +128,23 @@ def test_a_model_of_dict_batches_is_exported(tmp_path: Path) -> None:
     assert torch.allclose(program.module()(input=inputs), model(inputs), atol=1e-6)
 
 
+class Branches(nn.Linear):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input) if input.sum() > 0 else input[:, :2]
+
+
+def test_why_a_model_has_no_onnx_form_is_told_in_plain_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxscript")
+    model = f"model={{_target_: {__name__}.Branches, in_features: 4, out_features: 2}}"
+    result = run(job_spec(*DICTS, model, "export=[onnx]"), tmp_path)
+    (reason,) = result["exports_failed"]
+    assert "Could not guard on data-dependent expression" in reason
+    assert "\\x1b" not in reason
+    assert "[torch.onnx]" not in capsys.readouterr().out
+
+
 def test_an_export_that_fails_does_not_fail_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
