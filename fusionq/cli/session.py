@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -75,7 +75,15 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def verb(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of every verb, and hands the session as its first argument."""
-    return click.pass_obj(common_options(command))
+
+    @wraps(command)
+    def call(*args: Any, **arguments: Any) -> Any:
+        try:
+            return command(*args, **arguments)
+        except BrokenPipeError:  # whoever reads has enough; click would end with 1, as for a job that failed
+            return 0
+
+    return click.pass_obj(common_options(call))
 
 
 def _keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:

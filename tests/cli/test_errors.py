@@ -239,9 +239,14 @@ def test_an_error_that_nobody_thought_of_is_one_line_too(cli: Cli, monkeypatch: 
     refuses(cli("status"), 70, "fusionq: unexpected ZeroDivisionError: first second; --debug shows where")
 
 
-def test_a_reader_that_leaves_early_is_no_error(home: Path, store, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("arguments", "begins"), [("logs long", "x" * 10), ("status --json", '{"version"')])
+def test_a_reader_that_leaves_early_is_no_error(
+    home: Path, store, monkeypatch: pytest.MonkeyPatch, arguments: str, begins: str
+):
     monkeypatch.setenv("FUSIONQ_REDIS_URL", store.url)
     finished(store, "long", text="x" * 1_000_000)
-    command = f"{sys.executable} -m fusionq logs long | head -c 10; exit ${{PIPESTATUS[0]}}"
+    for number in range(200):  # more than a pipe holds
+        queued(store, f"job{number}")
+    command = f"{sys.executable} -m fusionq {arguments} | head -c 10; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=os.environ)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "x" * 10, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, begins, "")
