@@ -2,7 +2,8 @@
 
 The job's processes append to the file themselves, so their output survives the worker. A file that has been
 cut holds the first half of the limit as it was printed, a line that says how many bytes are missing, and the
-latest output. Offsets count everything that was printed, so they stay the same whatever is cut.
+latest output. Offsets count everything that was printed, so they stay the same whatever is cut. A job may go
+on with another limit: the line stays where it is, or moves ahead where the limit is smaller now.
 """
 
 from __future__ import annotations
@@ -28,9 +29,8 @@ class OutputLog:
     def __init__(self, path: Path, limit: int = DEFAULT_OUTPUT_LIMIT) -> None:
         self._path = path
         self._limit = limit
-        self._head = limit // 2
         self._file = path.open("rb")
-        self._missing = self._read_missing()
+        self._head, self._missing = self._find_cut()
 
     @property
     def end(self) -> int:
@@ -56,14 +56,17 @@ class OutputLog:
         size = os.fstat(self._file.fileno()).st_size
         if size <= self._limit:
             return False
-        tail = size - min(self._limit // 4, MOST_TAIL_BYTES)
-        shift = self._missing - _NOTICE_BYTES if self._missing else 0
-        missing = tail + shift - self._head
+        tail, shift = size - min(self._limit // 4, MOST_TAIL_BYTES), 0
+        if self._missing:
+            tail = max(tail, self._head + _NOTICE_BYTES)
+            shift = self._missing - _NOTICE_BYTES
+        head = min(self._head, self._limit // 2)
+        missing = tail + shift - head
         with self._path.open("r+b", buffering=0) as file:
-            os.pwrite(file.fileno(), _NOTICE.format(missing).encode(), self._head)
-            end = self._move(file.fileno(), tail, self._head + _NOTICE_BYTES)
+            os.pwrite(file.fileno(), _NOTICE.format(missing).encode(), head)
+            end = self._move(file.fileno(), tail, head + _NOTICE_BYTES)
             os.ftruncate(file.fileno(), end)
-        self._missing = missing
+        self._head, self._missing = head, missing
         return True
 
     def close(self) -> None:
@@ -84,10 +87,21 @@ class OutputLog:
             most -= len(data)
         return to
 
-    def _read_missing(self) -> int:
-        notice = os.pread(self._file.fileno(), _NOTICE_BYTES, self._head)
-        match = _NOTICE_PATTERN.match(notice)
-        return int(match[1].replace(b",", b"")) if match else 0
+    def _find_cut(self) -> tuple[int, int]:
+        """Returns where the middle is cut out, or will be, and how many bytes are missing there."""
+        head = self._limit // 2
+        if match := _NOTICE_PATTERN.match(os.pread(self._file.fileno(), _NOTICE_BYTES, head)):
+            return head, _missing_in(match)
+        # It may have been cut under another limit. A process may print without end meanwhile.
+        for start in range(0, os.fstat(self._file.fileno()).st_size, _COPY_BYTES):
+            text = os.pread(self._file.fileno(), _COPY_BYTES + _NOTICE_BYTES, start)
+            if match := _NOTICE_PATTERN.search(text):
+                return start + match.start(), _missing_in(match)
+        return head, 0
+
+
+def _missing_in(match: re.Match[bytes]) -> int:
+    return int(match[1].replace(b",", b""))
 
 
 def shorten(path: Path, limit: int) -> None:

@@ -67,6 +67,24 @@ def test_head_and_tail_stay_where_they_were_however_often_it_is_cut(path: Path, 
     assert f"[fusionq: {at - LIMIT // 2:>20,} bytes of output are missing here".encode() in text
 
 
+@pytest.mark.parametrize("limit", [1_000, LIMIT // 2, LIMIT, 10 * LIMIT])
+def test_offsets_stay_true_where_the_limit_is_another_from_now_on(path: Path, limit: int):
+    append(path, lines(0, 2_000))
+    shorten(path, LIMIT)
+    append(path, lines(2_000, 2_010))
+    with OutputLog(path, limit) as log:
+        log.shorten()
+        assert path.stat().st_size <= max(limit, LIMIT)
+        append(path, lines(2_010, 9_000))
+        log.shorten()
+        printed = lines(0, 9_000)
+        assert log.end == len(printed)
+        for offset, data in whole(log):
+            assert printed[offset : offset + len(data)] == data
+    assert path.stat().st_size <= limit
+    assert path.read_bytes().endswith(printed[-limit // 4 :][-20_000:])
+
+
 def test_who_prints_goes_on_behind_the_cut(path: Path):
     with path.open("ab", buffering=0) as job:
         job.write(lines(0, 2_000))
