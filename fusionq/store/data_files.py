@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fusionq.errors import StoreUnavailableError
-from fusionq.store.server_binary import ServerBinary, Version, parse_version, show_version
+from fusionq.store.server_binary import OLDEST, ServerBinary, Version, parse_version, show_version
 
 APPEND_FILE = "appendonly.aof"  # up to Redis 6.2
 APPEND_FOLDER = "appendonlydir"  # from Redis 7 on
@@ -33,14 +33,20 @@ class DataFiles:
     def choose_server(self, binaries: Sequence[ServerBinary]) -> ServerBinary:
         """Returns the first server that can read the data. Raises StoreUnavailableError."""
         self._check_whole()
-        oldest = self._oldest_reader()
+        oldest = max(self._oldest_writer(), OLDEST)
         for binary in binaries:
             if not binary.version or binary.version[:2] >= oldest[:2]:
                 return binary
+        written = self._oldest_writer()
         here = " and ".join(f"{show_version(one.version)} ({one.path})" for one in binaries)
         wanted = show_version(oldest)
+        why = (
+            f"the jobs in {self._folder} were written by Redis {wanted}"
+            if written == oldest
+            else f"fusionq needs Redis {wanted} or newer"
+        )
         raise StoreUnavailableError(
-            f"the jobs in {self._folder} were written by Redis {wanted}, and this machine has {here}",
+            f"{why}, and this machine has {here}",
             hint=f"put redis-server {wanted} or newer on PATH (apt install redis-server)",
         )
 
@@ -82,8 +88,8 @@ class DataFiles:
         except FileNotFoundError:
             return ()
 
-    def _oldest_reader(self) -> Version:
-        """The oldest server that can read the data, as far as is known."""
+    def _oldest_writer(self) -> Version:
+        """The oldest server that may have written the data, as far as is known."""
         return max(self._noted, FIRST_WITH_PARTS) if self._has_manifest else self._noted
 
 

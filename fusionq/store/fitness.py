@@ -12,6 +12,7 @@ from fusionq.errors import StoreUnavailableError
 from fusionq.store import keys
 from fusionq.store.connection import Client
 from fusionq.store.outages import unavailable
+from fusionq.store.server_binary import OLDEST, is_too_old, parse_version, show_version
 
 SECTIONS = ("server", "replication", "memory")
 KEEPS_ALL = "noeviction"
@@ -68,6 +69,11 @@ def read_facts(client: Client) -> ServerFacts:
 
 def check(facts: ServerFacts, shown_url: str) -> None:
     """Raises StoreUnavailableError, with what to do, for a Redis that cannot hold a queue."""
+    if is_too_old(parse_version(facts.version)):
+        raise StoreUnavailableError(
+            f"Redis at {shown_url} is {facts.version}, and fusionq needs {show_version(OLDEST)} or newer",
+            hint="install a newer one, or name another with --redis-url",
+        )
     if facts.mode != STANDALONE:
         kind = "a node of a Redis Cluster" if facts.mode == "cluster" else f"a Redis in {facts.mode} mode"
         raise StoreUnavailableError(

@@ -18,6 +18,9 @@ _VERSION = re.compile(r"\bv=(\d+(?:\.\d+)+)")
 
 Version = tuple[int, ...]
 
+OLDEST: Version = (6, 2)
+"""An older server lacks commands that we use."""
+
 
 @dataclass(frozen=True)
 class ServerBinary:
@@ -42,6 +45,11 @@ def parse_version(text: str) -> Version:
     """Returns the numbers of a version such as 7.0.15; () where it is none."""
     parts = text.strip().split(".")
     return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+
+
+def is_too_old(version: Version) -> bool:
+    """Returns whether a server of this version cannot hold a queue; () is one that does not say."""
+    return version != () and version[:2] < OLDEST
 
 
 def show_version(version: Version) -> str:

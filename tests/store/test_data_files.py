@@ -39,6 +39,17 @@ def test_without_data_the_first_server_is_taken(files: DataFiles):
     assert files.choose_server([NEW, OLD]) == NEW
 
 
+def test_a_server_that_lacks_commands_is_passed_over_and_refused(files: DataFiles):
+    older = ServerBinary("/usr/bin/redis-server", (6, 0, 16))
+    assert files.choose_server([older, OLD]) == OLD
+    with pytest.raises(StoreUnavailableError) as caught:
+        files.choose_server([older])
+    assert str(caught.value) == (
+        "fusionq needs Redis 6.2 or newer, and this machine has 6.0.16 (/usr/bin/redis-server); "
+        "put redis-server 6.2 or newer on PATH (apt install redis-server)"
+    )
+
+
 def test_what_an_old_server_wrote_any_reads(files: DataFiles, tmp_path: Path):
     write(tmp_path / "appendonly.aof")
     files.note_writer(OLD)

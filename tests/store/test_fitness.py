@@ -142,6 +142,13 @@ def test_a_sentinel_is_no_place_for_jobs():
         fitness.check(facts, "redis://h")
 
 
+def test_an_old_server_is_refused_and_one_that_does_not_say_is_not():
+    with pytest.raises(StoreUnavailableError, match=r"is 6\.0\.16, and fusionq needs 6\.2 or newer"):
+        fitness.check(ServerFacts.of({"redis_version": "6.0.16"}), "redis://h")
+    for version in ("6.2.14", "7.0.15", "10.0.1", "", "v1"):
+        fitness.check(ServerFacts.of({"redis_version": version}), "redis://h")
+
+
 def test_a_full_redis_still_cancels_and_removes_jobs(own: Client):
     store = Store(own)
     register(store)

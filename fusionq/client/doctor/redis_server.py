@@ -12,10 +12,8 @@ from fusionq.queue.celery_app import control_channels
 from fusionq.spec.units import format_bytes
 from fusionq.store import fitness
 from fusionq.store.fitness import ServerFacts
-from fusionq.store.server_binary import parse_version
 from fusionq.store.store import Store
 
-OLDEST_VERSION = (6, 2)
 NUM_PINGS = 20
 SLOW_MS = 50.0
 NEARLY_FULL = 0.8
@@ -57,10 +55,7 @@ def clock_finding(check: str, whose: str, ahead_s: float) -> Finding:
 
 def _server(facts: ServerFacts, store: Store) -> Finding:
     kind = "embedded" if store.embedded else facts.mode
-    where = f"Redis {facts.version} ({kind}) at {store.redis.shown_url}"
-    if parse_version(facts.version)[:2] < OLDEST_VERSION:
-        return problem("redis", f"{where} is older than 6.2", "install a newer one")
-    return ok("redis", where)
+    return ok("redis", f"Redis {facts.version} ({kind}) at {store.redis.shown_url}")
 
 
 def _persistence(info: Mapping[str, Any]) -> Finding:
