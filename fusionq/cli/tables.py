@@ -142,11 +142,24 @@ def _fit(widths: dict[int, int], room: int, may_go: Sequence[tuple[int, int]]) -
         else:
             widths.pop(i, None)
     _cut_widest(widths, room)
-    for i, least in cuts:  # a column that went later may have left room for one that was cut before
-        if least and i in widths:
-            widths[i] += max(0, min(whole[i] - widths[i], -_excess(widths, room)))
+    _use_what_is_left(widths, whole, room, cuts)
     while _excess(widths, room) > 0 and len(widths) > 1:
         widths.popitem()
+
+
+def _use_what_is_left(
+    widths: dict[int, int], whole: dict[int, int], room: int, cuts: Sequence[tuple[int, int]]
+) -> None:
+    """A column that went later may have left room for one that went, or was cut, before."""
+    for i, least in reversed(cuts):
+        if not least and i in whole and i not in widths and GAP + whole[i] <= -_excess(widths, room):
+            widths[i] = whole[i]
+    for i, least in cuts:
+        if least and i in widths:
+            widths[i] += max(0, min(whole[i] - widths[i], -_excess(widths, room)))
+    in_order = sorted(widths.items())
+    widths.clear()
+    widths.update(in_order)
 
 
 def _cut_widest(widths: dict[int, int], room: int) -> None:

@@ -117,3 +117,10 @@ def test_a_column_that_was_cut_gets_the_room_that_another_left():
     )
     assert click.unstyle(head).split() == ["ID", "NAME"]
     assert line == "abcd  " + "n" * 20
+
+
+def test_a_column_that_went_is_there_again_where_a_wide_one_went_after_it():
+    headers, row = ["ID", "AGE", "TIME", "METRIC"], ["abcd", "3d 2h", "1m 20s", "m" * 40]
+    (head, line) = tables.lines_of(headers, [row], ["AGE", "TIME", "METRIC"], room=30)
+    assert click.unstyle(head).split() == ["ID", "AGE", "TIME"]
+    assert line == "abcd  3d 2h  1m 20s"
