@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from fusionq.engine.build import Supplied, build, find_target, takes
 from fusionq.errors import HookError, TargetError
 from fusionq.spec.combinations import PLATEAU_PER_STEP
+from fusionq.spec.metric_keys import rate_keys
 from fusionq.spec.targets import ARGS, TARGET
 
 
@@ -97,6 +98,15 @@ def step_lr_scheduler(scheduler: LRScheduler, monitored: float) -> None:
             scheduler.step(monitored)
         else:
             scheduler.step()
+
+
+def learning_rates(optimizer: Optimizer, factor: float) -> dict[str, float]:
+    """The rate of each group of parameters as the last step took it, with the `factor` of the warm-up."""
+    if isinstance(optimizer, NoOptimizer):
+        return {}  # the trainer has its own ones
+    groups = optimizer.param_groups
+    keys = rate_keys(len(groups))
+    return {key: float(group["lr"]) * factor for key, group in zip(keys, groups, strict=True)}
 
 
 def _can_fuse(parameters: list[nn.Parameter]) -> bool:

@@ -22,22 +22,20 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fusionq.engine.accumulator import RunningLoss
 from fusionq.engine.callbacks.base import Callback, CallbackList
-from fusionq.engine.data.batches import Batches, close_batches, layers_of
-from fusionq.engine.evaluation import Evaluation, Testing, mean_of, measured, results_of, stateful
+from fusionq.engine.data.batches import Batches, close_batches
+from fusionq.engine.evaluation import Evaluation, Testing, mean_of, measured, results_of
 from fusionq.engine.history import History, choose_best, keys_of
 from fusionq.engine.loss_shapes import checked_shapes
 from fusionq.engine.metrics import Metric
-from fusionq.engine.optimizers import NoOptimizer, check_lr_scheduler, step_lr_scheduler
-from fusionq.engine.randomness import random_state, restore_random_state
-from fusionq.engine.ranks import ALONE, NOTHING_OWNED, Owned, Ranks
-from fusionq.engine.state.kinds import has_state_dict
-from fusionq.engine.state.own_state import MODEL, TRAINER, OwnState
+from fusionq.engine.optimizers import check_lr_scheduler, learning_rates, step_lr_scheduler
+from fusionq.engine.progress import Clock
+from fusionq.engine.ranks import ALONE, Ranks
 from fusionq.engine.stopping import StopToken
-from fusionq.errors import CheckpointError, DataError, HookError, NonFiniteLossError
-from fusionq.spec.events import EpochEnd, Progress
-from fusionq.spec.metric_keys import TRAIN, loss_key, rate_keys
+from fusionq.engine.training_state import TrainingState
+from fusionq.errors import DataError, HookError, NonFiniteLossError
+from fusionq.spec.metric_keys import TRAIN, loss_key
 from fusionq.spec.paths import RunPaths
-from fusionq.spec.printable import one_line, text_of
+from fusionq.spec.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +105,7 @@ class Training:
         self.paths = paths or RunPaths(Path())
         self.epoch = 0
         self.batch = 0
-        self._batches_before = 0  # in the epochs that are done
+        self.batches_before = 0  # in the epochs that are done
         self.samples = 0  # in the current epoch, of all ranks
         self.running_loss = RunningLoss()
         self.history = History()
@@ -118,12 +116,9 @@ class Training:
         self._has_told = False  # of a monitored value that is no number
         self._has_trained = False  # on a batch, in this process
         self.is_trained = False  # on all batches of this epoch, which is only tested now
-        self._samples_at_start = 0
-        self._began = self._epoch_began = self._train_ended = 0.0
-        self._began_at = 0.0
+        self._clock = Clock()
         self._agreement = ranks.agreement()
-        self.own_state = self._find_own_state(callbacks)
-        self._owned = NOTHING_OWNED
+        self.state = TrainingState(self, callbacks)
         self.stepper.can_halve = ranks.is_alone
         self.stepper.weigh = ranks.weigh
         if lr_scheduler is not None and steps_lr_per_batch:
@@ -151,13 +146,12 @@ class Training:
             )
 
     def _run(self) -> str:
-        self._began = time.monotonic()
-        self._began_at = self._epochs_done()
+        self._clock.begin(self.epochs_done)
         self.callbacks.on_train_start(self)
         self.stepper.attach(self.optimizer)
         try:
-            self._owned = Owned(self.own_state.modules(), self.own_state.optimizers())
-            with self.ranks.sharing(self.trainer.model, self.optimizer, self._owned):
+            owned = self.state.find_owned()
+            with self.ranks.sharing(self.trainer.model, self.optimizer, owned):
                 while self.epoch < self.num_epochs and not self.early_end:
                     self._train_epoch()
                     self._test_epoch()
@@ -176,9 +170,9 @@ class Training:
         self.early_end = reason
 
     def _train_epoch(self) -> None:
-        self._epoch_began = time.monotonic()
         if self.batch == 0:
             self._reset_epoch()
+        self._clock.begin_epoch(self.samples)
         self.callbacks.on_epoch_start(self)
         if not self.is_trained:  # else it was stopped while it was tested
             self.trainer.model.train()
@@ -189,7 +183,7 @@ class Training:
                 raise DataError("the training data yields no batch")
             self.values = self._train_values()
             self.is_trained = True
-        self._train_ended = time.monotonic()
+            self._clock.end_training()
 
     def _train_values(self) -> dict[str, float]:
         return {loss_key(TRAIN): self.mean_loss(), **results_of(self.train_metrics, self.ranks)}
@@ -216,7 +210,9 @@ class Training:
                 raise _StopAsked
             if must_look:
                 num_batches = self.num_batches if phase == TRAIN else len(batches)
-                self._look(phase, number + 1, num_batches)
+                self.check_loss()
+                event = self._clock.progress(self, phase, number + 1, num_batches)
+                self.callbacks.on_progress(self, event)
 
     def _train_step(self, batch: Any, number: int) -> None:
         for on_batch_start in self.callbacks.batch_start_hooks:
@@ -252,18 +248,18 @@ class Training:
 
     def _end_epoch(self) -> None:
         self.epoch += 1
-        self._batches_before += self.batch
+        self.batches_before += self.batch
         self.batch = 0
         self.is_trained = False
         for test in self.tests:
             test.batch = 0
-        self.values |= self._learning_rates()
+        self.values |= learning_rates(self.optimizer, self.stepper.warmup_factor())
         self.history.add(self.epoch, self.values)
         self.is_best = self.best.offer(self.epoch, self.values[self.best.monitor])
         self._tell_of_no_number()
         if self._steps_lr_per_epoch:
             step_lr_scheduler(self.lr_scheduler, self.values[self.best.monitor])
-        self.callbacks.on_epoch_end(self, self._epoch_end_event())
+        self.callbacks.on_epoch_end(self, self._clock.epoch_end(self))
 
     def _tell_of_no_number(self) -> None:
         value = self.values[self.best.monitor]
@@ -290,67 +286,19 @@ class Training:
                 values |= test.values()
         return values
 
-    def _learning_rates(self) -> dict[str, float]:
-        """Of each group of parameters, as the last step of this epoch took it."""
-        if isinstance(self.optimizer, NoOptimizer):
-            return {}  # the trainer has its own ones
-        groups = self.optimizer.param_groups
-        factor = self.stepper.warmup_factor()
-        return {
-            key: float(group["lr"]) * factor
-            for key, group in zip(rate_keys(len(groups)), groups, strict=True)
-        }
-
-    def _look(self, phase: str, batch: int, num_batches: int) -> None:
-        self.check_loss()
-        left = self.num_epochs - self._epochs_done()
-        done = self._epochs_done() - self._began_at
-        elapsed = time.monotonic() - self._began
-        event = Progress(
-            phase=phase,
-            epoch=self.epoch + 1,
-            num_epochs=self.num_epochs,
-            batch=batch,
-            num_batches=num_batches if batch <= num_batches else 0,  # a guess that was too low
-            samples_per_s=self._samples_per_s(time.monotonic()),
-            eta_s=elapsed * left / done if done > 0 else 0.0,
-            values=self.values_so_far(phase),
-            best=self.best.by_key,
-        )
-        self.callbacks.on_progress(self, event)
-
     def check_loss(self) -> None:
         """Raises NonFiniteLossError where a loss of this epoch was no finite number. Waits for the device."""
         number = self.ranks.first_of(self.running_loss.first_non_finite())
         if number is not None:
             raise NonFiniteLossError(f"non-finite loss at epoch {self.epoch + 1}, batch {number + 1}")
 
-    def _samples_per_s(self, until: float) -> float:
-        return (self.samples - self._samples_at_start) / max(until - self._epoch_began, 1e-9)
-
-    def _epochs_done(self) -> float:
-        in_epoch = self.batch / self.num_batches if self.num_batches else 0.0
-        return self.epoch + min(1.0, in_epoch)
-
-    def _epoch_end_event(self) -> EpochEnd:
-        return EpochEnd(
-            epoch=self.epoch,
-            num_epochs=self.num_epochs,
-            duration_s=time.monotonic() - self._epoch_began,
-            samples_per_s=self._samples_per_s(self._train_ended),
-            is_best=self.is_best,
-            values=dict(self.values),
-            best=self.best.by_key,
-        )
-
     def _reset_epoch(self) -> None:
         self.samples = 0
-        self._samples_at_start = 0
         self.running_loss.reset()
         for metric in self.train_metric_list:
             metric.reset()
 
-    # --- state -------------------------------------------------------------------------------------
+    # --- where it stands ---------------------------------------------------------------------------
 
     @property
     def position(self) -> tuple[int, int, int]:
@@ -360,12 +308,18 @@ class Training:
     @property
     def global_batch(self) -> int:
         """Batches since the beginning of the first epoch."""
-        return self._batches_before + self.batch
+        return self.batches_before + self.batch
 
     @property
     def num_batches(self) -> int:
         """Training batches in an epoch; without a length as many as in those before, 0 in the first."""
-        return len(self.train_batches) or (self._batches_before // self.epoch if self.epoch else 0)
+        return len(self.train_batches) or (self.batches_before // self.epoch if self.epoch else 0)
+
+    @property
+    def epochs_done(self) -> float:
+        """With the share of the present one, as far as its length is known."""
+        in_epoch = self.batch / self.num_batches if self.num_batches else 0.0
+        return self.epoch + min(1.0, in_epoch)
 
     @property
     def test_metric_list(self) -> list[Metric]:
@@ -384,132 +338,10 @@ class Training:
         finally:
             self.trainer.model = trained
 
-    def _find_own_state(self, callbacks: Sequence[Callback]) -> OwnState:
-        """What user code keeps, apart from what is saved with the parts that are ours."""
-        trainer, metrics = self.trainer, dict(self.train_metrics)
-        for test in self.tests:
-            metrics |= test.metrics
-        has_state = stateful(metrics)
-        own_callbacks = [c for c in callbacks if not type(c).__module__.startswith("fusionq.")]
-        return OwnState(
-            trainer.model,
-            {
-                TRAINER: trainer,
-                "loss": self.loss_fn,
-                **{f"metrics {key}": value for key, value in metrics.items() if key not in has_state},
-                **{f"callback {type(c).__name__} {i}": c for i, c in enumerate(own_callbacks)},
-                **self._data_with_own_place(),
-            },
-            {
-                "training": self,
-                "optimizer": self.optimizer,
-                "lr_scheduler": self.lr_scheduler,
-                "train_batches": self.train_batches,
-                **{f"metric {key}": metric for key, metric in has_state.items()},
-            },
-            trainer.device,
-            skipped=frozenset({"model", "stepper", "device", "cuda", "_run_dir"}),
-            warn=None if has_state_dict(trainer) else self.stepper.warn,
-        )
-
     def state_dict(self) -> dict[str, Any]:
-        """Everything that decides how the run goes on, in types that `weights_only=True` reads.
-
-        All ranks must call it; that of rank 0 holds what is of the others alone.
-        """
-        if not self.ranks.is_alone:
-            self._check_same_weights()
-        found, shared = self.own_state.state_dict(is_first=self.ranks.is_first)
-        own = {
-            "own_state": found,
-            "running_loss": self.running_loss.state_dict(),
-            "train_metrics": {key: metric.state_dict() for key, metric in self.train_metrics.items()},
-            "data": [batches.state_dict() for batches in self._placed_batches()],
-            "tests": {test.phase: test.state_dict() for test in self.tests},
-            "random": random_state(),
-        }
-        return {
-            **own,
-            "others": self.ranks.collect(own)[1:],
-            "shared_state": shared,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "batches_before": self._batches_before,
-            "samples": self.samples,
-            "is_trained": self.is_trained,
-            "values": self.values if self.is_trained else {},
-            "early_end": self.early_end,
-            "num_epochs": self.num_epochs,
-            "model": self.trainer.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "lr_scheduler": self.lr_scheduler.state_dict() if self.lr_scheduler else None,
-            "stepper": self.stepper.state_dict(),
-            "history": self.history.rows,
-            "best": self.best.state_dict(),
-        }
-
-    def _placed_batches(self) -> list[Any]:
-        """The layers of the data whose place is more than an epoch and a batch."""
-        data = (self.train_batches, *(test.batches for test in self.tests))
-        layers = (layer for batches in data for layer in layers_of(batches))
-        return [layer for layer in layers if hasattr(layer, "load_state_dict")]
-
-    def _data_with_own_place(self) -> dict[str, Any]:
-        data = {TRAIN: self.train_batches, **{test.phase: test.batches for test in self.tests}}
-        return {
-            f"data.{phase}": dataset
-            for phase, batches in data.items()
-            for layer in layers_of(batches)
-            if (dataset := getattr(layer, "own_place", None)) is not None
-        }
-
-    def _check_same_weights(self) -> None:
-        """Raises HookError where the processes train different models: such a state is not worth saving."""
-        modules = {MODEL: self.trainer.model, **self._owned.modules}
-        weights = {name: list(module.parameters()) for name, module in modules.items()}
-        for name, optimizer in self._owned.optimizers.items():
-            weights[f"what {name} steps"] = [p for group in optimizer.param_groups for p in group["params"]]
-        self.ranks.check_same(weights)
+        """Everything that decides how the run goes on; all ranks must call it."""
+        return self.state.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up the run where `state` left it. Raises CheckpointError where it is another model's."""
-        by_rank = [state, *state.get("others", [])]
-        if len(by_rank) != self.ranks.part.count:
-            raise CheckpointError(
-                f"the checkpoint is of a training in {len(by_rank)} processes, and this one has "
-                f"{self.ranks.part.count}; it goes on exactly only with as many"
-            )
-        own = by_rank[self.ranks.part.index]
-        self.own_state.begin()
-        try:
-            self.trainer.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            if self.lr_scheduler is not None and state["lr_scheduler"] is not None:
-                self.lr_scheduler.load_state_dict(state["lr_scheduler"])
-            self.stepper.load_state_dict(state["stepper"])
-            for key, metric in self.train_metrics.items():
-                metric.load_state_dict(own["train_metrics"][key])
-            for test in self.tests:
-                if test.phase in (known := own.get("tests", {})):  # older checkpoints have none
-                    test.load_state_dict(known[test.phase])
-            for batches, place in zip(self._placed_batches(), own.get("data", ()), strict=False):
-                batches.load_state_dict(place)
-            if "own_state" in own:  # older checkpoints have none
-                self.own_state.load_state_dict(own["own_state"], state["shared_state"])
-        except (RuntimeError, ValueError, KeyError) as error:
-            cause = one_line(text_of(error), 300)
-            raise CheckpointError(f"the checkpoint belongs to another job: {cause}") from error
-        self.epoch, self.batch, self.samples = state["epoch"], state["batch"], state["samples"]
-        # Older checkpoints have none, and all their epochs were of one length.
-        self._batches_before = state.get("batches_before", self.epoch * len(self.train_batches))
-        # Who asks for more epochs than it ended with wants it to go on.
-        has_more = self.num_epochs > state.get("num_epochs", self.num_epochs)
-        self.early_end = "" if has_more else state["early_end"]
-        self._samples_at_start = self.samples
-        self.is_trained, self.values = state.get("is_trained", False), state.get("values", {})
-        # A state of fusionq 0.1 counted the samples of all ranks in one number.
-        known = {"samples": self.samples if self.ranks.is_first else 0.0}
-        self.running_loss.load_state_dict({**known, **own["running_loss"]})
-        self.history = History(list(state["history"]))
-        self.best.load_state_dict(state["best"])
-        restore_random_state(own["random"])
+        self.state.load_state_dict(state)

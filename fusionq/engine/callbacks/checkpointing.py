@@ -25,7 +25,7 @@ class Checkpointing(Callback):
 
     def on_train_start(self, training: Training) -> None:
         self._agreement = training.ranks.agreement()
-        training.own_state.begin()
+        training.state.begin()
 
     def on_batch_end(self, training: Training) -> None:
         self._batches += 1
