@@ -15,6 +15,7 @@ from fusionq.store import keys
 _SHARED = (
     "_gpus",
     "_library",
+    "_workers",
     "_notices",
     "_host",
     "_members",

@@ -108,6 +108,16 @@ local function requeue(id, reason, due_ms)
   end
 end
 
+-- A worker takes nothing any more, and what it has not started goes back.
+local function close_worker(worker, reason)
+  redis.call('HSET', K.worker(worker), 'accepting', 0)
+  for _, id in ipairs(redis.call('SMEMBERS', K.worker_jobs(worker))) do
+    if get(id, 'status') == 'assigned' then
+      requeue(id, reason, 0)
+    end
+  end
+end
+
 -- Makes it known: in the list of all jobs, and under its name.
 local function list(id, name, sequence)
   redis.call('ZADD', K.jobs, sequence, id)

@@ -5,8 +5,7 @@ local id, worker, gpus, members = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local bytes = get(id, 'gpu_memory') or ''
 
 local function has_room(name, its_gpus)
-  local alive_until = redis.call('ZSCORE', K.workers, name)
-  if not alive_until or tonumber(alive_until) < now_ms() then
+  if not is_alive(name) then
     return false
   end
   local has = redis.call('HMGET', K.worker(name), 'accepting', 'slots')

@@ -5,7 +5,7 @@ local name, reason = ARGV[1], ARGV[3]
 if redis.call('HGET', K.worker(name), 'token') ~= ARGV[2] then
   return 0
 end
-redis.call('HSET', K.worker(name), 'quarantine', reason, 'accepting', 0)
+redis.call('HSET', K.worker(name), 'quarantine', reason)
 
 local function give_back(id, counter)
   if get(id, 'status') == 'finished' then
@@ -28,9 +28,5 @@ for i = 4, #ARGV, 3 do
     back = back + give_back(ARGV[i], ARGV[i + 2])
   end
 end
-for _, id in ipairs(redis.call('SMEMBERS', K.worker_jobs(name))) do
-  if get(id, 'status') == 'assigned' then
-    requeue(id, 'its worker was put into quarantine', 0)
-  end
-end
+close_worker(name, 'its worker was put into quarantine')
 return back

@@ -1,10 +1,9 @@
 -- A worker says that it lives. ARGV: name, its token, ms that the heartbeat holds, ms that its record stays, field, value, …
 -- Returns 0 where another living worker has the name.
 local name, token = ARGV[1], ARGV[2]
-local alive_until = redis.call('ZSCORE', K.workers, name)
 local owner = redis.call('HGET', K.worker(name), 'token')
 if owner and owner ~= token then
-  if alive_until and tonumber(alive_until) > now_ms() then
+  if is_alive(name) then
     return 0
   end
   redis.call('DEL', K.worker(name))  -- what was asked of an earlier life does not bind this one
