@@ -36,7 +36,7 @@ VERBS = {
     "retry": "Queue a job that has ended once more.",
     "clean": "Show or remove jobs that have ended, with their run folders.",
     "hold": "Keep a job from running until it is released.",
-    "release": "Let a job go that was held.",
+    "release": "Let a held job run again.",
     "edit": "Change the job file of a job that was never started.",
     "priority": "Change the place of a job in its queue.",
     "queue": "Show the queues; pause and resume them.",

@@ -114,8 +114,8 @@ class _Cancelling:
         """Raises StateError where no worker is left that could end them."""
         if not self._store.workers.alive():
             raise StateError(
-                "the worker is gone, and no other is there to find that out",
-                hint="what is left ends as soon as one starts: fusionq worker",
+                "no worker is left that could end them",
+                hint="they end as soon as a worker starts: fusionq worker",
             )
 
     def _tell_ended(self, job_ids: Sequence[str]) -> None:

@@ -17,10 +17,10 @@ from fusionq.spec.units import format_duration
 @click.command()
 @click.argument("jobs", nargs=-1, metavar="[JOB]...", shell_complete=complete_ended_job)
 @filter_options(all_help="All that have ended.")
-@click.option("--older-than", type=Duration(), help="Ended so long ago, such as 30d.")
-@click.option("--larger-than", type=Size(), help="With a run folder above 1GB or so.")
+@click.option("--older-than", type=Duration(), help="Ended longer ago than this, such as 30d.")
+@click.option("--larger-than", type=Size(), help="With a run folder larger than this, such as 1GB.")
 @click.option("--keep", type=Integer(0), metavar="N", default=0, help="All but the newest N of them.")
-@click.option("--orphans", is_flag=True, help="Run folders and stored code of which Redis knows no job.")
+@click.option("--orphans", is_flag=True, help="Run folders and stored code that belong to no job in Redis.")
 @click.option("--keep-files", is_flag=True, help="Leave the run folders where they are.")
 @click.option("-y", "--yes", is_flag=True, help="Remove them. Without it they are only shown.")
 @verb

@@ -36,7 +36,7 @@ def compare(session: Session, jobs: tuple[str, ...], as_json: bool, as_csv: bool
     fusionq compare k3m9x2ab --csv > trials.csv
     """
     if as_json and as_csv:
-        raise UsageError("--json and --csv exclude each other", hint="take one of them")
+        raise UsageError("--json and --csv exclude each other", hint="give one of them")
     rows = _sorted(_rows(session, session.store.jobs.get_many(named_jobs(session, jobs))))
     if as_json:
         from fusionq.cli.json_output import print_json

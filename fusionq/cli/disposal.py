@@ -49,7 +49,7 @@ def show(session: Session, found: Sequence[Found], *, keeps_files: bool) -> None
     _say_totals("would go", going, in_redis, keeps_files)
     _say_rest(found, answers, keeps_files)
     if going:
-        say("nothing was removed; the same with -y removes them")
+        say("nothing was removed; add -y to remove them")
 
 
 def remove(session: Session, found: Sequence[Found], *, keeps_files: bool) -> None:
@@ -85,7 +85,7 @@ def clean_orphans(session: Session, older_than: float, larger_than: int, *, is_r
     room = format_bytes(sum(size for _, size in folders))
     say(f"{count_of(len(folders), 'folder')} in {runs} that no job of this Redis has, {room}")
     if not is_real:
-        say("nothing was removed; the same with -y removes them" if folders else "nothing is to be removed")
+        say("nothing was removed; add -y to remove them" if folders else "there is nothing to remove")
         return
     _say_some([folder for folder, _ in folders if not run_folders.remove(folder)], "could not be removed")
 
@@ -127,7 +127,7 @@ def _say_rest(found: Sequence[Found], answers: Sequence[Answer], keeps_files: bo
     if not keeps_files:
         gone = [one.record for one in _going(found, answers) if not one.folder]
         elsewhere = [place for record in gone if (place := run_folders.place_elsewhere(record))]
-        _say_some(elsewhere, "not on this machine: say `fusionq clean --orphans` there")
+        _say_some(elsewhere, "not on this machine; on its own: fusionq clean --orphans")
 
 
 def _say_some(places: Sequence[Path | str], what: str) -> None:

@@ -17,14 +17,19 @@ from fusionq.spec.run_files import PARTS
 @click.option("--best", is_flag=True, help="Its best model.")
 @click.option("--logs", is_flag=True, help="What it printed.")
 @click.option("--metrics", is_flag=True, help="What it measured, and its plots.")
-@click.option("--checkpoints", is_flag=True, help="Its states to go on from.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Into this folder; default: its id.")
+@click.option("--checkpoints", is_flag=True, help="Its checkpoints, to resume from.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write into this folder; default: the id of the job.",
+)
 @verb
 def download(session: Session, job: str, output: Path | None, **chosen: bool) -> None:
     """Fetch the files of JOB from wherever they lie, and print where they are now.
 
     Without an option, all but its checkpoints; of a sweep those of every trial. Where the run folder is not
-    to be seen from here, a worker sends them through Redis.
+    visible from here, a worker sends them through Redis.
 
     \b
     fusionq download last

@@ -19,8 +19,8 @@ def exec_(session: Session, job: str, command: tuple[str, ...]) -> int:
     """Run a command beside JOB while it runs: on its worker, in its environment and folder, with its GPUs.
 
     Prints what the command prints, and ends with its exit code. Ctrl-C ends the command and not the job; the
-    end of the job ends the command, and the end of the command whatever it left in the background. It reads
-    nothing, and its memory counts as the job's.
+    end of the job ends the command, and the end of the command whatever it left in the background. It gets
+    no input, and its memory counts as the job's.
 
     \b
     fusionq exec last -- nvidia-smi

@@ -23,7 +23,9 @@ TEMPLATES = {"mlp": "", "cnn": "", "resnet": "", "custom-trainer": "my_trainer.p
     help="What the job does.",
 )
 @click.option(
-    "--full", is_flag=True, help="With every key of a job file, its type, its default and a sentence."
+    "--full",
+    is_flag=True,
+    help="Include every key of a job file, with its type, its default and an explanation.",
 )
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @verb

@@ -38,7 +38,9 @@ LINES_OF_EACH = 10  # where several jobs are meant
 @click.option(
     "-n", "-t", "--tail", "--lines", type=Integer(0), metavar="N", help="Begin with the last N lines."
 )
-@click.option("--since", "since_s", type=Duration(), help="Only what came in the last while, such as 5m.")
+@click.option(
+    "--since", "since_s", type=Duration(), help="Only what was printed within this time, such as 5m."
+)
 @click.option("--attempt", type=Integer(1), metavar="K", help="Only what this attempt printed.")
 @click.option("--rank", type=Integer(0), metavar="R", help="What this process of a job of several printed.")
 @verb
@@ -73,7 +75,7 @@ def logs(
     record = session.store.jobs.get(job_ids[0])
     if rank:
         if since_s is not None or attempt:
-            raise UsageError("--rank reads a file, which knows neither --since nor --attempt")
+            raise UsageError("--rank cannot be combined with --since or --attempt")
         return _print_rank(session, record, rank, tail, is_followed)
     reading = _Reading(session, record, _Wanted(attempt, _moment(session, since_s)))
     return reading.follow(tail) if is_followed else reading.print_all(tail)
@@ -153,7 +155,7 @@ class _Reading:
 
             def on_record(self, record: JobRecord) -> None:
                 if not record.is_finished and not record.started_at:
-                    say(f"{record.name} ({record.id}) is {record.status}; Ctrl-C leaves it alone")
+                    say(f"{record.name} ({record.id}) is {record.status}; Ctrl-C does not stop it")
 
             def on_outage(self, error: Exception) -> None:
                 say(f"{error}; trying again")
@@ -241,7 +243,7 @@ def _print_rank(session: Session, record: JobRecord, rank: int, tail: int | None
     path = record.paths.rank_log(rank)
     if not path.is_file():
         raise NotFoundError(
-            f"{record.id} has no rank {rank} whose output is to be seen from here", hint=f"it would be {path}"
+            f"the output of rank {rank} of {record.id} is not visible from here", hint=f"it would be {path}"
         )
     out = _Out()
     with path.open(encoding="utf-8", errors="replace", newline="") as handle:

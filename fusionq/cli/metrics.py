@@ -30,7 +30,7 @@ MOST_WITHIN = 20  # rows of a table within the first epoch, the newest ones
     multiple=True,
     metavar="NAME",
     shell_complete=complete_metric,
-    help="Only this value; several: again.",
+    help="Only this value; may be repeated.",
 )
 @click.option(
     "--plot", "is_plotted", is_flag=True, help="Draw curves; those of several jobs lie over each other."
@@ -85,7 +85,7 @@ def _read(
         if not for_programs and len(found[record.id]) <= is_plotted:
             within = read_progress(session.store, record)
             if len(within) > len(found[record.id]):
-                say(f"{record.name} ({record.id}): values within the first epoch, by the second")
+                say(f"{record.name} ({record.id}): values within the first epoch, one a second")
                 found[record.id] = within if is_plotted else within[-MOST_WITHIN:]
         if not found[record.id]:
             say(f"{record.name} ({record.id}) {_why_nothing(record)}")

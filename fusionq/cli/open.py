@@ -36,7 +36,7 @@ def _check(record: JobRecord) -> None:
     """Raises NotFoundError where it has no run folder, or none that this machine sees."""
     if not record.paths.root.is_dir():
         raise NotFoundError(
-            f"its run folder is {record.run_dir} on {record.host}, which is not to be seen from here",
+            f"its run folder is {record.run_dir} on {record.host}, which is not visible from here",
             hint=f"fetch its files: fusionq download {record.id}",
         )
 

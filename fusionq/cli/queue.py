@@ -19,7 +19,7 @@ from fusionq.spec.users import user_name
 @verb
 @click.pass_context
 def queue(ctx: click.Context, session: Session, as_json: bool) -> None:
-    """Show the queues; pause and resume them, and say who goes first.
+    """Show the queues; pause and resume them, and set who goes first.
 
     \b
     fusionq queue
@@ -34,7 +34,7 @@ def queue(ctx: click.Context, session: Session, as_json: bool) -> None:
 @queue.command()
 @click.argument("names", nargs=-1, required=True, metavar="QUEUE...", shell_complete=complete_queue)
 @click.option("--requeue", is_flag=True, help="Its running jobs save their state and go back to it.")
-@click.option("--reason", default="", metavar="TEXT", help="What people read who wait.")
+@click.option("--reason", default="", metavar="TEXT", help="Shown to the people whose jobs wait.")
 @verb
 def pause(session: Session, names: tuple[str, ...], requeue: bool, reason: str) -> None:
     """Start no more jobs of a QUEUE; those that run finish, unless they are told to go back.
@@ -71,7 +71,7 @@ def resume(session: Session, names: tuple[str, ...]) -> None:
 def order(session: Session, word: str | None) -> None:
     """Show or change who goes first within a priority.
 
-    fair: an owner who already runs many waits behind one who runs none. fifo: first come, first served.
+    fair: a user who already runs many waits behind one who runs none. fifo: first come, first served.
 
     \b
     fusionq queue order
@@ -91,7 +91,7 @@ def order(session: Session, word: str | None) -> None:
 def patience(session: Session, duration_s: float | None) -> None:
     """Show or change how long a job that needs much of one worker waits behind smaller ones.
 
-    After that, what becomes free on the worker that lacks least is kept for it. The default is 10m.
+    After that, what becomes free on the worker that lacks least is reserved for it. The default is 10m.
 
     \b
     fusionq queue patience

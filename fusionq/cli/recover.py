@@ -22,7 +22,7 @@ def recover(session: Session, yes: bool, any_redis: bool) -> None:
     """Show the jobs that Redis has lost and whose run folders are on this machine, or put them back.
 
     Jobs that had ended come back as they ended; jobs that ran go on from their last checkpoint, once no
-    worker can still run them. What is in Redis stays as it is, so it may be said again. Jobs that had not
+    worker can still run them. What is in Redis stays as it is, so this may be repeated. Jobs that had not
     begun left nothing on disk, and trials come back as jobs of their own.
 
     \b
@@ -37,7 +37,7 @@ def recover(session: Session, yes: bool, any_redis: bool) -> None:
     others = sorted({job.place for job in found if job not in lost})
     if others:
         say(f"{count_of(len(found) - len(lost), 'job')} ran under another Redis ({', '.join(others)})")
-        say("where that is gone for good, --any-redis takes them, too")
+        say("if that Redis is gone for good, add --any-redis to put them back, too")
     if not yes:
         _show(lost)
         return
@@ -60,4 +60,4 @@ def _show(lost: list[LostJob]) -> None:
     print_table(["ID", "NAME", "BECOMES", "REASON"], rows)
     if len(lost) > SHOWN:
         say(f"… and {len(lost) - SHOWN:,} more")
-    say(f"{count_of(len(lost), 'job')} would be put back; the same with -y does it")
+    say(f"{count_of(len(lost), 'job')} would be put back; add -y to do it")

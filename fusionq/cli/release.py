@@ -16,7 +16,7 @@ from fusionq.errors import StateError
 @click.option("-y", "--yes", is_flag=True, help="Do not ask, also where options hit many jobs.")
 @verb
 def release(session: Session, jobs: tuple[str, ...], chosen: Chosen, yes: bool) -> None:
-    """Let each JOB go that was held; it has its old place in the queue.
+    """Let each held JOB run again, from its old place in the queue.
 
     \b
     fusionq release last

@@ -81,7 +81,7 @@ def retry(
 
 def _only_failed(chosen: Chosen) -> Chosen:
     if chosen.filters.states:
-        raise UsageError("--failed is a --state of its own", hint="say one of them")
+        raise UsageError("--failed and --state exclude each other", hint="give one of them")
     return replace(chosen, filters=replace(chosen.filters, states=FAILED))
 
 

@@ -28,8 +28,8 @@ OUTPUTS = ("status", "submit", "validate", "compare", "metrics", "workers", "que
 def schema(session: Session, what: str, output: Path | None) -> None:
     """Print the JSON Schema of the job file: editors complete its keys with it and mark mistakes.
 
-    --of gives that of a command's --json instead. The version in it changes when a key goes or changes its
-    meaning.
+    --of gives that of a command's --json instead. The version in it changes when a key is removed or
+    changes its meaning.
 
     \b
     fusionq schema -o job.schema.json

@@ -36,7 +36,7 @@ SHOWN = 10  # jobs that are listed before the question
 _OPTIONS = (
     ("state", "WORD", "In this state, such as queued, running or failed."),
     ("tag", "TAG", "With this tag."),
-    ("name", "NAME", "Of this name; * stands for anything."),
+    ("name", "NAME", "With this name; * stands for anything."),
     ("user", "USER", "Submitted by this user."),
     ("queue", "QUEUE", "In this queue."),
     ("failure", "CLASS", "Whose last failure was of this class, such as oom."),
@@ -154,11 +154,11 @@ def check_reference(jobs: Sequence[str], chosen: Chosen, verb: str) -> None:
     """Either jobs are named, or options say which. Raises UsageError."""
     if not jobs and chosen.is_empty:
         raise UsageError(
-            f"which jobs? name them: fusionq {verb} JOB", hint="or say what they are like, such as --tag"
+            f"which jobs? name them: fusionq {verb} JOB", hint="or choose them by options such as --tag"
         )
     if jobs and not chosen.is_empty:
         raise UsageError(
-            "name jobs or say what they are like, not both", hint="the trials of one sweep: --sweep JOB"
+            "name jobs or choose them by options, not both", hint="the trials of one sweep: --sweep JOB"
         )
 
 

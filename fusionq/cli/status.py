@@ -37,7 +37,7 @@ def _columns(_: click.Context, option: click.Parameter, text: str | None) -> tup
     "-n", "count", type=Integer(1), help=f"How many of the newest; {SHOWN}, with -q and --json all."
 )
 @click.option("-a", "--all", "has_no_end", is_flag=True, help="All of them, however many there are.")
-@click.option("--since", "since_s", type=Duration(), help="Submitted in the last while, such as 1h or 7d.")
+@click.option("--since", "since_s", type=Duration(), help="Submitted within this time, such as 1h or 7d.")
 @filter_options()
 @click.option(
     "--sort",
@@ -45,7 +45,7 @@ def _columns(_: click.Context, option: click.Parameter, text: str | None) -> tup
     type=click.Choice(list(SORT_KEYS)),
     default="submitted",
     show_default=True,
-    help="By what the rows are ordered, the largest last.",
+    help="Order of the rows, the largest last.",
 )
 @click.option(
     "-o",
@@ -93,7 +93,7 @@ def status(
         count = MOST_ROWS
     count = count or SHOWN
     if job is not None and (has_no_end or not chosen.is_empty):
-        raise UsageError("name a job or say what jobs are like, not both")
+        raise UsageError("name a job or choose jobs by options, not both")
     if as_spec and job is None:
         raise UsageError("--spec needs a job", hint="name one: fusionq status last --spec")
     if quiet + as_json + is_watched + as_spec > 1:

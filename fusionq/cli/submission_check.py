@@ -60,7 +60,7 @@ class CheckByWorker:
         if problems:
             raise SpecError(problems)
         if skipped:
-            say(f"deep check skipped: {skipped} (fusionq validate FILE --deep makes it)")
+            say(f"deep check skipped: {skipped} (to make it: fusionq validate FILE --deep)")
 
 
 def warn_never(session: Session, specs: Iterable[JobSpec]) -> None:

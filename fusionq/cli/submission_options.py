@@ -12,6 +12,7 @@ import click
 
 from fusionq.cli.completing import complete_job, complete_override, complete_queue
 from fusionq.errors import UsageError
+from fusionq.spec.record import MOST_PRIORITY
 from fusionq.spec.times import check_time
 from fusionq.spec.units import parse_duration
 
@@ -19,21 +20,23 @@ if TYPE_CHECKING:
     from fusionq.spec.load import Loaded
 
 _OPTIONS = (
-    click.option("--name", metavar="NAME", help="Call the job so."),
-    click.option("--priority", metavar="N", help="Go before jobs of a lower number, in place of `priority`."),
-    click.option("--queue", metavar="QUEUE", shell_complete=complete_queue, help="The queue to wait in."),
-    click.option("--gpus", metavar="N", help="How many GPUs it takes, or auto."),
-    click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag more; several: again."),
+    click.option("--name", metavar="NAME", help="Name of the job."),
+    click.option(
+        "--priority", metavar="N", help=f"From {-MOST_PRIORITY} to {MOST_PRIORITY}; higher starts first."
+    ),
+    click.option("--queue", metavar="QUEUE", shell_complete=complete_queue, help="Queue to wait in."),
+    click.option("--gpus", metavar="N", help="Number of GPUs, or auto."),
+    click.option("--tag", "tags", metavar="TAG", multiple=True, help="Add a tag; may be repeated."),
     click.option(
         "--after",
         metavar="JOB",
         multiple=True,
         shell_complete=complete_job,
-        help="Start once this job has succeeded; several: again.",
+        help="Start once this job has succeeded; may be repeated.",
     ),
-    click.option("--at", metavar="TIME", help="Start no earlier: 22:00 or 2026-12-01 22:00."),
+    click.option("--at", metavar="TIME", help="Do not start before this time: 22:00 or 2026-12-01 22:00."),
     click.option(
-        "--in", "delay", metavar="DURATION", help="Start no earlier than this much later, such as 2h."
+        "--in", "delay", metavar="DURATION", help="Do not start before this much time has passed, such as 2h."
     ),
     click.option("--hold", is_flag=True, help="Keep it from running until `fusionq release`."),
     click.option("--unique", is_flag=True, help="Reuse an identical job that is already queued or running."),

@@ -90,7 +90,7 @@ def _say_queued(submitted: Submitted) -> None:
     if submitted.is_twin:
         return
     if spec.hold:
-        say(f"it is held; let it go: fusionq release {submitted.id}")
+        say(f"it is held; to let it run: fusionq release {submitted.id}")
     if spec.not_before:
         moment = parse_time(spec.not_before, datetime.now(UTC))
         is_past = moment <= datetime.now(UTC)

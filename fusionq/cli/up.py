@@ -18,7 +18,9 @@ def up(session: Session) -> None:
     from fusionq.store.embedded import EmbeddedRedis
 
     if session.settings.redis_url:
-        raise UsageError("a Redis is named already; there is nothing to start", hint="see --redis-url")
+        raise UsageError(
+            "there is nothing to start: another Redis is named by --redis-url or FUSIONQ_REDIS_URL"
+        )
     embedded = EmbeddedRedis(session.settings.home)
     click.echo(embedded.ensure_running())
     say(f"its data is in {embedded.folder}; stop it with: fusionq down")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @verb
 def validate(session: Session, arguments: tuple[str, ...], is_deep: bool, as_json: bool) -> int:
-    """Check job files and queue nothing. Every mistake of every file is told, with its place.
+    """Check job files and queue nothing. Every mistake of every file is reported, with its place.
 
     --deep needs torch, and neither a GPU nor the data: it imports every target, builds the model without
     numbers, sends a batch of shapes through model and loss, and says how large it all is.

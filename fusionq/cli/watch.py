@@ -29,7 +29,7 @@ def watch(session: Session, job: str | None) -> None:
     """Show everything as it goes on, on the whole screen: workers, GPUs, the queue, and one job.
 
     Of the JOB, or of the one that was started last, there are curves and the last lines of its output.
-    The arrow keys turn to another one, Enter shows its output, c cancels it, / filters, q leaves; the jobs go
+    The arrow keys select another one, Enter shows its output, c cancels it, / filters, q leaves; the jobs go
     on. ? lists the keys.
 
     \b

@@ -39,7 +39,7 @@ def _labels(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -
 
 
 @click.group(invoke_without_command=True)
-@click.option("--name", help="What this worker is called; default: the name of this machine.")
+@click.option("--name", help="Name of this worker; default: the name of this machine.")
 @click.option(
     "--slots",
     callback=_slots,
@@ -53,26 +53,26 @@ def _labels(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -
     multiple=True,
     callback=_labels,
     metavar="KEY=VALUE",
-    help="What jobs may ask for, such as site=berlin; several: again, or with commas.",
+    help="What jobs may ask for, such as site=berlin; may be repeated, or separated by commas.",
 )
 @click.option(
     "--foreign",
     type=click.Choice(["skip", "share", "ignore"]),
-    help="A GPU on which others compute: take none of it (skip, which is what it does), what they leave "
-    "(share, for jobs with gpu_memory), or do as if they were not there.",
+    help="A GPU on which others compute: leave it alone (skip, the default), use what they leave (share, for "
+    "jobs with gpu_memory), or take it all the same (ignore).",
 )
 @click.option(
     "--address",
     metavar="IP",
-    help="Where others reach jobs of several nodes on this machine; default: its address towards Redis.",
+    help="Address at which jobs of several nodes reach this machine; default: its address towards Redis.",
 )
 @click.option(
     "--metrics-port",
     callback=_metrics_port,
     metavar="[HOST:]PORT",
-    help="Answer to Prometheus there; on this machine alone unless a host is named.",
+    help="Serve metrics for Prometheus there; to this machine alone unless a host is given.",
 )
-@click.option("--exit-when-idle", is_flag=True, help="Leave when nothing is left to do.")
+@click.option("--exit-when-idle", is_flag=True, help="Exit when nothing is left to do.")
 @verb
 def worker(
     session: Session,
@@ -121,7 +121,7 @@ def worker(
     "word",
     flag_value=LEAVE,
     default=True,
-    help="Let running jobs save their state and queue again; no retry is used up. This is what it does.",
+    help="Let running jobs save their state and queue again; no retry is used up. This is the default.",
 )
 @click.option(
     "--now",
@@ -165,7 +165,7 @@ def set_(session: Session, name: str | None, slots: int) -> None:
 @click.argument("name", required=False, metavar="NAME", shell_complete=complete_worker)
 @verb
 def resume(session: Session, name: str | None) -> None:
-    """Let the worker NAME take jobs again, which is in quarantine because jobs failed on it in a row.
+    """Let the worker NAME take jobs again after a quarantine, which begins where jobs fail in a row.
 
     \b
     fusionq worker resume gpu-box
@@ -175,7 +175,7 @@ def resume(session: Session, name: str | None) -> None:
         session.ask_for_pass()
         say(f"{name} takes jobs again within seconds")
     else:
-        say(f"{name} was in no quarantine")
+        say(f"{name} was not in quarantine")
 
 
 def _named(session: Session, verb: str, name: str | None) -> str:

@@ -70,7 +70,7 @@ def _from_workers(
         except TransferError as error:
             why = str(error)
     raise NotFoundError(
-        f"the files of {record.id} cannot be had: {why}",
+        f"the files of {record.id} cannot be fetched: {why}",
         hint=f"they are in {record.run_dir} on {record.host}",
     )
 

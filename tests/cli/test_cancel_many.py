@@ -143,7 +143,7 @@ def test_without_any_worker_nobody_waits_for_ever(cli: Cli, store, monkeypatch: 
     store.workers.unregister("worker", "token")
     done = cli("cancel", "aaa")
     assert done.code == 7
-    assert "what is left ends as soon as one starts: fusionq worker" in done.err
+    assert "they end as soon as a worker starts: fusionq worker" in done.err
 
 
 def test_the_trials_of_a_sweep_that_wait_are_chosen_by_their_state(cli: Cli, store, job_file: Path):

@@ -45,7 +45,7 @@ def test_unasked_it_shows_what_is_old_and_removes_nothing(cli: Cli, store, runs:
     assert "bbb" not in done.out
     assert "jobs that ended more than 30d 00h ago" in done.err
     assert "1 job would go: 400 B in run folders" in done.err
-    assert "nothing was removed; the same with -y removes them" in done.err
+    assert "nothing was removed; add -y to remove them" in done.err
     assert left(store) == ["aaa", "bbb"]
     assert folder.is_dir()
 

@@ -268,7 +268,7 @@ def test_following_a_job_that_waits_says_so(cli: Cli, store: Store, monkeypatch:
     monkeypatch.setattr(Streams, "follow", cancel_first)
     done = cli("logs", "aaa", "-f")
     assert done.code == 4
-    assert "tiny (aaa) is queued; Ctrl-C leaves it alone" in done.err
+    assert "tiny (aaa) is queued; Ctrl-C does not stop it" in done.err
     assert "changed my mind" in done.err
 
 

@@ -24,7 +24,7 @@ def test_unasked_it_shows_and_changes_nothing(cli: Cli, store, home: Path):
     done = cli("recover")
     assert done.code == 0
     assert done.out.split()[-4:] == ["abc", "tiny", "failed", "oops"]
-    assert done.err == "1 job would be put back; the same with -y does it\n"
+    assert done.err == "1 job would be put back; add -y to do it\n"
     assert store.jobs.count() == 0
 
 

@@ -183,7 +183,7 @@ def test_what_a_worker_finds_is_refused_at_its_place(cli: Cli, store, monkeypatc
 def test_a_check_that_is_not_made_says_why(cli: Cli, store, job_file: Path):
     done = cli("submit", job_file)
     assert done.code == 0
-    assert "deep check skipped: no worker is up (fusionq validate FILE --deep makes it)" in done.err
+    assert "deep check skipped: no worker is up (to make it: fusionq validate FILE --deep)" in done.err
     assert "deep check" not in cli("submit", job_file, "--dry-run").err
 
 

@@ -171,7 +171,7 @@ def test_a_worker_in_quarantine_says_why_and_is_let_go_on(cli: Cli, store):
     assert "end it: fusionq worker resume box\n" in done.err
     assert cli("worker", "resume", "box").err == "box takes jobs again within seconds\n"
     assert not store.workers.is_quarantined("box")
-    assert cli("worker", "resume", "box").err == "box was in no quarantine\n"
+    assert cli("worker", "resume", "box").err == "box was not in quarantine\n"
     assert cli("worker", "resume", "bax").code == 3
 
 
