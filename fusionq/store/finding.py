@@ -39,8 +39,7 @@ def find_job(redis: Client, reference: str) -> str:
 
 
 def _last(redis: Client) -> str:
-    # Without rows there are only jobs of the time before there were sweeps.
-    newest = redis.zrevrange(keys.ROWS, 0, 0) or redis.zrevrange(keys.JOBS, 0, 0)
+    newest = redis.zrevrange(keys.ROWS, 0, 0)
     if not newest:
         raise NotFoundError(
             "no job was ever submitted", hint="write one: fusionq init; submit it: fusionq submit job.yaml"

@@ -14,5 +14,5 @@ def pack(spec: Mapping[str, Any]) -> bytes:
 
 
 def unpack(stored: bytes) -> dict[str, Any]:
-    """What was packed; also the plain JSON of the time before specs were packed."""
-    return json.loads(stored if stored.startswith(b"{") else zlib.decompress(stored))
+    """What was packed."""
+    return json.loads(zlib.decompress(stored))

@@ -79,7 +79,7 @@ class Store:
 
     def row_ids(self, count: int) -> list[str]:
         """Returns the ids of the last `count` rows of the overview, the newest last."""
-        return self.redis.zrevrange(self._rows_key(), 0, count - 1)[::-1] if count > 0 else []
+        return self.redis.zrevrange(keys.ROWS, 0, count - 1)[::-1] if count > 0 else []
 
     def rows_of(self, ids: Sequence[str]) -> list[JobRecord | SweepRecord]:
         """Returns jobs and sweeps in the order of their ids; those without a record are left out."""
@@ -98,11 +98,7 @@ class Store:
 
     def num_rows(self) -> int:
         """How many rows there are in all."""
-        return self.redis.zcard(self._rows_key())
-
-    def _rows_key(self) -> str:
-        # Without rows there are only jobs of the time before there were sweeps.
-        return keys.ROWS if self.redis.exists(keys.ROWS) else keys.JOBS
+        return self.redis.zcard(keys.ROWS)
 
     def now(self) -> float:
         """Redis's clock, which alone counts: seconds since 1970."""

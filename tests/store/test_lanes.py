@@ -93,25 +93,3 @@ def test_a_job_that_comes_back_is_counted_no_more(any_store: Store, way: str):
         assigned(any_store, "a", start_within_s=-1)
         wait_until(any_store.jobs.promote)
     assert usage(any_store) == {}
-
-
-def test_jobs_that_an_older_version_started_are_counted_too(any_store: Store):
-    register(any_store, slots=2)
-    for job_id in ("a", "b", "c"):
-        submit(any_store, job_id, user="ada")
-    running(any_store, "a")
-    assigned(any_store, "b")
-    any_store.redis.delete(keys.USAGE)
-    for _ in range(2):
-        any_store.jobs.promote()
-        assert usage(any_store) == {"ada": "2"}
-
-
-def test_what_an_older_version_ended_without_counting_is_noticed(any_store: Store):
-    register(any_store, slots=2)
-    for job_id in ("a", "b"):
-        submit(any_store, job_id, user="ada")
-        running(any_store, job_id)
-    any_store.redis.zrem(keys.LEASES, "a")
-    any_store.jobs.promote()
-    assert usage(any_store) == {"ada": "1"}

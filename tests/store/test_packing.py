@@ -9,7 +9,6 @@ import pytest
 from fusionq.errors import NotFoundError
 from fusionq.spec.load import from_yaml
 from fusionq.spec.states import Outcome
-from fusionq.store import keys
 from fusionq.store.packing import pack, unpack
 from fusionq.store.store import Store
 from tests.support import ONE_JOB, register
@@ -28,11 +27,6 @@ FIELDS = {
 
 def test_a_packed_spec_comes_back_as_it_was():
     assert unpack(pack(SPEC)) == SPEC
-
-
-def test_a_spec_of_the_time_before_they_were_packed_is_read(any_store: Store):
-    any_store.redis.set(keys.spec("old"), json.dumps(SPEC))
-    assert any_store.jobs.spec("old") == SPEC
 
 
 def test_the_spec_of_a_job_and_of_a_trial_is_stored_packed(any_store: Store):

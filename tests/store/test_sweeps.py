@@ -281,16 +281,6 @@ def test_a_sweep_is_one_row(any_store: Store):
     assert any_store.jobs.count() == 5
 
 
-def test_jobs_of_the_time_before_there_were_sweeps_are_rows_too(any_store: Store):
-    for job_id in ("old1", "old2"):
-        submit(any_store, job_id)
-    any_store.redis.delete(keys.ROWS)
-    assert [row.id for row in any_store.rows(9)] == ["old1", "old2"]
-    assert any_store.jobs.find("last") == "old2"
-    submit_sweep(any_store, "abc", 2)
-    assert [row.id for row in any_store.rows(9)] == ["old1", "old2", "abc"]
-
-
 @pytest.mark.parametrize(
     ("reference", "found"),
     [

@@ -126,9 +126,6 @@ end
 
 -- A row of the overview: a job that is no trial, or a sweep. Its id is found by a prefix.
 local function add_row(id, sequence)
-  if redis.call('EXISTS', K.rows) == 0 and redis.call('EXISTS', K.jobs) == 1 then
-    redis.call('ZUNIONSTORE', K.rows, 1, K.jobs)  -- jobs of the time before there were sweeps
-  end
   redis.call('ZADD', K.rows, sequence, id)
   redis.call('ZADD', K.job_ids, 0, id)
 end

@@ -8,22 +8,6 @@ local function count_active(id, by)
   end
 end
 
--- Counts anew where the sum is wrong: an older version that moves jobs meanwhile counts none of them.
-local function count_all_active()
-  local sum = 0
-  for _, count in ipairs(redis.call('HVALS', K.usage)) do
-    sum = sum + tonumber(count)
-  end
-  if sum ~= redis.call('ZCARD', K.assigned) + redis.call('ZCARD', K.leases) then
-    redis.call('DEL', K.usage)
-    for _, list in ipairs({K.assigned, K.leases}) do
-      for _, id in ipairs(redis.call('ZRANGE', list, 0, -1)) do
-        count_active(id, 1)
-      end
-    end
-  end
-end
-
 -- On one worker.
 local function hold_part(id, worker, gpus, bytes)
   redis.call('SADD', K.worker_jobs(worker), id)

@@ -6,7 +6,6 @@ local function due(list)
   return redis.call('ZRANGEBYSCORE', list, '-inf', now_ms(), 'LIMIT', 0, MOST)
 end
 
-count_all_active()
 local moved = 0
 for _, id in ipairs(due(K.waiting)) do
   redis.call('ZREM', K.waiting, id)
