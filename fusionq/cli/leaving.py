@@ -6,10 +6,9 @@ import os
 import time
 
 from fusionq.cli.session import Session
-from fusionq.cli.words import coloured, say
+from fusionq.cli.words import say, say_state
 from fusionq.client.patience import Patience
 from fusionq.errors import StateError, StoreUnavailableError
-from fusionq.spec.record import JobRecord
 from fusionq.spec.stops import DRAIN, LEAVE, LEAVE_NOW
 from fusionq.store.store import Store
 from fusionq.store.workers import WorkerRecord
@@ -35,7 +34,7 @@ def stop_worker(session: Session, name: str, word: str, *, is_waiting: bool) -> 
         return
     _await_leave(store, worker)
     for record in store.jobs.get_many(worker.jobs):
-        _tell(record)
+        say_state(record)
     say(f"{name} is gone")
 
 
@@ -91,9 +90,3 @@ def _lives(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def _tell(record: JobRecord) -> None:
-    why = f": {record.reason}" if record.reason else ""
-    where = f" on {record.worker}" if record.worker and not record.is_finished else ""
-    say(f"{record.name} ({record.id}) {coloured(record.state_word)}{where}{why}")

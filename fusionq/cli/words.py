@@ -42,8 +42,12 @@ def count_of(count: int, thing: str) -> str:
 
 def say_state(record: JobRecord | SweepRecord) -> None:
     """Where a job or a sweep is, and why it came there."""
-    why = counts_text(record) if isinstance(record, SweepRecord) else record.reason
-    say(f"{record.name} ({record.id}) {coloured(record.state_word)}" + (f": {why}" if why else ""))
+    if isinstance(record, SweepRecord):
+        where, why = "", counts_text(record)
+    else:
+        where = f" on {record.worker}" if record.worker and not record.is_finished else ""
+        why = record.reason
+    say(f"{record.name} ({record.id}) {coloured(record.state_word)}{where}" + (f": {why}" if why else ""))
 
 
 def of_trials(answers: Counter[str], word: str) -> str:
