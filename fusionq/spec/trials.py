@@ -16,8 +16,11 @@ from fusionq.spec.check import check, in_file_order
 from fusionq.spec.job import JobSpec
 from fusionq.spec.overrides import Changes
 from fusionq.spec.params import params_text
+from fusionq.spec.places import Place
 from fusionq.spec.reader import Path_, Source
 from fusionq.spec.sweep import MOST_TRIALS, PARAMS, SWEEP, Choice, SweepSection
+
+_SHARED = ("code", "notify", "unique")
 
 
 @dataclass(frozen=True)
@@ -114,14 +117,22 @@ def _draw(chosen: Any, draw: random.Random) -> Any:
     return draw.choice(chosen.choice or [])
 
 
+def _refuse_if_shared(key: str, place: Place) -> None:
+    """Raises SpecError for what a sweep has once, for all its trials."""
+    section = key.split(".")[0]
+    if section == SWEEP:
+        raise SpecError([Problem(str(place), "a sweep cannot sweep itself")])
+    if section in _SHARED:
+        raise SpecError([Problem(str(place), f"{section} is the same for all trials of a sweep")])
+
+
 def _spec_of(base: Source, params: dict[str, Any], places: dict[str, Path_]) -> JobSpec:
     changed = Changes(base)
     problems = []
     for key, value in params.items():
         place = base.place(places[key])
         try:
-            if key.split(".")[0] == SWEEP:
-                raise SpecError([Problem(str(place), "a sweep cannot sweep itself")])
+            _refuse_if_shared(key, place)
             changed.put(key, value, str(place), place)
         except SpecError as error:
             problems += error.problems

@@ -167,6 +167,8 @@ def test_what_only_the_trials_complete_is_complete():
         ("{method: bayes, params: {a: [1]}}", "it should be 'grid', 'random' or 'list'"),
         ("{method: random, trials: 10001, params: {a: [1]}}", "a sweep has 10,000 trials at most"),
         ("{params: {sweep.seed: [1]}}", "a sweep cannot sweep itself"),
+        ("{params: {code.path: [src]}}", "code is the same for all trials of a sweep"),
+        ("{params: {unique: [true]}}", "unique is the same for all trials of a sweep"),
     ],
 )
 def test_a_sweep_that_makes_no_sense_is_one_mistake(sweep, message):
