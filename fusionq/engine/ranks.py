@@ -83,11 +83,7 @@ class Ranks:
     def samples_in(self, batches: Batches, number: int, batch: Any) -> int | None:
         """How many samples of this batch are ours; None where nothing tells it."""
         try:
-            loaded = batches.whole_length(number)  # type: ignore[attr-defined]
-        except AttributeError:
-            loaded = None  # a loader of the user's own
-        try:
-            return batch_length(batch, loaded)
+            return batch_length(batch, batches.whole_length(number))
         except DataError:
             return None
 
@@ -179,7 +175,7 @@ class Group(Ranks):
         check_same(weights, self._host)
 
     def begin_batch(self, batches: Batches, number: int, batch: Any) -> tuple[int, int]:
-        whole = batches.whole_length(number)  # type: ignore[attr-defined]
+        whole = _whole_length(batches, number)
         ours = self.part.length(whole)
         self._has_samples = ours > 0
         self._gradients.begin_batch(ours / whole)
@@ -190,14 +186,14 @@ class Group(Ranks):
         return self._gradients.weigh(samples if self._has_samples else 0.0)
 
     def samples_in(self, batches: Batches, number: int, batch: Any) -> int:
-        return self.part.length(batches.whole_length(number))  # type: ignore[attr-defined]
+        return self.part.length(_whole_length(batches, number))
 
     def end_batch(self) -> None:
         if self._has_own_steps:
             self._gradients.end_batch()
 
     def has_part_in(self, batches: Batches, number: int) -> bool:
-        return self.part.length(batches.whole_length(number)) > 0  # type: ignore[attr-defined]
+        return self.part.length(_whole_length(batches, number)) > 0
 
     def agreement(self) -> Agreement:
         return _Delayed(self._host)
@@ -239,6 +235,12 @@ class Group(Ranks):
         self._gradients.mark_joined(bucket.parameters())
         gradients = bucket.buffer().mul_(self._gradients.weight)
         return dist.all_reduce(gradients, async_op=True).get_future().then(lambda done: done.value()[0])
+
+
+def _whole_length(batches: Batches, number: int) -> int:
+    length = batches.whole_length(number)
+    assert length is not None, "a job of several processes makes its batches itself"
+    return length
 
 
 def _each_once(tensors: Iterable[Tensor]) -> list[Tensor]:

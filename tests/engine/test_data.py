@@ -212,6 +212,14 @@ def test_a_scripts_loader_is_used_as_it_is_and_can_be_skipped_into() -> None:
     assert as_batches(ours) is ours
 
 
+def test_a_loader_that_counts_its_epochs_is_a_loader() -> None:
+    class Counting(DataLoader):
+        epoch = 0
+
+    batches = as_batches(Counting([1, 2, 3]))
+    assert [batch.tolist() for batch in batches.epoch(0, 1)] == [[2], [3]]
+
+
 class Stream(IterableDataset):
     def __iter__(self) -> Any:
         return iter([torch.zeros(1)])

@@ -80,12 +80,15 @@ def test_short_epochs_do_not_begin_the_data_anew() -> None:
         def __len__(self) -> int:
             return 6
 
+        def whole_length(self, batch: int) -> int:
+            return 1
+
         def epoch(self, epoch: int, start: int = 0) -> Iterator[int]:
             self.begun += 1
             return iter(range(start, 6))
 
     inner = Counting()
-    stepped = SteppedBatches(inner, 2)  # type: ignore[arg-type]
+    stepped = SteppedBatches(inner, 2)
     assert [list(stepped.epoch(epoch)) for epoch in range(4)] == [[0, 1], [2, 3], [4, 5], [0, 1]]
     assert inner.begun == 2
 

@@ -32,12 +32,11 @@ class Batches(Protocol):
         """The batches of an epoch (counted from 0) from batch `start` on."""
         ...
 
+    def whole_length(self, batch: int) -> int | None:
+        """How many samples batch number `batch` of an epoch holds for all processes together.
 
-class DividedBatches(Batches, Protocol):
-    """Batches of which each of several processes gets its part (see `Part`)."""
-
-    def whole_length(self, batch: int) -> int:
-        """How many samples batch number `batch` of an epoch holds for all processes together."""
+        None where only the batch itself can tell it, as with a loader of the user's own.
+        """
         ...
 
 
@@ -180,6 +179,9 @@ class ForeignBatches:
     def __len__(self) -> int:
         return len(self._loader)
 
+    def whole_length(self, batch: int) -> None:
+        return None
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
         return islice(iter(self._loader), start, None)
 
@@ -194,8 +196,8 @@ class HookedBatches:
     def __len__(self) -> int:
         return len(self.inner)
 
-    def whole_length(self, batch: int) -> int:
-        return self.inner.whole_length(batch)  # type: ignore[attr-defined]
+    def whole_length(self, batch: int) -> int | None:
+        return self.inner.whole_length(batch)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
         return map(self._apply, self.inner.epoch(epoch, start))
@@ -232,7 +234,7 @@ def layers_of(batches: Any) -> Iterator[Any]:
 
 def as_batches(loader: Any) -> Batches:
     """Batches out of what a script passes as a loader. Raises DataError."""
-    if hasattr(loader, "epoch"):
+    if hasattr(loader, "whole_length"):
         return loader
     if not hasattr(loader, "__iter__") or not _has_length(loader):
         raise DataError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fusionq.engine.data.batches import DividedBatches
+from fusionq.engine.data.batches import Batches
 from fusionq.errors import DataError
 
 _END = object()
@@ -18,7 +18,7 @@ class SteppedBatches:
     The iterator of a pass is kept between epochs, so a short epoch costs no new start of the data.
     """
 
-    def __init__(self, inner: DividedBatches, num_steps: int) -> None:
+    def __init__(self, inner: Batches, num_steps: int) -> None:
         self.inner = inner
         self._num_steps = num_steps
         self._iterator: Iterator[Any] = iter(())
@@ -30,7 +30,7 @@ class SteppedBatches:
     def __len__(self) -> int:
         return self._num_steps
 
-    def whole_length(self, batch: int) -> int:
+    def whole_length(self, batch: int) -> int | None:
         """How many samples the batch that was given last holds for all processes together."""
         return self.inner.whole_length(self._in_pass - 1)
 

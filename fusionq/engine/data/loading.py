@@ -13,7 +13,6 @@ from torchvision.transforms import v2
 from fusionq.engine.build import build, build_arguments, call, find_target, first_taken
 from fusionq.engine.data.batches import (
     Batches,
-    DividedBatches,
     HookedBatches,
     LoaderBatches,
     ResidentBatches,
@@ -78,14 +77,12 @@ class BatchMaker:
     def make(self, dataset: Dataset, *, train: bool) -> Batches:
         """Batches to train on, shuffled and augmented, or to test on, in order. Raises DataError."""
         is_streamed = is_stream(type(dataset))
-        batches: DividedBatches = (
-            self._of_stream(dataset, train) if is_streamed else self._of_items(dataset, train)
-        )
+        batches: Batches = self._of_stream(dataset, train) if is_streamed else self._of_items(dataset, train)
         if train and self._steps_per_epoch is not None:
             batches = SteppedBatches(batches, self._steps_per_epoch)
         return HookedBatches(batches, [_to_channels_last]) if self._channels_last else batches
 
-    def _of_items(self, dataset: Dataset, train: bool) -> DividedBatches:
+    def _of_items(self, dataset: Dataset, train: bool) -> Batches:
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
             raise DataError(no_dataset(type(dataset)))
         if len(dataset) == 0:

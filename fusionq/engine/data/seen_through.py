@@ -27,6 +27,9 @@ class SeenThrough:
     def __len__(self) -> int:
         return len(self._loader)
 
+    def whole_length(self, batch: int) -> None:
+        return None
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Tensor]]:
         # A DataLoader draws this number for its processes before it asks its sampler for the order.
         torch.empty((), dtype=torch.int64).random_(generator=self._loader.generator)
