@@ -22,6 +22,7 @@ from fusionq.engine.callbacks.overridden import overridden_hooks
 from fusionq.engine.callbacks.plots import Plots, ShownPlots
 from fusionq.engine.callbacks.schedule import LrSchedule
 from fusionq.engine.data.batches import Batches, HookedBatches, as_batches, to_device
+from fusionq.engine.data.rows import inputs_of
 from fusionq.engine.data.seen_through import see_through
 from fusionq.engine.devices import pick_device
 from fusionq.engine.evaluation import Evaluation, Testing
@@ -285,8 +286,7 @@ class BaseModel:
                 return self._predict_batch(inputs, apply_softmax)
             outputs = []
             for batch in as_batches(inputs).epoch(0):
-                first = batch[0] if isinstance(batch, tuple | list) else batch
-                outputs.append(self._predict_batch(first, apply_softmax).cpu())
+                outputs.append(self._predict_batch(inputs_of(batch), apply_softmax).cpu())
             if not outputs:
                 raise DataError("the data to predict yields no batch")
             return torch.cat(outputs)

@@ -69,7 +69,7 @@ class _Seen(BaseException):
     """Leaves a trainer's hook once it has called its model; no handler for errors takes it."""
 
 
-def inputs_of(training: Training) -> Inputs:
+def model_inputs(training: Training) -> Inputs:
     """What the trainer calls its model with for a batch. Raises TargetError where it does not call it.
 
     The hook for training is asked, since every trainer has it; it comes no further than the model, so nothing

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fusionq.engine.assembly import Assembly
 from fusionq.engine.data.batches import to_device
+from fusionq.engine.data.rows import inputs_of
 from fusionq.engine.evaluation import Evaluation, Testing, measured
 from fusionq.engine.files import write_whole
 from fusionq.engine.stopping import StopToken
@@ -58,8 +59,7 @@ def _outputs(assembly: Assembly) -> Iterator[Tensor]:
     trainer.model.eval()
     with torch.no_grad():
         for batch in assembly.test_batches().epoch(0):
-            inputs = batch[0] if isinstance(batch, tuple | list) else batch
-            yield trainer.__predict_func__(to_device(inputs, trainer.device)).cpu()
+            yield trainer.__predict_func__(to_device(inputs_of(batch), trainer.device)).cpu()
 
 
 def _csv(outputs: np.ndarray) -> str:

@@ -25,7 +25,7 @@ from fusionq.engine.callbacks.plots import Plots
 from fusionq.engine.callbacks.reporting import Report, Reporting
 from fusionq.engine.checkpoint import Checkpoints
 from fusionq.engine.evaluation import Testing, measured
-from fusionq.engine.exporting import check_formats, export_model, inputs_of
+from fusionq.engine.exporting import check_formats, export_model, model_inputs
 from fusionq.engine.files import write_json
 from fusionq.engine.history import choose_best
 from fusionq.engine.inference import evaluate_job, predict_job
@@ -205,7 +205,7 @@ def _result(assembly: Assembly, training: Training) -> dict[str, Any]:
 
 def _export(assembly: Assembly, training: Training, best_model: Path) -> dict[str, list[str]]:
     """The files that were written, and why others were not: a finished training does not fail for them."""
-    model, inputs = assembly.trainer.model, cache(lambda: inputs_of(training))
+    model, inputs = assembly.trainer.model, cache(lambda: model_inputs(training))
     files: list[str] = []
     failed: list[str] = []
     for form in assembly.spec.export:

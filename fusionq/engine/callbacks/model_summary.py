@@ -6,6 +6,7 @@ from torch import Tensor
 
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.data.batches import example_of
+from fusionq.engine.data.rows import inputs_of
 from fusionq.engine.summary import summarize
 from fusionq.engine.training import Training
 
@@ -18,7 +19,7 @@ class ModelSummary(Callback):
 
     def on_train_start(self, training: Training) -> None:
         batch = example_of(training.train_batches)
-        inputs = batch[0] if isinstance(batch, tuple | list) else batch
+        inputs = inputs_of(batch)
         if isinstance(inputs, Tensor) and inputs.is_floating_point():
             print(summarize(training.trainer.model, inputs.shape[1:], inputs.device), flush=True)
         else:

@@ -13,6 +13,7 @@ from torch.utils.data import default_collate
 from fusionq.engine.checking.building import one_line
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.samples import Sample
+from fusionq.engine.data.rows import inputs_of
 from fusionq.spec.reader import Path_, dotted
 
 MOST_COLLATED_BYTES = 64_000_000
@@ -44,7 +45,7 @@ class Batch:
 
     @property
     def inputs(self) -> Any:
-        return self.parts[0] if isinstance(self.parts, tuple | list) else self.parts
+        return inputs_of(self.parts)
 
     def _shape(self, tensor: Tensor) -> torch.Size:
         return tensor.shape if self.is_whole else torch.Size((self.size, *tensor.shape[1:]))

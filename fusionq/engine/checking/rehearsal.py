@@ -25,6 +25,7 @@ from fusionq.engine.checking.layers import Layers, SameTypes
 from fusionq.engine.checking.losses import is_of_torch
 from fusionq.engine.checking.numberless import only_lacks_numbers
 from fusionq.engine.checking.targets import Targets
+from fusionq.engine.data.rows import inputs_of
 from fusionq.spec.job import JobSpec
 from fusionq.spec.reader import dotted
 
@@ -114,7 +115,7 @@ class Rehearsing:
         done.optimizer = optimizer
 
     def _send(self, done: Rehearsal, builder: Builder, parts: Any, is_training: bool) -> Any:
-        inputs = parts[0] if isinstance(parts, tuple | list) else parts
+        inputs = inputs_of(parts)
         model = done.model
         model.train(is_training)
         saved = SavedBytes(model, inputs)

@@ -17,6 +17,7 @@ from fusionq.engine.data.augment import Augmentation
 from fusionq.engine.data.collate import collate
 from fusionq.engine.data.order import Cut, InOrder, order_of
 from fusionq.engine.data.part import WHOLE, Part
+from fusionq.engine.data.rows import with_inputs
 from fusionq.engine.data.seeded import Asked, SeededSamples
 from fusionq.errors import DataError
 
@@ -203,11 +204,12 @@ class HookedBatches:
         return map(self._apply, self.inner.epoch(epoch, start))
 
     def _apply(self, batch: Any) -> Any:
-        is_pair = isinstance(batch, tuple | list)
-        inputs = batch[0] if is_pair else batch
+        return with_inputs(batch, self._through_hooks)
+
+    def _through_hooks(self, inputs: Any) -> Any:
         for hook in self._hooks:
             inputs = hook(inputs)
-        return (inputs, *batch[1:]) if is_pair else inputs
+        return inputs
 
 
 def example_of(batches: Any) -> Any:

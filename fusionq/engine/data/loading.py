@@ -20,8 +20,9 @@ from fusionq.engine.data.batches import (
 from fusionq.engine.data.epoch_steps import SteppedBatches
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.resident import resident_batches
+from fusionq.engine.data.rows import with_inputs
 from fusionq.engine.data.seeded import gives_batches
-from fusionq.engine.data.stream import StreamBatches, is_stream, no_dataset, transformed
+from fusionq.engine.data.stream import StreamBatches, is_stream, no_dataset
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection
 from fusionq.spec.kinds import DATA_OF_SAMPLER
@@ -45,10 +46,10 @@ class Transformed(Dataset):
         return gives_batches(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
-        return transformed(self.dataset[index], self.transform)
+        return with_inputs(self.dataset[index], self.transform)
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
-        return [transformed(sample, self.transform) for sample in self.dataset.__getitems__(indices)]
+        return [with_inputs(sample, self.transform) for sample in self.dataset.__getitems__(indices)]
 
 
 class BatchMaker:

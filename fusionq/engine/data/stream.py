@@ -14,6 +14,7 @@ from fusionq.engine.data.batches import to_device
 from fusionq.engine.data.collate import collate
 from fusionq.engine.data.host_state import HostState
 from fusionq.engine.data.part import WHOLE, Part
+from fusionq.engine.data.rows import with_inputs
 from fusionq.engine.randomness import derive_seed, seed_host
 from fusionq.engine.state.generators import find_generators, seed_generators
 from fusionq.engine.state.kinds import has_state_dict
@@ -239,15 +240,8 @@ class MakeBatch:
 
     def __call__(self, samples: list[Any]) -> Any:
         if self._transform is not None:
-            samples = [transformed(sample, self._transform) for sample in samples]
+            samples = [with_inputs(sample, self._transform) for sample in samples]
         return self._collate_fn(samples)
-
-
-def transformed(sample: Any, transform: Transform) -> Any:
-    """The sample with its inputs transformed: (inputs, …), or inputs alone."""
-    if isinstance(sample, tuple | list):
-        return (transform(sample[0]), *sample[1:])
-    return transform(sample)
 
 
 def _as_it_is(drawn: Drawn) -> Drawn:
