@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from fusionq.engine.data.augment import Augmentation
 from fusionq.engine.data.collate import collate
+from fusionq.engine.data.loader_processes import load_in_processes
 from fusionq.engine.data.order import Cut, InOrder, order_of
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.rows import with_inputs
@@ -150,16 +151,11 @@ class LoaderBatches:
         return (to_device(collate_fn(self._samples.__getitems__(a)), self._device, is_pinned) for a in asked)
 
     def _through_processes(self, asked: Iterable[Asked]) -> Iterator[Any]:
-        loader = DataLoader(
-            self._samples,
-            batch_sampler=asked,  # type: ignore[arg-type]
-            num_workers=self._num_workers,
-            collate_fn=self._collate_fn,
-            pin_memory=self._device.type == "cuda",
-            # Its own generator: starting an epoch must not draw from the model's random numbers.
-            generator=torch.Generator().manual_seed(self._seed),
+        collate_fn, seed = self._collate_fn, self._seed
+        loaded = load_in_processes(
+            self._samples, self._num_workers, self._device, collate_fn=collate_fn, asked=asked, seed=seed
         )
-        for batch in loader:
+        for batch in loaded:
             yield to_device(batch, self._device)
 
     def _asked(self, epoch: int, start: int) -> Iterator[Asked]:

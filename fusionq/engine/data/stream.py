@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 from fusionq.engine.data.batches import to_device
 from fusionq.engine.data.collate import collate
 from fusionq.engine.data.host_state import HostState
+from fusionq.engine.data.loader_processes import load_in_processes
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.rows import with_inputs
 from fusionq.engine.randomness import derive_seed, seed_host
@@ -183,17 +184,9 @@ class StreamBatches:
         if not self._num_workers:
             self._pass.num_skipped = skipped
             return iter(self._pass)
-        loader = DataLoader(
-            self._pass,
-            batch_size=None,  # they are batches already
-            num_workers=self._num_workers,
-            collate_fn=_as_it_is,
-            pin_memory=self._device.type == "cuda",
-            # Its own generator: starting a pass must not draw from the model's random numbers.
-            generator=torch.Generator().manual_seed(0),
-        )
+        loaded = load_in_processes(self._pass, self._num_workers, self._device, collate_fn=_as_it_is)
         # Which process gave a batch shows only in the order of all, so those before are made, too.
-        return islice(iter(loader), skipped, None)
+        return islice(loaded, skipped, None)
 
     def example(self) -> Any:
         """A batch such as it gives; what has been drawn stays as it is. None where it gives none."""
