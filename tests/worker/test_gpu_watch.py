@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -205,7 +207,7 @@ def test_it_is_waited_until_a_job_is_off_its_gpus(watch: GpuWatch, nvml: FakeNvm
         looks.append(seconds)
         nvml.processes.pop(0)
 
-    monkeypatch.setattr(gpu_watch.time, "sleep", later)
+    monkeypatch.setattr(gpu_watch, "time", SimpleNamespace(monotonic=time.monotonic, sleep=later))
     watch.await_clear([0, 1], "abc")
     assert len(looks) == 1
 
