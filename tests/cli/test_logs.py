@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from fusionq.errors import StoreUnavailableError
 from fusionq.spec.output_log import shorten
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Outcome, Status
+from fusionq.store.packing import pack
 from fusionq.store.store import Store
 from fusionq.store.streams import Streams
 from tests.cli.conftest import Cli
@@ -127,7 +127,7 @@ def test_what_was_cut_out_of_a_loud_log_is_said(cli: Cli, store: Store, tmp_path
     log.write_text("".join(f"{number:09}\n" for number in range(400_000)))
     shorten(log, 1_000_000)
     spec = store.jobs.spec("aaa")
-    store.redis.set("fusionq:spec:aaa", json.dumps({**spec, "output_limit": 1_000_000}))
+    store.redis.set("fusionq:spec:aaa", pack({**spec, "output_limit": 1_000_000}))
     print_(store, "aaa", "399999\n", start=3_999_990)
     out = cli("logs", "aaa").out
     assert out.startswith("000000000\n000000001\n")
