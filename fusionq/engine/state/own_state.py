@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from fusionq.engine.state.decoding import Decoder, restore_gradients
 from fusionq.engine.state.encoding import Encoder, gradients_of
 from fusionq.engine.state.initial_values import InitialValues
 from fusionq.engine.state.kinds import attributes_of, has_state_dict, is_walked
+from fusionq.engine.state.walk import walk
 
 MODEL = "model"
 TRAINER = "self"
@@ -130,30 +131,5 @@ def _says_itself(name: str, root: Any) -> bool:
 
 def _find(owner: Any, path: str, skipped: frozenset[str], kind: type) -> dict[str, Any]:
     """Returns what of `kind` lies in an object, its containers and its objects, by path."""
-    found: dict[str, Any] = {}
-    for name, value in _walk(owner, path, skipped, set()):
-        if isinstance(value, kind) and not any(value is one for one in found.values()):
-            found[name] = value
-    return found
-
-
-def _walk(owner: Any, path: str, skipped: frozenset[str], seen: set[int]) -> Iterator[tuple[str, Any]]:
-    for name, value in attributes_of(owner).items():
-        if name not in skipped:
-            yield from _within(value, f"{path}.{name}", seen)
-
-
-def _within(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, nn.Module | Optimizer):
-        yield path, value
-    elif isinstance(value, list | tuple) and len(value) <= 1000:
-        for i, item in enumerate(value):
-            yield from _within(item, f"{path}[{i}]", seen)
-    elif isinstance(value, dict) and len(value) <= 1000:
-        for key, item in value.items():
-            yield from _within(item, f"{path}[{key!r:.40}]", seen)
-    elif is_walked(value):
-        yield from _walk(value, path, frozenset(), seen)
+    found = walk(owner, path, leaves=nn.Module | Optimizer, skipped=skipped)
+    return {name: value for name, value in found if isinstance(value, kind)}
