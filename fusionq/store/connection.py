@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from fusionq.store.private_socket import OwnSocketConnection
 
 CONNECT_TIMEOUT_S = 2.0
 REPLY_TIMEOUT_S = 5.0
+HEALTH_CHECK_S = 30
 LONGEST_BLOCK_S = 2.0  # a blocking read must end well before the reply is overdue
 
 _CONNECTIONS: dict[str, type[AbstractConnection]] = {
@@ -30,6 +32,15 @@ _CONNECTIONS: dict[str, type[AbstractConnection]] = {
     TLS: SSLConnection,
     SOCKET: UnixDomainSocketConnection,
 }
+
+
+class _Pool(ConnectionPool):
+    """Connections that are not tried with PING when new: a Redis that cannot write to its disk refuses it."""
+
+    def make_connection(self) -> Any:
+        connection = super().make_connection()
+        connection.next_health_check = time.monotonic() + HEALTH_CHECK_S
+        return connection
 
 
 class Client(redis.Redis):
@@ -72,14 +83,14 @@ def connect(url: str, *, reply_timeout_s: float = REPLY_TIMEOUT_S, own_socket: b
     own_socket: only this user's own processes may answer at it, which each connection checks.
     """
     parts = RedisUrl.parse(url)
-    pool = ConnectionPool(
+    pool = _Pool(
         connection_class=OwnSocketConnection if own_socket else _CONNECTIONS[parts.scheme],
         decode_responses=True,
         # A text that is not UTF-8, such as the name of a file in an error, must not end who stores it.
         encoding_errors="backslashreplace",
         socket_connect_timeout=parts.connect_timeout_s or CONNECT_TIMEOUT_S,
         socket_timeout=parts.reply_timeout_s or reply_timeout_s,
-        health_check_interval=30,
+        health_check_interval=HEALTH_CHECK_S,
         db=parts.db,
         username=parts.username or None,
         password=parts.password,

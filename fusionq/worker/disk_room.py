@@ -5,8 +5,10 @@ A worker without room takes no jobs: each would fail within seconds, and soon th
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +28,8 @@ class DiskRoom:
         self._umask = umask
         self._lock = threading.Lock()
         self.problem = ""
+        self._last_problem = ""
+        self._last_seen_at = -math.inf
 
     def check(self, *, is_suspect: bool = False) -> bool:
         """Look again. Returns whether the problem changed.
@@ -37,7 +41,14 @@ class DiskRoom:
             is_strict = is_suspect or bool(self.problem)
             found = (_problem_of(folder, self._umask, is_strict) for folder in self._folders)
             before, self.problem = self.problem, next(filter(None, found), "")
+            if self.problem:
+                self._last_problem, self._last_seen_at = self.problem, time.monotonic()
             return self.problem != before
+
+    def problem_since(self, moment: float) -> str:
+        """Returns the last problem that was seen since a time of the monotonic clock; '' where none was."""
+        with self._lock:
+            return self._last_problem if self._last_seen_at >= moment else ""
 
 
 def free_bytes(folder: Path) -> tuple[int, int]:

@@ -159,7 +159,10 @@ class _Supervisor(Watching):
     def _unless_for_lack_of_room(self, ending: Ending, is_suspect: bool) -> Ending:
         """A job that fails where nothing can be written is not to blame: it goes back, no retry used up."""
         self._insist(lambda: self._node.check_disk_room(is_suspect=is_suspect))
-        problem = self._node.disk_room.problem
+        room = self._node.disk_room
+        # A Redis on the same disk has held us up until there is room again: what is now says too little.
+        was_full = room.problem_since(self._begun_at) if ending.failure == DISK_FULL else ""
+        problem = room.problem or was_full
         if not problem or ending.outcome is Outcome.CANCELLED or not ending.is_ours:
             return ending
         return Ending(None, f"the worker {self._node.name}: {problem}")

@@ -223,3 +223,12 @@ def test_where_no_server_listens_nobody_gets_more_than_we_do(clients, closed_por
 )
 def test_only_what_holds_for_all_is_told_as_such(url, error, is_for_all):
     assert unavailable(url, error).is_for_all is is_for_all
+
+
+def test_a_new_connection_sends_no_ping_which_a_redis_with_a_full_disk_refuses(
+    redis_server: EmbeddedRedis, store: Store, clients: list[Client]
+):
+    store.redis.config_resetstat()
+    clients.append(connect(redis_server.url))
+    assert clients[0].get("nothing") is None
+    assert "cmdstat_ping" not in store.redis.info("commandstats")

@@ -124,6 +124,23 @@ def test_a_job_that_finds_no_room_where_there_is_much_fails_as_before(node: Node
     assert node.store.workers.alive()[0].accepting
 
 
+def test_a_disk_that_was_full_while_the_job_ran_is_to_blame_although_it_is_not_any_more(
+    node: Node, disk: Disk
+):
+    def fail_on_a_full_disk(process: FakeProcess) -> Iterator[Messages]:
+        disk.free = 0
+        node.check_disk_room()
+        yield from disk_full(process)
+        disk.free = TERABYTE // 2
+        return 1
+
+    node.launcher.script = fail_on_a_full_disk
+    supervise(node, FakeResults(), "job", give(node))
+    record = node.store.jobs.get("job")
+    assert (record.status, record.losses) == (Status.QUEUED, 0)
+    assert f"{node.settings.runs} is full (0 B free)" in record.reason
+
+
 def test_a_runs_folder_that_cannot_be_made_is_no_fault_of_the_job(node: Node):
     node.settings.runs.write_text("a file")
     node.launcher.script = succeed
