@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,7 @@ pytest.importorskip("torchvision")
 
 LONG_S = 120.0
 JOB = """
-model: {{_target_: own.{name}}}
+model: {{_target_: {module}.{name}}}
 data: {{train: {{_target_: Digits, size: 8}}, transform: [{{_target_: ToTensor}}]}}
 loss: {{_target_: CrossEntropyLoss}}
 optimizer: {{_target_: SGD, lr: 0.1}}
@@ -91,31 +92,43 @@ def model():
 """
 
 
-@pytest.fixture
-def workdir(tmp_path: Path) -> Path:
-    (tmp_path / "own.py").write_text(OWN)
-    (tmp_path / "random.py").write_text("raise RuntimeError('the wrong module')")
-    (tmp_path / "leaving.py").write_text("import sys; sys.exit(1)")
-    (tmp_path / "wide.py").write_text(WIDE)
-    (tmp_path / "broken.py").write_text("1 / 0")
-    return tmp_path
+NAMES = ("Flat", "Printing", "Threading", "Exiting", "Asking", "Missing", "Dying", "Counting", "Counting")
+OTHER_MODULES = ("leaving", "broken")
+WIDTHS = ("64", "63", "")
 
 
-def spec(name: str) -> JobSpec:
-    return from_yaml(JOB.format(name=name))
+def write_modules(folder: Path) -> None:
+    (folder / "own.py").write_text(OWN)
+    (folder / "random.py").write_text("raise RuntimeError('the wrong module')")
+    (folder / "leaving.py").write_text("import sys; sys.exit(1)")
+    (folder / "wide.py").write_text(WIDE)
+    (folder / "broken.py").write_text("1 / 0")
 
 
-def check(workdir: Path, *specs: JobSpec) -> list[Verdict]:
+def spec(name: str, module: str = "own", env: Mapping[str, str] | None = None) -> JobSpec:
+    return from_yaml(JOB.format(module=module, name=name)).model_copy(update={"env": dict(env or {})})
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Verdict]]:
+    """The verdicts by name, in their order: one process, which is slow to start, checks all jobs."""
+    folder = tmp_path_factory.mktemp("modules")
+    write_modules(folder)
+    specs = [(name, spec(name)) for name in NAMES]
+    specs += [(module, spec("x", module)) for module in OTHER_MODULES]
+    specs += [("Wide", spec("Wide", env={"WIDTH": width} if width else {})) for width in WIDTHS]
     deep = DeepCheck()
-    deep.start(specs, workdir, None)
-    verdicts = deep.result(LONG_S)
-    assert verdicts is not None
-    return verdicts
+    deep.start([one for _, one in specs], folder, None)
+    answers = deep.result(LONG_S)
+    assert answers is not None
+    found: dict[str, list[Verdict]] = {}
+    for (name, _), verdict in zip(specs, answers, strict=True):
+        found.setdefault(name, []).append(verdict)
+    return found
 
 
-def test_every_job_gets_its_verdict_whatever_its_code_does(workdir: Path):
-    names = ("Flat", "Printing", "Threading", "Exiting", "Asking", "Missing")
-    flat, printing, threading, exiting, asking, missing = check(workdir, *map(spec, names))
+def test_every_job_gets_its_verdict_whatever_its_code_does(verdicts: Mapping[str, list[Verdict]]):
+    flat, printing, threading, exiting, asking, missing = (verdicts[name][0] for name in NAMES[:6])
     assert flat.problems == flat.notes == []
     assert flat.estimate["parameters"] == 650
     assert printing == threading == flat
@@ -125,39 +138,36 @@ def test_every_job_gets_its_verdict_whatever_its_code_does(workdir: Path):
     assert "own has no 'Missing'" in missing.problems[0][1]
 
 
-def test_a_module_that_leaves_or_fails_is_a_problem(workdir: Path):
-    leaving, broken = (from_yaml(JOB.format(name="x").replace("own", name)) for name in ("leaving", "broken"))
-    one, other = check(workdir, leaving, broken)
+def test_a_module_that_leaves_or_fails_is_a_problem(verdicts: Mapping[str, list[Verdict]]):
+    one, other = (verdicts[module][0] for module in OTHER_MODULES)
     assert one.problems == [(("model",), "model: importing leaving.x ends the process (SystemExit)")]
     assert other.problems == [(("model",), "model: importing broken.x: ZeroDivisionError: division by zero")]
 
 
-def test_a_process_that_dies_is_a_note_for_its_job_alone(workdir: Path):
-    flat, dying = check(workdir, spec("Flat"), spec("Dying"))
-    assert flat.notes == []
+def test_a_process_that_dies_is_a_note_for_its_job_alone(verdicts: Mapping[str, list[Verdict]]):
+    assert verdicts["Flat"][0].notes == []
     said = "it ended without an answer (about to die)"
-    assert dying == Verdict(notes=[f"the deep check gave no answer: {said}"])
+    assert verdicts["Dying"] == [Verdict(notes=[f"the deep check gave no answer: {said}"])]
 
 
-def test_what_one_job_keeps_no_other_job_finds(workdir: Path):
-    assert [verdict.problems for verdict in check(workdir, spec("Counting"), spec("Counting"))] == [[], []]
+def test_what_one_job_keeps_no_other_job_finds(verdicts: Mapping[str, list[Verdict]]):
+    assert [verdict.problems for verdict in verdicts["Counting"]] == [[], []]
 
 
-def test_a_job_is_checked_in_its_environment(workdir: Path):
-    wide = spec("Wide").model_copy(update={"env": {"WIDTH": "64"}})
-    narrow = spec("Wide").model_copy(update={"env": {"WIDTH": "63"}})
-    first, second, third = check(workdir, wide, narrow, spec("Wide"))
+def test_a_job_is_checked_in_its_environment(verdicts: Mapping[str, list[Verdict]]):
+    first, second, third = verdicts["Wide"]
     assert first.problems == []
     assert "takes 63 features" in second.problems[0][1]
     assert "KeyError: 'WIDTH'" in third.problems[0][1]
 
 
-def test_one_that_hangs_is_ended(workdir: Path):
+def test_one_that_hangs_is_ended(tmp_path: Path):
+    write_modules(tmp_path)
     deep = DeepCheck()
-    deep.start([spec("Hanging")], workdir, None)
+    deep.start([spec("Hanging")], tmp_path, None)
     ours = [p for p in psutil.process_iter(["ppid", "cmdline"]) if p.info["ppid"] == os.getpid()]
     (process,) = [p for p in ours if "fusionq.engine.checking" in (p.info["cmdline"] or ())]
-    wait_until(lambda: (workdir / "reached").exists(), timeout_s=LONG_S, what="the constructor that hangs")
+    wait_until(lambda: (tmp_path / "reached").exists(), timeout_s=LONG_S, what="the constructor that hangs")
     assert deep.result(0.01) is None
     assert is_gone(process)
 
