@@ -23,7 +23,6 @@ class TerminalText:
     """Takes pieces of text and gives back what a terminal may have of them."""
 
     def __init__(self) -> None:
-        self._is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         self._rest = ""
 
     def feed(self, text: str) -> str:
@@ -32,7 +31,7 @@ class TerminalText:
         begun = _BEGUN.search(text[-_MOST_OF_AN_ESCAPE:])
         end = len(text) - len(begun[0]) if begun else len(text)
         text, self._rest = text[:end], text[end:]
-        return _keep(text if not self._is_plain else _COLOUR.sub("", text), _COLOUR_OR_MOVE)
+        return _keep(text, _COLOUR_OR_MOVE)
 
     def end(self) -> str:
         rest, self._rest = self._rest, ""
@@ -40,9 +39,13 @@ class TerminalText:
 
 
 def coloured_line(line: str) -> str:
-    """Returns one line of a job's output for a screen of ours: its colours, and nothing that moves."""
+    """Returns one line of a job's output for a screen of ours: its colours, unless nobody wants them, and
+    nothing that moves.
+    """
     return _keep(line, _COLOUR)
 
 
 def _keep(text: str, kept: re.Pattern[str]) -> str:
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        text = _COLOUR.sub("", text)
     return "".join(part if i % 2 else printable(part) for i, part in enumerate(kept.split(text)))

@@ -29,6 +29,7 @@ def test_a_progress_bar_stays_a_bar(monkeypatch: pytest.MonkeyPatch):
 def test_who_wants_no_colours_gets_plain_text(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert TerminalText().feed("\r\x1b[31mred\x1b[0m\x1b[2J\n") == "\rred\\x1b[2J\n"
+    assert coloured_line("\x1b[31mred\x1b[0m\x1b[2J") == "red\\x1b[2J"
 
 
 def test_an_escape_in_two_pieces_is_one(monkeypatch: pytest.MonkeyPatch):
