@@ -8,6 +8,8 @@ import matplotlib
 import pytest
 import torch
 
+from fusionq.engine import training
+
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet_machine() -> Iterator[None]:
@@ -21,3 +23,9 @@ def quiet_machine() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def looks_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress after every batch instead of every second."""
+    monkeypatch.setattr(training, "LOG_INTERVAL_S", 0.0)

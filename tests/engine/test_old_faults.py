@@ -17,7 +17,7 @@ from fusionq.engine import training
 from fusionq.engine.data.batches import ResidentBatches
 from tests.engine.graphs import Watched
 from tests.engine.jobs import assert_same_run, digits, job_spec, loader, network, run, run_with_stops, train
-from tests.engine.test_callbacks import best_models
+from tests.engine.scripted import best_models
 
 
 def test_best_does_not_write_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

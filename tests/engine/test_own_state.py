@@ -183,11 +183,11 @@ def test_a_checkpoint_from_before_there_was_such_a_state_still_loads(tmp_path: P
     run(spec, tmp_path, stop=StopAfter(4))
     (path,) = (tmp_path / "checkpoints").glob("*.pt")
     state = last_state(tmp_path)
-    del state["own_state"], state["shared_state"]
+    for key in ("own_state", "shared_state", "tests", "is_trained", "values"):
+        del state[key]
     write_tensors(path, state)
     run(spec, tmp_path / "whole")
     assert run(spec, tmp_path, attempt=2) is not None
-    run(spec, tmp_path / "whole")
     assert_same_run(tmp_path / "whole", tmp_path)
 
 
