@@ -15,13 +15,22 @@ _UNREADABLE = (ValueError, KeyError, TypeError)
 
 
 class TolerantChannel(Channel):
-    """A channel that drops what is not a message, and puts nothing back when it closes.
+    """A channel that drops what is not a message, and tells Redis nothing more once it is closed.
 
     When Redis goes away, kombu puts unacknowledged messages back over a connection that is closed already,
-    and the error of that ends the worker. We need none back: the records say what is to be done.
+    and acknowledges over it those that were taken meanwhile; the error of either ends the worker. We need
+    none back, and one that is delivered again does no harm: the records say what is to be done.
     """
 
     do_restore = False
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        if not self.closed:
+            super().basic_ack(delivery_tag, multiple)
+
+    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        if not self.closed:
+            super().basic_reject(delivery_tag, requeue)
 
     def _brpop_read(self, **options: Any) -> Any:
         try:

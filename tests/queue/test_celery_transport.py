@@ -1,4 +1,4 @@
-"""A message that is none of Celery's ends no worker."""
+"""Neither a message that is none of Celery's nor a connection that was lost ends a worker."""
 
 from __future__ import annotations
 
@@ -25,3 +25,13 @@ def test_a_message_that_is_none_is_dropped_and_the_next_one_is_read(
             assert box.get(timeout=5).payload == {"job": "aaa"}
     assert "dropped a message that is none of Celery's" in caplog.text
     assert store.redis.llen(f"{CELERY_PREFIX}box") == 0
+
+
+@pytest.mark.parametrize("answer", ["ack", "reject"])
+def test_a_message_whose_connection_was_lost_is_answered_without_an_error(store: Store, answer: str):
+    app = make_app(lambda: store.url)
+    with app.connection_for_read() as connection, connection.SimpleBuffer("box") as box:
+        box.put({"job": "aaa"})
+        message = box.get(timeout=5)
+    getattr(message, answer)()
+    assert message.acknowledged
