@@ -121,7 +121,7 @@ def test_a_command_runs_beside_a_job_and_ends_with_it(shared: Installation) -> N
     assert beside.returncode == 7
     done = shared.cli("exec", job_id, "true")
     assert (done.returncode, len(done.stderr.splitlines())) == (7, 1)
-    assert f"{job_id} is cancelled" in done.stderr
+    assert f"{job_id} has ended" in done.stderr
 
 
 def test_a_job_over_its_timeout_is_stopped_and_says_so(shared: Installation) -> None:
