@@ -48,8 +48,8 @@ def retry(
     other resources. What its state depends on, such as model and optimizer, changes with --fresh alone.
     --edit opens the job file in $VISUAL or $EDITOR for it.
 
-    Options choose among the jobs that ended and did not succeed. Where they hit several you are asked; a
-    script, which nobody can ask, says -y.
+    Options choose among the jobs that ended and did not succeed. You are asked before several are queued
+    again; use -y in scripts.
 
     \b
     fusionq retry last
