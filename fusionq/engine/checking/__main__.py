@@ -45,7 +45,7 @@ def _verdicts(asked: dict[str, Any]) -> list[dict[str, Any]]:
     workdir = Path(asked["workdir"])
     try:
         # Before the user's folder is on the path: a random.py in it is for the user alone.
-        from fusionq.engine.checking.many import check_many
+        from fusionq.engine.checking.several_jobs import check_many
 
         specs = [parse_job(job["spec"]) for job in asked["jobs"]]
         path = [str(workdir), *asked.get("path", [])]

@@ -12,19 +12,19 @@ from fusionq.engine.checking.batch import Batch, batch_of
 from fusionq.engine.checking.blocks import DATA_KEYS, model_block
 from fusionq.engine.checking.building import Builder, PlacedError, one_line
 from fusionq.engine.checking.child import hide_gpus
+from fusionq.engine.checking.dataset_opening import Openings
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.footprint import estimate
 from fusionq.engine.checking.kinds import check_kinds
 from fusionq.engine.checking.losses import is_of_torch, small_loss
 from fusionq.engine.checking.measures import Measures
-from fusionq.engine.checking.opening import Openings
 from fusionq.engine.checking.rehearsal import Rehearsal, Rehearsing
 from fusionq.engine.checking.samples import Sample, Samples, Steps
+from fusionq.engine.checking.sandbox import unchanged
 from fusionq.engine.checking.single_samples import find_single_sample
 from fusionq.engine.checking.steps import StepCheck
 from fusionq.engine.checking.targets import Targets, check_targets
 from fusionq.engine.checking.trainers import sends_batches
-from fusionq.engine.checking.unchanged import unchanged
 from fusionq.engine.checking.weights import check_weights
 from fusionq.engine.eval_hook import measures_loss
 from fusionq.spec.job import JobSpec

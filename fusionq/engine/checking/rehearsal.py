@@ -23,7 +23,7 @@ from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.footprint import SavedBytes
 from fusionq.engine.checking.layers import Layers, SameTypes
 from fusionq.engine.checking.losses import is_of_torch
-from fusionq.engine.checking.numberless import only_lacks_numbers
+from fusionq.engine.checking.meta_errors import only_lacks_numbers
 from fusionq.engine.checking.targets import Targets
 from fusionq.engine.data.rows import inputs_of
 from fusionq.spec.job import JobSpec

@@ -13,11 +13,11 @@ from torchvision.transforms.v2 import functional
 
 from fusionq.engine.build import build
 from fusionq.engine.checking.building import one_line
+from fusionq.engine.checking.dataset_opening import Openings, open_dataset
 from fusionq.engine.checking.findings import Findings
 from fusionq.engine.checking.kinds import check_dataset, check_stream_settings
-from fusionq.engine.checking.known import Known, known_form
-from fusionq.engine.checking.numberless import only_lacks_numbers
-from fusionq.engine.checking.opening import Openings, open_dataset
+from fusionq.engine.checking.known_datasets import Known, known_form
+from fusionq.engine.checking.meta_errors import only_lacks_numbers
 from fusionq.engine.checking.targets import Targets
 from fusionq.engine.data.digits import Digits
 from fusionq.engine.data.stream import is_stream

@@ -19,7 +19,7 @@ from fusionq.engine.data.loader_processes import load_in_processes
 from fusionq.engine.data.order import Cut, InOrder, order_of
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.rows import with_inputs
-from fusionq.engine.data.seeded import Asked, SeededSamples
+from fusionq.engine.data.seeded_samples import Asked, SeededSamples
 from fusionq.errors import DataError
 
 

@@ -21,7 +21,7 @@ from fusionq.engine.data.epoch_steps import SteppedBatches
 from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.resident import resident_batches
 from fusionq.engine.data.rows import with_inputs
-from fusionq.engine.data.seeded import gives_batches
+from fusionq.engine.data.seeded_samples import gives_batches
 from fusionq.engine.data.stream import StreamBatches, is_stream, no_dataset
 from fusionq.errors import DataError
 from fusionq.spec.job import DataSection

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fusionq.engine.checking.many import check_many
+from fusionq.engine.checking.several_jobs import check_many
 from fusionq.spec.load import parse_job
 from fusionq.spec.private import PRIVATE
 from fusionq.worker import protocol as wire

@@ -7,8 +7,8 @@ from typing import Any
 
 from fusionq.engine.assembly import Job
 from fusionq.engine.checking.child import NoAnswerError, run_in_child
+from fusionq.engine.checking.dataset_opening import Openings, open_for_check
 from fusionq.engine.checking.deep import check_deeply
-from fusionq.engine.checking.opening import Openings, open_for_check
 from fusionq.engine.checking.targets import import_targets
 from fusionq.engine.data.stream import is_stream
 from fusionq.errors import CheckError

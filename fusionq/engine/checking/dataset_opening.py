@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fusionq.engine.checking.findings import Findings
-from fusionq.engine.checking.known import known_form
+from fusionq.engine.checking.known_datasets import known_form
+from fusionq.engine.checking.sandbox import unchanged
 from fusionq.engine.checking.targets import Targets, check_targets
 from fusionq.engine.checking.trainers import sends_batches
-from fusionq.engine.checking.unchanged import unchanged
 from fusionq.engine.data.sources import open_present
 from fusionq.errors import EngineError
 from fusionq.spec.job import JobSpec
