@@ -68,7 +68,7 @@ def run(session: Session, submission: Submission, dry_run: bool, detach: bool) -
                 say(_goes_on(one))
             return 0
         ends = [_follow(session, one, help_) for one in submitted]
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):  # the person, or who reads the output, has enough
         for one in submitted:
             say(f"\n{_goes_on(one)}")
         return EXIT_DETACHED

@@ -115,6 +115,19 @@ def test_a_submission_that_waits_ends_with_the_exit_code_of_the_job(
     assert cli("submit", job_file, "--wait").code == EXIT_CODES[Outcome.CANCELLED]
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, BrokenPipeError])
+def test_who_leaves_a_run_is_told_how_to_come_back(cli: Cli, store, job_file: Path, monkeypatch, end):
+    def leave(*_: object) -> None:
+        raise end
+
+    monkeypatch.setattr("fusionq.cli.run._Help.find_worker", lambda *_: None)
+    monkeypatch.setattr("fusionq.cli.run._follow", leave)
+    done = cli("run", job_file)
+    job_id = store.jobs.find("last")
+    assert done.code == 130
+    assert f"tiny goes on; back to it: fusionq logs {job_id} -f" in done.err
+
+
 def test_several_documents_have_one_set_of_hints(cli: Cli, store: Store, job_file: Path):
     job_file.write_text("---\n".join(ONE_JOB.replace("tiny", name) for name in ("a", "b", "c")))
     done = cli("submit", job_file)
