@@ -11,6 +11,7 @@ from typing import Any
 from fusionq.errors import NotFoundError
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.printable import printable, printable_data
+from fusionq.spec.script_reasons import reason_text
 from fusionq.spec.states import Outcome, Status
 
 LOSSES_BY = "losses_by_"  # begins the fields that count the losses of one class
@@ -91,7 +92,7 @@ class JobRecord:
             name=shown("name"),
             status=Status(stored["status"]),
             outcome=Outcome(stored["outcome"]) if stored.get("outcome") else None,
-            reason=shown("reason"),
+            reason=printable(reason_text(text("reason"))),
             warning=shown("warning"),
             attempt=int(text("attempt", "0")),
             fresh_after=int(text("fresh_after", "0")),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusionq.spec.events import EpochEnd
+from fusionq.spec.script_reasons import reason_text
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.connection import LONGEST_BLOCK_S, Client
@@ -163,7 +164,7 @@ class Streams:
 
 def _change(fields: Mapping[str, str]) -> Change:
     outcome = Outcome(fields["outcome"]) if fields.get("outcome") else None
-    return Change(fields["job"], Status(fields["status"]), outcome, fields["reason"])
+    return Change(fields["job"], Status(fields["status"]), outcome, reason_text(fields["reason"]))
 
 
 def _chunk(cursor: str, fields: Mapping[str, str]) -> LogChunk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fusionq.spec.states import Outcome, Status
 from fusionq.store import keys
 from fusionq.store.store import Store
+from fusionq.store.streams import BEGINNING
 from tests.store.test_after import submit_after
 from tests.support import assigned, end_of_time, now_ms, register, running, status, submit, wait_until
 
@@ -48,7 +49,7 @@ def test_a_job_that_found_no_worker_in_its_time_has_run_out_of_it(any_store: Sto
     submit_with(any_store, "j", wait_timeout=60)
     wait_until(lambda: any_store.jobs.promote() == 1, what="the end of its patience")
     record = any_store.jobs.get("j")
-    assert (record.outcome, record.reason) == (Outcome.TIMED_OUT, "waited longer than 0.06s for a worker")
+    assert (record.outcome, record.reason) == (Outcome.TIMED_OUT, "waited longer than 0.1s for a worker")
     assert any_store.jobs.pending() == []
     assert any_store.redis.zcard(keys.OVERDUE) == 0
 
@@ -88,8 +89,16 @@ def test_a_job_that_ends_before_is_forgotten(any_store: Store):
 
 
 def test_spans_are_said_as_people_say_them(any_store: Store):
-    for job_id, ms, said in [("a", 7_200_000, "2h"), ("b", 5_400_000, "90m"), ("c", 61_000, "61s")]:
+    for job_id, ms, said in [("a", 7_200_000, "2h 00m"), ("b", 5_400_000, "1h 30m"), ("c", 61_000, "1m 01s")]:
         submit_with(any_store, job_id, wait_timeout=ms)
         end_of_time(any_store, keys.OVERDUE, job_id)
         any_store.jobs.promote()
         assert any_store.jobs.get(job_id).reason == f"waited longer than {said} for a worker"
+
+
+def test_whoever_follows_changes_hears_a_sentence(any_store: Store):
+    submit_with(any_store, "j", wait_timeout=3_600_000)
+    end_of_time(any_store, keys.OVERDUE, "j")
+    any_store.jobs.promote()
+    _, changes = any_store.streams.changes(BEGINNING)
+    assert changes[-1].reason == "waited longer than 1h 00m for a worker"

@@ -10,23 +10,6 @@ local function wait(id, reason)
   end
 end
 
--- Milliseconds as people say them.
-local function span(ms)
-  for _, unit in ipairs({{'h', 3600000}, {'m', 60000}}) do
-    if ms >= unit[2] and ms % unit[2] == 0 then
-      return ms / unit[2] .. unit[1]
-    end
-  end
-  return ms / 1000 .. 's'
-end
-
-local function turn_reason(most)
-  if most == 1 then
-    return 'waits for its turn: 1 trial of its sweep runs at once'
-  end
-  return 'waits for its turn: ' .. most .. ' trials of its sweep run at once'
-end
-
 local function is_held(id)
   return (get(id, 'held') or '') ~= ''
 end
@@ -43,7 +26,7 @@ local function kept_back(id, reason)
   local due_ms = tonumber(get(id, 'due_at') or '') or 0
   if due_ms > now_ms() then
     redis.call('ZADD', K.waiting, due_ms, id)
-    return reason ~= '' and reason or 'waits for its time'
+    return reason ~= '' and reason or because('time')
   end
 end
 
@@ -77,7 +60,7 @@ local function admit(id, reason)
   end
   local most = take_turn(id)
   if most then
-    return wait(id, turn_reason(most))
+    return wait(id, because('turn', most))
   end
   if move(id, 'queued', reason) then
     enqueue(id)

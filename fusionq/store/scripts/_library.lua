@@ -13,6 +13,11 @@ local function set(id, ...)
   redis.call('HSET', K.job(id), ...)
 end
 
+-- Why something became of a job: a code with its arguments, of which Python makes a sentence (script_reasons.py).
+local function because(code, ...)
+  return cjson.encode({code, ...})
+end
+
 -- Whether the spec of a job is still the one that somebody read, and made another of.
 local function has_spec(id, read)
   return redis.call('GET', K.spec(id)) == read

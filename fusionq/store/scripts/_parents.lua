@@ -85,22 +85,16 @@ local function judge_parents(id)
   return of_source, whom, ended
 end
 
-local function shown(id)
-  return id .. ' (' .. (redis.call('HGET', is_sweep(id) and K.sweep(id) or K.job(id), 'name') or '') .. ')'
+local function name_of(id)
+  return redis.call('HGET', is_sweep(id) and K.sweep(id) or K.job(id), 'name') or ''
 end
 
 local function failed_reason(parent, outcome)
-  local how = {failed = 'failed', cancelled = 'was cancelled', timed_out = 'ran out of time', missing = 'is gone'}
-  local kind = is_sweep(parent) and 'sweep' or 'job'
-  return 'the ' .. kind .. ' that it waits for, ' .. shown(parent) .. ', ' .. how[outcome]
+  return because('parent_ended', is_sweep(parent) and 'sweep' or 'job', parent, name_of(parent), outcome)
 end
 
 local function going_reason(id, going)
-  local more = #going - 1
-  if more > 0 and get(id, 'after_need') == 'any' then
-    return 'waits for one of ' .. shown(going[1]) .. ' and ' .. more .. ' more'
-  end
-  return 'waits for ' .. shown(going[1]) .. (more > 0 and ' and ' .. more .. ' more' or '')
+  return because('parents', going[1], name_of(going[1]), #going - 1, get(id, 'after_need') == 'any')
 end
 
 -- From now on the job hears of all that it comes after, and none of them can be removed.

@@ -19,7 +19,7 @@ end
 local was = redis.call('HMGET', K.job(id), 'queue', 'name', 'wait_timeout', 'queued_at')
 local queue, name, wait_timeout, queued_at = was[1] or '', was[2] or '', was[3] or '', was[4]
 release(id)
-wait(id, 'edited')
+wait(id, because('edited'))
 forget_same(K.job(id), id)
 replace_spec(id, ARGV[3], unpack(ARGV, 4))
 note_same(K.job(id), id)

@@ -17,13 +17,13 @@ end
 for _, id in ipairs(due(K.assigned)) do
   redis.call('ZREM', K.assigned, id)
   if get(id, 'status') == 'assigned' then
-    requeue(id, 'its worker did not start it in time', 0)
+    requeue(id, because('not_started'), 0)
     moved = moved + 1
   end
 end
 for _, id in ipairs(due(K.overdue)) do
   if get(id, 'status') == 'queued' then
-    finish(id, 'timed_out', 'waited longer than ' .. span(tonumber(get(id, 'wait_timeout'))) .. ' for a worker', '')
+    finish(id, 'timed_out', because('no_worker', tonumber(get(id, 'wait_timeout'))), '')
     moved = moved + 1
   end
 end

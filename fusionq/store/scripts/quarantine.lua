@@ -18,7 +18,7 @@ local function give_back(id, counter)
     redis.call('HINCRBY', K.job(id), 'losses', -1)
     redis.call('HINCRBY', K.job(id), 'losses_by_' .. counter, -1)
   end
-  set(id, 'failure', '', 'reason', 'the worker ' .. name .. ' was out of order')
+  set(id, 'failure', '', 'reason', because('worker_out_of_order', name))
   return 1
 end
 
@@ -28,5 +28,5 @@ for i = 4, #ARGV, 3 do
     back = back + give_back(ARGV[i], ARGV[i + 2])
   end
 end
-close_worker(name, 'its worker was put into quarantine')
+close_worker(name, because('worker_quarantined'))
 return back

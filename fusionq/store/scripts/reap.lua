@@ -7,7 +7,7 @@ if not lease or tonumber(lease) > now_ms() or not holds(id, ARGV[2]) or get(id, 
   return ''
 end
 if is_being_cancelled(id) then
-  return finish(id, 'cancelled', 'cancelled by the user; its worker was lost', '') and 'failed' or ''
+  return finish(id, 'cancelled', because('cancelled_and_lost'), '') and 'failed' or ''
 end
 -- Its worker may be dead without our knowing, for a heartbeat can outlast a lease: it gets nothing before the next one.
 local worker = get(id, 'worker')

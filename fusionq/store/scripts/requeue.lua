@@ -9,7 +9,7 @@ if from ~= 'assigned' and from ~= 'running' then
   return 0
 end
 if is_being_cancelled(id) then
-  return finish(id, 'cancelled', 'cancelled by the user', '') and 1 or 0
+  return finish(id, 'cancelled', because('cancelled'), '') and 1 or 0
 end
 requeue(id, ARGV[3], now_ms() + tonumber(ARGV[4]))
 if ARGV[5] ~= '' then

@@ -8,6 +8,6 @@ local stop = redis.call('HGET', K.worker(name), 'stop') or ''
 if WORKER_STOP_RANK[word] > WORKER_STOP_RANK[stop] then
   stop = word
 end
-close_worker(name, 'its worker was told to stop')
+close_worker(name, because('worker_stops'))
 ask_worker(name, 'stop', stop, word, ARGV[3])
 return 1
