@@ -68,7 +68,9 @@ def _show(board: Board, cancel: Callable[[str], None]) -> None:
 
     console = Console(highlight=False)
     controls = Controls(board, cancel)
-    with Keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+    # Not redirected: what rich puts in place of stdout does not say which characters it takes.
+    live = Live(console=console, screen=True, auto_refresh=False, redirect_stdout=False)
+    with Keys() as keys, live:
         news = News(board, keys.wake)
         while True:
             screen = screen_of(board.snapshot(), *console.size, controls.view, news.trouble())

@@ -26,7 +26,9 @@ def watch(
     """
     seen = session.store.streams.last_event()
     patience = Patience()
-    with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
+    # Not redirected: what rich puts in place of stdout does not say which characters it takes.
+    console = Console(highlight=False)
+    with Live(console=console, auto_refresh=False, transient=False, redirect_stdout=False) as live:
         while True:
             try:
                 live.update(_drawn(session, rows(), columns, live.console.width), refresh=True)

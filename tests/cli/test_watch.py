@@ -110,10 +110,10 @@ def test_a_pipe_is_referred_to_status(cli: Cli):
 class Terminal:
     """A call on a terminal of its own."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, **environ: str) -> None:
         self._ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 100))
-        env = {**os.environ, "TERM": "xterm-256color"}
+        env = {**os.environ, "TERM": "xterm-256color", **environ}
         env.pop("COLUMNS", None)
         self.process = subprocess.Popen(
             [sys.executable, "-c", AS_ITS_OWN, *arguments],
@@ -213,3 +213,8 @@ def test_what_is_typed_filters_the_jobs(terminal: Terminal):
 def test_ctrl_c_leaves_too(terminal: Terminal):
     terminal.press("\x03")
     assert terminal.await_end() == 0
+
+
+def test_a_terminal_without_unicode_gets_other_keys(cli: Cli, busy: Store):
+    with Terminal("watch", LC_ALL="C") as terminal:
+        terminal.await_text("k j another job")
