@@ -13,6 +13,7 @@ import fusionq as tf
 from fusionq.cli.epoch_lines import fit_epoch_line
 from fusionq.engine.callbacks import files, pace
 from fusionq.engine.callbacks.files import epoch_line
+from fusionq.engine.files import write_json
 from fusionq.engine.job import Job, run_job
 from fusionq.engine.stopping import StopToken
 from fusionq.spec.events import EpochEnd
@@ -60,6 +61,17 @@ def test_an_epoch_in_one_line() -> None:
     )
     short = fit_epoch_line(epoch_line(event), 60)  # what `fusionq run` makes of it on a narrow terminal
     assert short == "epoch  3/20  train_loss 0.2500  test_mse 1e-05  1m 15s *"
+
+
+def test_a_name_that_is_no_valid_text_can_be_written(tmp_path: Path) -> None:
+    """As names of files are where their bytes are no UTF-8."""
+    key = "test_\udcff"
+    write_json(tmp_path / "history.json", [{key: 1.0}])
+    assert json.loads((tmp_path / "history.json").read_text("utf-8")) == [{key: 1.0}]
+    event = EpochEnd(1, 1, duration_s=1.0, samples_per_s=1.0, is_best=True, values={key: 1.0}, best={})
+    log = files.EpochLog(tmp_path / "logs.txt")
+    log.on_epoch_end(None, event)  # type: ignore[arg-type]
+    assert "test_\\udcff 1.0000" in (tmp_path / "logs.txt").read_text("utf-8")
 
 
 def test_metric_points_are_never_doubled_by_a_resume(tmp_path: Path, looks_always: None) -> None:
