@@ -317,6 +317,21 @@ def test_the_table_that_changes_has_its_order_and_its_columns(cli: Cli, store, m
     assert "aaa" not in out
 
 
+def test_the_table_that_changes_shows_the_last_rows_where_not_all_have_room(cli: Cli, store, monkeypatch):
+    def stop(self: Streams, seen: str, block_s: float):
+        raise KeyboardInterrupt
+
+    for number in range(20):
+        queued(store, f"job{number:02}")
+    monkeypatch.setattr(Streams, "changes", stop)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("LINES", "12")
+    monkeypatch.setenv("COLUMNS", "80")
+    out = cli("status", "--watch").out
+    assert "job19" in out
+    assert "job15" not in out
+
+
 def test_the_table_is_drawn_anew_until_ctrl_c(cli: Cli, store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(patience, "RETRY_S", 0.001)
     looks = []
