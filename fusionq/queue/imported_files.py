@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -33,11 +34,11 @@ def _files_of(folder: Path, name: str) -> Iterator[tuple[str, str]]:
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
         inner = "/".join(parts[:end])
-        if (folder / inner / "__init__.py").is_file():
+        if os.path.isfile(folder / inner / "__init__.py"):
             yield ".".join((*parts[:end], "__init__")), f"{inner}/__init__.py"
-        elif (folder / f"{inner}.py").is_file():
+        elif os.path.isfile(folder / f"{inner}.py"):
             yield ".".join(parts[:end]), f"{inner}.py"
-        elif not (folder / inner).is_dir():
+        elif not os.path.isdir(folder / inner):
             return
 
 

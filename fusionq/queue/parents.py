@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Parents:
 
     def _look_up_source(self, reference: str) -> JobRecord | None:
         """The job, or None where it is a file."""
-        if (self._workdir / reference).is_file():
+        if os.path.isfile(self._workdir / reference):
             return None
         try:
             record = self._store.jobs.get(_find("model.from", self._store.jobs.find_job, reference))

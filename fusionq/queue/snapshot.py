@@ -76,7 +76,7 @@ def take(
 def code_folder(workdir: Path, code: CodeSection) -> Path:
     """The folder that a job's own modules are imported from. Raises UsageError."""
     folder = (workdir / code.path).resolve()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UsageError(f"code.path: there is no folder {folder}", hint="it is seen from where you submit")
     if folder in (Path.home().resolve(), Path(folder.anchor)):
         raise CodeTooLargeError(f"{folder} is not stored with a job as a whole", hint=WHAT_TO_DO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -28,7 +29,7 @@ def is_in(folder: Path, name: str) -> bool:
     """Returns whether the module or package that an import path begins with lies in a folder."""
     first = name.split(".")[0]
     places = (folder / f"{first}{suffix}" for suffix in ("", *all_suffixes()))
-    return first not in NEVER_OWN and any(place.exists() for place in places)
+    return first not in NEVER_OWN and any(map(os.path.exists, places))  # False for a name that is too long
 
 
 def names_own_code(data: Any, folder: Path) -> bool:

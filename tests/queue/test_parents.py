@@ -211,9 +211,10 @@ def test_a_job_that_has_no_model_and_will_have_none_is_refused(
         put_prediction(store, tmp_path, source)
 
 
-def test_what_is_neither_a_file_nor_a_job_is_not_found(store: Store, tmp_path: Path):
-    with pytest.raises(NotFoundError, match=r"model\.from: 'nothing' is neither a file in .* nor a job"):
-        put_prediction(store, tmp_path, "nothing")
+@pytest.mark.parametrize("name", ["nothing", 300 * "a"])
+def test_what_is_neither_a_file_nor_a_job_is_not_found(store: Store, tmp_path: Path, name: str):
+    with pytest.raises(NotFoundError, match=rf"model\.from: '{name}' is neither a file in .* nor a job"):
+        put_prediction(store, tmp_path, name)
 
 
 def test_a_file_stays_as_it_is_and_needs_a_model_beside_it(store: Store, tmp_path: Path):

@@ -263,6 +263,14 @@ def test_a_module_that_cannot_be_parsed_ends_no_submission(tmp_path: Path):
     assert imported_files(tmp_path, ["own.X", "missing.Y"]) == ["own.py"]
 
 
+def test_a_name_that_no_file_can_have_is_none(tmp_path: Path):
+    name = 300 * "a"
+    assert not names_own_code({"_target_": f"{name}.X"}, tmp_path)
+    assert imported_files(tmp_path, [f"{name}.X"]) == []
+    with pytest.raises(UsageError, match=r"code\.path: there is no folder"):
+        code_folder(tmp_path, CodeSection(path=name))
+
+
 def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write(tmp_path, "a.py")
 
