@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Collection, Iterator
@@ -47,7 +48,8 @@ def download(
 
 
 def _is_here(root: Path) -> bool:
-    return root.is_dir()
+    """Returns whether it can be read; one of another user may be here and closed."""
+    return os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK)
 
 
 def _copy(source: Path, target: Path) -> Path:

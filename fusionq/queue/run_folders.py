@@ -20,8 +20,9 @@ SETTLED_S = 3600.0  # a folder that changed since may be a job's of another Redi
 def folder_here(record: JobRecord) -> Path | None:
     """The run folder of a job, None where this machine does not see it."""
     folder = Path(record.run_dir)
-    # What is not named like its job was never made by a worker, and is not ours to remove.
-    if not record.run_dir or folder.name != record.id or folder.is_symlink() or not folder.is_dir():
+    # What is not named like its job was never made by a worker, and is not ours to remove. What lies in a
+    # folder that only another user may enter is not seen.
+    if not record.run_dir or folder.name != record.id or os.path.islink(folder) or not os.path.isdir(folder):
         return None
     return folder
 

@@ -37,6 +37,20 @@ def test_a_folder_is_found_where_this_machine_sees_it(tmp_path: Path):
     assert run_folders.folder_here(FINISHED) is None
 
 
+def test_a_folder_at_which_nobody_may_look_is_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As one in the home of another user: it must not end the clean-up of all others."""
+    folder = make(tmp_path, "abc")
+
+    def closed(path: object, **_: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "lstat", closed)
+    monkeypatch.setattr(os, "stat", closed)
+    found = run_folders.folder_here(replace(FINISHED, run_dir=str(folder)))
+    monkeypatch.undo()
+    assert found is None
+
+
 def test_a_folder_that_is_not_named_like_its_job_is_never_touched(tmp_path: Path):
     assert run_folders.folder_here(replace(FINISHED, run_dir=str(make(tmp_path, "precious")))) is None
     (tmp_path / "abc").symlink_to(make(tmp_path, "other"))
