@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
+from fusionq.spec.metric_keys import LOSS, TRAIN
+
 _EPOCH = re.compile(r"(epoch +\d+/\d+)  (.+)")
 _VALUE = re.compile(r"(\S+) (-?\d\S*|nan|-?inf)")
 BEST = "best"
@@ -13,7 +15,8 @@ BEST = "best"
 def fit_epoch_line(line: str, width: int) -> str:
     """Returns the line as it is where it fits, or is none of an epoch; else a shorter form of it.
 
-    First the rate goes and a `*` stands for best, then names lose the phase that they share, then values go.
+    First the rate goes and a `*` stands for best, then names lose the phase that they share, then values go:
+    metrics of the training before the losses of validation and test, and these before their metrics.
     """
     found = _EPOCH.fullmatch(line)
     if found is None or len(line) <= width:
@@ -24,8 +27,16 @@ def fit_epoch_line(line: str, width: int) -> str:
     tail = [field for field in others if field != BEST]
     star = " *" if BEST in others else ""
     forms = [_joined(head, [f"{name} {value}" for name, value in values], tail, star)]
-    forms += [_joined(head, _grouped(values[:count]), tail, star) for count in range(len(values), 0, -1)]
+    while values:
+        forms.append(_joined(head, _grouped(values), tail, star))
+        values.remove(max(reversed(values), key=_goes_early))
     return next((form for form in forms if len(form) <= width), forms[-1])
+
+
+def _goes_early(value: tuple[str, ...]) -> int:
+    phase, _, name = value[0].partition("_")
+    is_training, is_loss = phase == TRAIN, name == LOSS
+    return 0 if is_training and is_loss else 3 if is_training else 2 if is_loss else 1
 
 
 def _joined(head: str, values: list[str], tail: list[str], star: str) -> str:

@@ -36,6 +36,12 @@ def test_what_goes_first_is_the_rate_then_the_shared_names():
     )
 
 
+def test_the_metrics_that_tell_how_good_it_is_stay_longest():
+    line = "epoch  1/30  train_loss 1.83  train_accuracy 0.58  val_loss 1.25  val_accuracy 0.57  1.7s  best"
+    assert fit_epoch_line(line, 75) == "epoch  1/30  train: loss 1.83  val: loss 1.25 accuracy 0.57  1.7s *"
+    assert fit_epoch_line(line, 60) == "epoch  1/30  train: loss 1.83  val: accuracy 0.57  1.7s *"
+
+
 def test_other_lines_stay_as_they_are():
     assert fit_epoch_line("x" * 300, 80) == "x" * 300
     assert fit_epoch_line("epoch of great change " * 10, 80) == "epoch of great change " * 10
