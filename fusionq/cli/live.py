@@ -48,10 +48,12 @@ class Live(Watcher):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if rest := self._folder.end():
-            self._print(rest + ("\n" if self._screen is not None else ""))
-        if self._screen is not None:
-            self._screen.stop()
+        try:
+            if rest := self._folder.end():
+                self._print(rest + ("\n" if self._is_above_bar else ""))
+        finally:
+            if self._screen is not None:
+                self._screen.stop()
 
     def on_text(self, text: str) -> None:
         # Whole lines only: the bar is drawn again beneath whatever is printed.
@@ -87,6 +89,11 @@ class Live(Watcher):
     def on_outage(self, error: StoreUnavailableError) -> None:
         self._note(f"{error}; trying again")
 
+    @property
+    def _is_above_bar(self) -> bool:
+        """Whether output goes to the terminal that shows the bar."""
+        return self._screen is not None and sys.stdout.isatty()
+
     def _draw(self, line: str) -> None:
         from rich.text import Text
 
@@ -103,7 +110,7 @@ class Live(Watcher):
         if sys.stdout.isatty():
             width = shutil.get_terminal_size().columns
             text = "\n".join(coloured_line(fit_epoch_line(line, width)) for line in text.split("\n"))
-        if self._screen is not None and sys.stdout.isatty():
+        if self._is_above_bar:
             self._screen.console.print(text, end="", highlight=False, markup=False, soft_wrap=True)
         else:
             sys.stdout.write(text)

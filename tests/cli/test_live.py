@@ -112,3 +112,17 @@ def test_of_a_progress_bar_that_a_job_prints_its_end_is_shown(monkeypatch, is_ou
     assert "100%|##|\n" in printed
     assert "50%" not in printed
     assert "no line end" in printed
+    assert is_out or out.getvalue() == "100%|##|\nno line end"
+
+
+def test_the_bar_is_taken_away_where_the_reader_of_the_output_is_gone(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with pytest.raises(BrokenPipeError), Live() as live:
+        live.on_text("no line end")
+    assert "\x1b[?25h" in sys.stderr.getvalue()  # the cursor is shown again
