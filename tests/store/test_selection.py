@@ -108,6 +108,17 @@ def test_jobs_are_found_by_how_long_ago_they_ended(any_store: Store):
     assert list(any_store.selection.ids(Filters(older_s=1e10))) == []
 
 
+def test_jobs_that_were_put_back_hide_none_that_came_before_them(any_store: Store):
+    """They stand behind those that were submitted between the loss and the recovery, and are older."""
+    submit(any_store, "new")
+    fields = {"name": "n", "queue": "default", "priority": "0", "attempt": "1", "submitted_at": "1000"}
+    ended = {**fields, "finished_at": "2000"}
+    assert any_store.jobs.recover("old", {}, ended, outcome=Outcome.SUCCEEDED, reason="")
+    any_store.identity.note_recovery()
+    assert list(any_store.selection.ids(Filters(newer_s=3600))) == ["new"]
+    assert list(any_store.selection.ids(Filters(older_s=3600), oldest_first=True)) == ["old"]
+
+
 def test_a_trial_that_is_not_submitted_yet_is_not_found(any_store: Store):
     any_store.redis.hset(keys.job("staged"), "name", "staged")
     any_store.redis.zadd(keys.JOBS, {"staged": 1})

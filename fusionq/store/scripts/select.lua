@@ -5,6 +5,9 @@ local filters, after, count, is_up = cjson.decode(ARGV[1]), ARGV[2], ARGV[3], AR
 local cutoff = filters.older_ms and now_ms() - filters.older_ms
 local oldest = filters.newer_ms and now_ms() - filters.newer_ms
 
+-- Jobs that were put back after a loss of data stand behind those that were submitted before that.
+local is_in_order = redis.call('HEXISTS', K.identity, 'recovered_ms') == 0
+
 local function is_one_of(value, wanted)
   if not wanted then
     return true
@@ -68,11 +71,11 @@ for i = 1, #page, 2 do
   end
   local submitted_at = tonumber(job.submitted_at ~= '' and job.submitted_at or 0)
   if oldest and submitted_at < oldest then
-    if not is_up then
+    if not is_up and is_in_order then
       answer[1] = ''  -- whatever comes now was submitted earlier still
       break
     end
-  elseif cutoff and is_up and submitted_at > cutoff then
+  elseif cutoff and is_up and is_in_order and submitted_at > cutoff then
     answer[1] = ''  -- whatever was submitted later cannot have ended earlier
     break
   elseif passes(job) then
