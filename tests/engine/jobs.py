@@ -43,7 +43,7 @@ metrics: {train: [{_target_: Accuracy}], test: [{_target_: Accuracy}]}
 train: {epochs: 2, seed: 1}
 """
 BATCHES = 10
-"""Training batches in an epoch of JOB; its test data fill 3 more."""
+"""Training batches in an epoch of JOB; its test data, in larger batches, fill 1 more."""
 
 CPU = torch.device("cpu")
 needs_gpu = [

@@ -20,6 +20,8 @@ from tests.engine.jobs import BATCHES, StopAfter, assert_same_run, job_spec, las
 from tests.support import wait_until
 
 NOISY = "data.train={_target_: tests.engine.noisy.NoisyDigits}"
+TESTED_IN_BATCHES = "data.test={_target_: tests.engine.noisy.NoisyDigits}"
+"""Ten of them; data that the engine holds are tested on in one."""
 AUGMENTED = "data.augment=[{_target_: RandomAffine, degrees: 20}]"
 AUGMENTED_ON_THE_DEVICE = (
     "data.augment=[{_target_: RandomCrop, size: 8, padding: 1}, {_target_: RandomHorizontalFlip}]"
@@ -137,18 +139,20 @@ def test_a_stop_from_within_an_eval_hook_keeps_the_epoch(whole: Whole, tmp_path:
 
 
 def test_a_hook_that_draws_random_numbers_while_testing_changes_nothing(tmp_path: Path) -> None:
-    spec = job_spec(f"trainer={__name__}.DrawsWhileTesting")
+    spec = job_spec(f"trainer={__name__}.DrawsWhileTesting", TESTED_IN_BATCHES)
     run(spec, tmp_path / "whole")
-    run_with_stops(spec, tmp_path / "stopped", [BATCHES + 1])
+    run_with_stops(spec, tmp_path / "stopped", [BATCHES + 4])
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
 def test_what_changes_while_testing_changes_once(tmp_path: Path) -> None:
     metric = f"{{_target_: {__name__}.Smoothed, name: smoothed}}"
     metrics = f"metrics={{val: [{metric}, {{_target_: Accuracy}}], test: [{metric}]}}"
-    spec = job_spec(f"trainer={__name__}.CountsWhileTesting", "data.val_fraction=0.2", metrics)
+    trainer = f"trainer={__name__}.CountsWhileTesting"
+    spec = job_spec(trainer, "data.val_fraction=0.2", TESTED_IN_BATCHES, metrics)
     run(spec, tmp_path / "whole")
-    for i, stops in enumerate(([9], [10, 1, 2], [BATCHES + 2, 6, 2])):
+    # Of 8 batches to train on, 1 to validate on and 10 to test on.
+    for i, stops in enumerate(([9], [11, 3, 14], [19, 12, 2])):
         folder = tmp_path / str(i)
         assert run_with_stops(spec, folder, stops) == len(stops) + 1
         assert_same_run(tmp_path / "whole", folder)

@@ -11,7 +11,7 @@ from fusionq.engine.callbacks.paced_file import PacedFile
 from fusionq.engine.files import finite, write_json, write_whole
 from fusionq.engine.training import Training
 from fusionq.spec.events import EpochEnd, Event, Progress
-from fusionq.spec.metric_keys import measured
+from fusionq.spec.metric_keys import TRAIN, measured
 from fusionq.spec.units import format_duration
 
 
@@ -90,11 +90,8 @@ def _is_before(line: str, training: Training) -> bool:
         return False  # cut off by a crash
     if point["kind"] == EpochEnd.kind or point["epoch"] <= training.epoch:
         return point["epoch"] <= training.epoch
-    return (
-        point["epoch"] == training.epoch + 1
-        and point["phase"] == "train"
-        and point["batch"] <= training.batch
-    )
+    done = {TRAIN: training.batch, **{test.phase: test.batch for test in training.tests}}
+    return point["epoch"] == training.epoch + 1 and point["batch"] <= done.get(point["phase"], 0)
 
 
 class HistoryFile(PacedFile):
