@@ -189,9 +189,7 @@ class Changes:
 
     def append(self, dotted: str, values: list[Any], name: str) -> None:
         """Add items to a list, which is made where there is none. Raises SpecError where it is no list."""
-        before: Any = self._data
-        for step in dotted.split("."):
-            before = before.get(step) if isinstance(before, dict) else None
+        before = _value_at(self._data, dotted.split("."))
         if isinstance(before, dict):
             raise _refusal(name, f"{dotted} is a block and no list")
         items = before if isinstance(before, list) else [] if before is None else [before]

@@ -135,6 +135,7 @@ def test_items_behind_one_that_was_taken_away_are_found_in_their_list():
 def test_a_plus_adds_to_a_list():
     assert override("tags: [a]", "tags+=b", "tags+=[c, 2]").data == {"tags": ["a", "b", "c", "2"]}
     assert override("a: 1", "list+=x").data == {"a": 1, "list": ["x"]}
+    assert override("a: [{b: [x]}]", "a.0.b+=y").data == {"a": [{"b": ["x", "y"]}]}
     assert mistakes("a: {b: 1}", "a+=x") == ["override 'a+=x': a is a block and no list"]
 
 
