@@ -65,6 +65,11 @@ class Checkpoints:
             )
         return None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no attempt has come as far as to write one."""
+        return not self._newest_first()
+
     def _newest_first(self, after: int = 0) -> list[Path]:
         found = [(_NAME.search(path.name), path) for path in self._paths.checkpoints.glob("*.pt")]
         ranked = [(tuple(map(int, match.groups())), path) for match, path in found if match]

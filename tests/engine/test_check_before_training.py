@@ -1,4 +1,4 @@
-"""The worker's own check: at the first attempt, and without a trace in what is trained."""
+"""The worker's own check: until a checkpoint shows that it passed, and without a trace in what is trained."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from fusionq.engine.checking import check_first
 from fusionq.engine.checking.child import NoAnswerError, run_in_child
+from fusionq.engine.checkpoint import Checkpoints
 from fusionq.engine.job import Job, run_job
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import CheckError
@@ -53,8 +54,12 @@ def test_a_job_that_cannot_work_is_refused_with_its_place_in_one_line(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_later_attempt_has_passed(tmp_path: Path):
-    assert check_first(job(job_spec("model._args_.1.out_features=100"), tmp_path, attempt=2)) == {}
+def test_a_job_is_looked_at_until_it_has_come_to_a_checkpoint(tmp_path: Path):
+    wrong = job(job_spec("model._args_.1.out_features=100"), tmp_path, attempt=2)
+    with pytest.raises(CheckError):
+        check_first(wrong)
+    Checkpoints(wrong.paths, attempt=1).save({}, 0, 0)
+    assert check_first(wrong) == {}
 
 
 def test_notes_and_constructors_say_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]):

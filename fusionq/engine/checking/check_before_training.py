@@ -10,6 +10,7 @@ from fusionq.engine.checking.child import NoAnswerError, run_in_child
 from fusionq.engine.checking.dataset_opening import Openings, open_for_check
 from fusionq.engine.checking.deep import check_deeply
 from fusionq.engine.checking.targets import import_targets
+from fusionq.engine.checkpoint import Checkpoints
 from fusionq.engine.data.stream import is_stream
 from fusionq.errors import CheckError
 from fusionq.spec.verdict import Verdict
@@ -19,13 +20,13 @@ LONGEST_S = 30.0
 
 
 def check_first(job: Job, is_cancelled: Callable[[], bool] = lambda: False) -> dict[str, Any]:
-    """Refuse a job that cannot work, at its first attempt: later ones have passed.
+    """Refuse a job that cannot work. One that has written a checkpoint can, and is not looked at again.
 
     Returns the data sets that it opened, by their key in `data`. They are opened in this process, as the
     training needs them; all else is done in a child. Raises CheckError.
     """
     import_targets(job.spec)
-    if job.attempt > 1:
+    if not Checkpoints(job.paths, attempt=job.attempt).is_empty:
         return {}
     opened = open_for_check(job.spec, job.workdir, job.data_root)
 
