@@ -7,6 +7,8 @@ CANCEL_NOW = "cancel_now"  # for good, without waiting for its state
 REQUEUE = "requeue"  # its state saved, and back to where it waits; no attempt is lost
 
 CANCELS = (CANCEL, CANCEL_NOW)
+JOB_STOPS = (REQUEUE, *CANCELS)
+"""Each asks for more than those before it, which it replaces."""
 
 # A worker that is to leave. A later word counts where it asks for more haste.
 DRAIN = "drain"  # once what runs is over

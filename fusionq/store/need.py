@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+SUBMISSIONS = 10_000_000_000
+"""How far apart two priorities stand in a lane. Exact in a double: a thousand priorities times so many."""
+
 
 class Need(NamedTuple):
     """What the jobs of a lane have in common. Memory in bytes."""

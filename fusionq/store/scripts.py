@@ -1,7 +1,8 @@
-"""The Lua scripts, each loaded once per connection, behind a generated head of keys and legal moves."""
+"""The Lua scripts, each loaded once per connection, behind a generated head of keys, moves and numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import redis
 
 from fusionq.spec.states import FIRST_MOVES, LEGAL_MOVES, RECOVERY_MOVES, RETRY_MOVES
+from fusionq.spec.stops import JOB_STOPS, WORKER_STOPS
 from fusionq.store import keys
+from fusionq.store.need import SUBMISSIONS
 
 # What the scripts share, in the order in which it builds on itself.
 _SHARED = (
@@ -62,13 +65,29 @@ class Scripts:
 def source(name: str) -> str:
     """The whole text of a script as Redis gets it."""
     opening = f"redis.call('DEL', '{keys.NO_KEY}')" if name in _WHEN_FULL else ""
-    return "\n".join((keys.to_lua(), _legal_moves(name), *map(_text, _SHARED), opening, _text(name)))
+    head = (keys.to_lua(), _legal_moves(name), _numbers())
+    return "\n".join((*head, *map(_text, _SHARED), opening, _text(name)))
 
 
 def _legal_moves(script: str) -> str:
     moves = [*LEGAL_MOVES.items(), *_MORE_MOVES.get(script, {}).items()]
     pairs = [f"['{start}>{end}'] = true" for start, ends in moves for end in sorted(ends)]
     return f"local LEGAL = {{{', '.join(pairs)}}}"
+
+
+def _numbers() -> str:
+    return "\n".join(
+        (
+            f"local SUBMISSIONS = {SUBMISSIONS}",
+            f"local STOP_RANK = {_ranks(JOB_STOPS)}",
+            f"local WORKER_STOP_RANK = {_ranks(WORKER_STOPS)}",
+        )
+    )
+
+
+def _ranks(words: Sequence[str]) -> str:
+    """The words as a table, none at all before them."""
+    return "{" + ", ".join(f"['{word}'] = {rank}" for rank, word in enumerate(("", *words))) + "}"
 
 
 def _text(name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from fusionq.store.need import Need, need_of
+from fusionq.store.need import SUBMISSIONS, Need, need_of
 from fusionq.store.scripts import Scripts
 from fusionq.store.workers import shares
 
@@ -21,8 +21,6 @@ PATIENCE_S = 600.0
 # How what is held of a host stands beside its GPUs.
 CPUS = "cpus"
 MEMORY = "memory"
-
-_SUBMISSIONS = 10_000_000_000  # how far apart two priorities stand in a lane
 
 
 class QueuedJob(NamedTuple):
@@ -97,8 +95,8 @@ def _lane(lane: str, jobs: Sequence[str], waited_ms: float) -> Lane:
 def _job(job_id: str, score: str) -> QueuedJob:
     """Its place in the lane says its priority and its sequence."""
     place = float(score)
-    priority = -math.floor(place / _SUBMISSIONS)
-    return QueuedJob(job_id, priority, int(place + priority * _SUBMISSIONS))
+    priority = -math.floor(place / SUBMISSIONS)
+    return QueuedJob(job_id, priority, int(place + priority * SUBMISSIONS))
 
 
 def _worker(

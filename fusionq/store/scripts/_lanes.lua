@@ -1,9 +1,6 @@
 -- Queued jobs stand in lanes. Those of one lane are the same to the planner, of one queue and one user and in need
 -- of the same, so it looks at the first few of each, however many there are.
 
--- How far apart two priorities stand. Exact in a double: a thousand priorities times ten billion submissions.
-local SUBMISSIONS = 10000000000
-
 local function place_in_queue(id)
   return -tonumber(get(id, 'priority')) * SUBMISSIONS + tonumber(get(id, 'sequence'))
 end

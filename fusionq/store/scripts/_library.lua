@@ -1,4 +1,4 @@
--- What the scripts share. K (keys) and LEGAL (moves) are generated in front of it from Python.
+-- What the scripts share. K (keys), LEGAL (moves) and numbers are generated in front of it from Python.
 
 local function now_ms()
   local t = redis.call('TIME')

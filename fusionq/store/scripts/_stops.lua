@@ -1,9 +1,7 @@
 -- Asking a job that runs to stop: a word in its record, which its worker reads with every renewal, and the
 -- same word on the channel of its worker, so that it acts at once.
 
--- A later word replaces an earlier one only where it asks for more.
-local STOP_RANK = {[''] = 0, requeue = 1, cancel = 2, cancel_now = 3}
-
+-- A later word replaces an earlier one only where it asks for more (STOP_RANK).
 local function ask_to_stop(id, word, channels)
   if STOP_RANK[word] > STOP_RANK[get(id, 'stop_requested') or ''] then
     set(id, 'stop_requested', word)
@@ -15,6 +13,3 @@ end
 local function is_being_cancelled(id)
   return STOP_RANK[get(id, 'stop_requested') or ''] >= STOP_RANK.cancel
 end
-
--- The same for a worker that is to leave.
-local WORKER_STOP_RANK = {[''] = 0, drain = 1, leave = 2, leave_now = 3}
