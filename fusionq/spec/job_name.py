@@ -11,9 +11,14 @@ SIGNS = " ._+:/@=-"
 _LETTER, _MARK, _NUMBER = "LMN"
 
 
+def composed(text: str) -> str:
+    """Returns the text in the form (NFC) that names have; some keyboards and file systems write another."""
+    return unicodedata.normalize("NFC", text)
+
+
 def check_name(text: str) -> str:
     """Returns the name in its composed form (NFC). Raises ValueError, in a sentence, where it is none."""
-    text = unicodedata.normalize("NFC", text)
+    text = composed(text)
     if text and not _begins_well(text):
         raise ValueError(f"{text!r} begins with {text[0]!r}; a name begins with a letter or a digit")
     wrong = next((character for character in text if not _is_valid(character)), None)
@@ -27,7 +32,7 @@ def check_name(text: str) -> str:
 
 def name_of_file(path: str | Path) -> str:
     """Returns the file's name as far as a job may be called so; `job` where nothing of it is left."""
-    stem = unicodedata.normalize("NFC", Path(path).stem)
+    stem = composed(Path(path).stem)
     words = "".join(c if _is_valid(c) and c not in ":/@=" else "-" for c in stem)
     while words and not _begins_well(words):
         words = words[1:]

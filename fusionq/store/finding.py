@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fusionq.errors import NotFoundError, UsageError
+from fusionq.spec.job_name import composed
 from fusionq.store import keys
 from fusionq.store.connection import Client
 
@@ -17,7 +18,7 @@ def find(redis: Client, reference: str) -> str:
         return _last(redis)
     if _exists(redis, reference):
         return reference
-    named = redis.hget(keys.NAMES, reference)
+    named = redis.hget(keys.NAMES, composed(reference))
     if named is not None:
         return named
     matches = redis.zrangebylex(keys.JOB_IDS, f"[{reference}", f"[{reference}\xff", 0, 6)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from fusionq.spec.job_name import composed
 from fusionq.store.connection import Client
 from fusionq.store.scripts import Scripts
 
@@ -32,7 +33,9 @@ class Filters:
         """As the script reads it: what is empty is left out."""
         wanted = {key: value for key, value in asdict(self).items() if value and key not in AGES}
         if self.names:
-            wanted["names"] = [_lua_pattern(name) for name in self.names]
+            wanted["names"] = [_lua_pattern(composed(name)) for name in self.names]
+        if self.tags:
+            wanted["tags"] = [composed(tag) for tag in self.tags]
         for key, in_ms in AGES.items():
             if (seconds := getattr(self, key)) is not None:
                 wanted[in_ms] = round(seconds * 1000)

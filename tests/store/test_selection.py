@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pytest
 
@@ -106,6 +107,13 @@ def test_jobs_are_found_by_how_long_ago_they_ended(any_store: Store):
     assert list(any_store.selection.ids(filters, oldest_first=True)) == ["old"]
     assert list(any_store.selection.ids(Filters(older_s=0))) == ["new", "old"]
     assert list(any_store.selection.ids(Filters(older_s=1e10))) == []
+
+
+def test_names_and_tags_are_found_however_their_letters_are_composed(any_store: Store):
+    put(any_store, "abc", name="größe", tags='["größe"]')
+    decomposed = unicodedata.normalize("NFD", "größe")
+    assert found(any_store, names=(decomposed,)) == found(any_store, tags=(decomposed,)) == ["abc"]
+    assert any_store.jobs.find(decomposed) == "abc"
 
 
 def test_jobs_that_were_put_back_hide_none_that_came_before_them(any_store: Store):
