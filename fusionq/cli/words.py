@@ -149,7 +149,7 @@ def end_facts(record: JobRecord) -> list[tuple[str, str]]:
     facts += [("file", path) for key in ("files", "exports") for path in result.get(key, ())]
     if record.run_dir:
         facts.append(("log", str(record.paths.output_log)))
-        if result.get("best_epoch"):
+        if result.get("best_model"):
             facts.append(("plots", str(record.paths.plots)))
         facts.append(("folder", record.run_dir))
     return facts

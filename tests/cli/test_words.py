@@ -100,5 +100,11 @@ def test_the_end_of_a_good_job_names_its_best_epoch_and_its_model():
     assert facts["plots"] == "/runs/abc/plots"
 
 
+def test_a_job_without_a_best_epoch_names_the_plots_that_it_has():
+    result = {"best_epoch": 0, "best_model": "/runs/abc/best_models/model_3.pth", "values": {"epoch": 3}}
+    done = record(status=Status.FINISHED, outcome=Outcome.SUCCEEDED, result=result, run_dir="/runs/abc")
+    assert dict(words.end_facts(done))["plots"] == "/runs/abc/plots"
+
+
 def test_a_job_that_never_ran_has_nothing_to_show():
     assert words.end_facts(record()) == []
