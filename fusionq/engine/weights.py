@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from fusionq.errors import CheckpointError
 from fusionq.spec.paths import RunPaths
 from fusionq.spec.targets import FROM, IGNORE, PREFIX, STRICT
+from fusionq.spec.text_values import as_list
 
 StateDict = Mapping[str, Any]
 
@@ -39,7 +40,10 @@ class WeightsSource:
     @classmethod
     def of_model(cls, block: Mapping[str, Any]) -> WeightsSource:
         return cls(
-            str(block[FROM]), block.get(STRICT, True), block.get(PREFIX, ""), tuple(block.get(IGNORE, ()))
+            str(block[FROM]),
+            block.get(STRICT, True),
+            block.get(PREFIX, ""),
+            tuple(as_list(block.get(IGNORE, ()))),
         )
 
     def ignores(self, name: str) -> bool:

@@ -10,6 +10,7 @@ from fusionq.spec.metric_keys import TEST, TRAIN, VAL, name_mistake
 from fusionq.spec.reader import Path_, dotted
 from fusionq.spec.secrets import masked_places
 from fusionq.spec.targets import ARGS, FROM, IGNORE, PREFIX, STRICT, TARGET
+from fusionq.spec.text_values import as_list
 from fusionq.spec.units import Interval
 
 Mistake = tuple[Path_, str]
@@ -117,7 +118,8 @@ def _weights_of_another(data: Mapping[str, Any]) -> Iterator[Mistake]:
         yield ("model", STRICT), f"model.strict: expected true or false, but this is {strict!r}"
     if prefix is not None and not isinstance(prefix, str):
         yield ("model", PREFIX), f"model.prefix: expected text, such as 'backbone.', but this is {prefix!r}"
-    if ignore is not None and not (isinstance(ignore, list) and all(isinstance(i, str) for i in ignore)):
+    names = as_list(ignore)
+    if ignore is not None and not (isinstance(names, list) and all(isinstance(i, str) for i in names)):
         yield ("model", IGNORE), "model.ignore: expected a list of names, such as [head] or ['*.bias']"
 
 

@@ -228,7 +228,8 @@ class RetrySection(Section):
         0.0, description="How long to wait before the first, such as 30s; then twice as long each time."
     )
     on: Annotated[
-        Annotated[dict[FailureClass, RetryPolicy], IS_BLOCK] | Annotated[list[FailureClass], IS_OTHER],
+        Annotated[dict[FailureClass, RetryPolicy], IS_BLOCK]
+        | Annotated[list[FailureClass], AS_LIST, IS_OTHER],
         BY_FORM,
     ] = Field(
         default=["worker_lost", "crash", "oom"],

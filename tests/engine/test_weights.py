@@ -67,9 +67,9 @@ def test_a_prefix_takes_a_part(tmp_path: Path, capsys: pytest.CaptureFixture[str
         load(tmp_path, saved, prefix="body")
 
 
-@pytest.mark.parametrize("ignore", [["2"], ["2.weight", "2.bias"], ["2.*"]])
+@pytest.mark.parametrize("ignore", [["2"], ["2.weight", "2.bias"], ["2.*"], "2.*"])
 def test_a_new_head_keeps_its_own_weights(
-    ignore: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ignore: list[str] | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = net(10).state_dict()
     assert is_loaded(load(tmp_path, weights, net(2), ignore=ignore), weights)

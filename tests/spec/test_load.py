@@ -225,8 +225,14 @@ def test_any_values_come_back_from_a_file_and_from_the_store(arguments, position
     assert parse_job(json.loads(json.dumps(spec.to_data()))) == spec
 
 
+def test_one_value_stands_for_a_list_of_one():
+    data = {"train": "Digits"}
+    job = {"model": {"from": "a.pth", "ignore": "head"}, "data": data, "loss": "MSELoss", "optimizer": "SGD"}
+    assert parse_job({**job, "retry": {"on": "oom"}}).retry.on == ["oom"]
+
+
 def test_what_is_taken_of_weights_has_its_types():
-    model = "model: {from: a.pth, strict: maybe, prefix: 3, ignore: head}"
+    model = "model: {from: a.pth, strict: maybe, prefix: 3, ignore: {head: 1}}"
     with pytest.raises(SpecError) as caught:
         from_yaml(model, "p.yaml")
     told = "\n".join(problem.message for problem in caught.value.problems)
