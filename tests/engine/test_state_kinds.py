@@ -340,6 +340,24 @@ def test_objects_made_while_training_are_made_again(tmp_path: Path) -> None:
     assert [point.x.tolist() for point in new.many] == [[0, 0], [1, 1], [2, 2]]
 
 
+class Drawing(torch.utils.data.Dataset):
+    def __init__(self) -> None:
+        self.first = random.Random(1)
+        self.second = np.random.default_rng(1)
+        self.third = np.random.RandomState(1)
+
+    def draw(self) -> list[float]:
+        return [generator.random() for generator in (self.first, self.second, self.third)]
+
+
+def test_generators_of_data_that_a_trainer_holds_go_on_where_they_were(tmp_path: Path) -> None:
+    old, new = Nothing(), Nothing()
+    old.value, new.value = Drawing(), Drawing()
+    old.value.draw()
+    carried_over(state_of(old), state_of(new), tmp_path)
+    assert new.value.draw() == old.value.draw()
+
+
 def test_a_torchmetric_keeps_what_it_has_seen(tmp_path: Path) -> None:
     torchmetrics = pytest.importorskip("torchmetrics")
     old, new = Nothing(), Nothing()

@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import enum
 import json
-import random
-from collections import deque
 from collections.abc import Callable, Mapping
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
@@ -22,7 +20,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from fusionq.engine.state import containers, random_numbers
 from fusionq.engine.state.checksum import checksum
+from fusionq.engine.state.generators import Generator
 from fusionq.engine.state.initial_values import InitialValues, digest_of
 from fusionq.engine.state.kinds import (
     PLAIN,
@@ -38,9 +38,9 @@ from fusionq.engine.state.kinds import (
     is_walked,
     persistent_tensors,
 )
+from fusionq.engine.state.nodes import Node
 from fusionq.engine.state.tensors import pack
 
-Node = Any
 MOST_BITS = 64
 """Of a whole number in JSON: Python writes none that is very long in decimal digits."""
 LARGE_BYTES = 1 << 20
@@ -128,7 +128,8 @@ class Encoder:
 
     # --- numbers for what can be shared --------------------------------------------------------------
 
-    def _number(self, value: Any) -> int:
+    def number(self, value: Any) -> int:
+        """Returns the number by which others refer to an object from now on."""
         number = len(self._alive)
         self._refer(value, ["ref", number])
         return number
@@ -140,15 +141,15 @@ class Encoder:
     # --- tensors and numbers -------------------------------------------------------------------------
 
     def _tensor(self, value: Tensor, path: str) -> Node:
-        number = self._number(value)
+        number = self.number(value)
         if self._is_as_it_was(value, path):
             return ["same", number]
         gradient = None
         if value.is_leaf and value.grad is not None:
-            gradient = self._add_tensor(value.grad)
+            gradient = self.add_tensor(value.grad)
         of_leaf = "parameter" if isinstance(value, nn.Parameter) else "leaf" if value.is_leaf else ""
         kind = of_leaf if value.requires_grad else ""
-        return ["tensor", number, self._add_tensor(value), value.device.type, kind, gradient]
+        return ["tensor", number, self.add_tensor(value), value.device.type, kind, gradient]
 
     def _is_as_it_was(self, value: Tensor, path: str) -> bool:
         if value.layout is not torch.strided or value.numel() * value.element_size() < LARGE_BYTES:
@@ -158,13 +159,14 @@ class Encoder:
             return True
         return path in self._initial.large and self._initial.large[path] == checksum([value])
 
-    def _add_tensor(self, value: Tensor) -> int:
+    def add_tensor(self, value: Tensor) -> int:
+        """Returns the place of a tensor among those that are written beside the tree."""
         if not self._is_beginning:  # a note of the beginning is not written
             self._tensors.append(value.detach())
         return len(self._tensors) - 1
 
     def _array(self, value: np.ndarray, path: str) -> Node:
-        number = self._number(value)
+        number = self.number(value)
         if value.dtype.hasobject:
             items = [self.encode(item, f"{path}[{i}]") for i, item in enumerate(value.ravel().tolist())]
             return ["objects", number, list(value.shape), items]
@@ -172,64 +174,19 @@ class Encoder:
         if self._is_as_it_was(data, path):
             return ["same", number]
         dtype = np.lib.format.dtype_to_descr(value.dtype)
-        return ["array", number, self._add_tensor(data), dtype, list(value.shape)]
+        return ["array", number, self.add_tensor(data), dtype, list(value.shape)]
 
     def _scalar(self, value: np.generic, path: str) -> Node:
         return ["scalar", value.dtype.str, _to_text(value.tobytes())]
 
-    # --- containers ----------------------------------------------------------------------------------
-
-    def _items(self, values: Any, path: str) -> list[Node]:
+    def items(self, values: Any, path: str) -> list[Node]:
+        """Encode each of several values."""
         return [self.encode(value, f"{path}[{i}]") for i, value in enumerate(values)]
-
-    def _sequence(self, value: Any, path: str) -> Node:
-        number = self._number(value)
-        most = value.maxlen if isinstance(value, deque) else None
-        items, own = self._items(value, path), self._own_attributes(value, path)
-        return ["sequence", number, class_name(type(value)), items, most, own]
-
-    def _tuple(self, value: tuple, path: str) -> Node:
-        return ["tuple", class_name(type(value)), self._items(value, path)]
-
-    def _mapping(self, value: dict, path: str) -> Node:
-        number = self._number(value)
-        items = [
-            [self.encode(key, f"{path} key"), self.encode(item, f"{path}[{key!r:.40}]")]
-            for key, item in value.items()
-        ]
-        factory = getattr(value, "default_factory", None)
-        made_by = class_name(factory) if factory else ""
-        own = self._own_attributes(value, path)
-        return ["mapping", number, class_name(type(value)), items, made_by, own]
-
-    def _own_attributes(self, value: Any, path: str) -> Node:
-        """Returns the attributes of a container: a class of the user's may have some."""
-        return self.attributes(value, attributes_of(value), path)
-
-    def _ends(self, value: slice | range, path: str) -> Node:
-        return [type(value).__name__, *self._items((value.start, value.stop, value.step), path)]
-
-    # --- random numbers ------------------------------------------------------------------------------
-
-    def _torch_generator(self, value: torch.Generator, path: str) -> Node:
-        return ["generator", self._number(value), self._add_tensor(value.get_state()), value.device.type]
-
-    def _python_random(self, value: random.Random, path: str) -> Node:
-        if isinstance(value, random.SystemRandom):
-            return self._not_saved(value, path)
-        return ["random", self._number(value), self.encode(value.getstate(), path)]
-
-    def _numpy_generator(self, value: np.random.Generator, path: str) -> Node:
-        bits = value.bit_generator
-        return ["numpy", self._number(value), type(bits).__name__, self.encode(bits.state, path)]
-
-    def _numpy_random(self, value: np.random.RandomState, path: str) -> Node:
-        return ["numpy_old", self._number(value), self.encode(value.get_state(legacy=False), path)]
 
     # --- objects -------------------------------------------------------------------------------------
 
     def _module(self, value: nn.Module, path: str) -> Node:
-        number = self._number(value)
+        number = self.number(value)
         self._stateful_at(path, value)
         extras = self.module_parts(value, str(number))
         self._share(path, value.state_dict, gradients_of(value))
@@ -238,7 +195,7 @@ class Encoder:
     def _shared_state(self, value: Any, path: str) -> Node:
         self._stateful_at(path, value)
         self._share(path, value.state_dict)
-        return ["stateful", self._number(value), path, type(value).__name__, None]
+        return ["stateful", self.number(value), path, type(value).__name__, None]
 
     def _share(self, path: str, read: Callable[[], Any], gradients: dict[str, Tensor] | None = None) -> None:
         """Keep a state that all processes have alike: rank 0 writes it."""
@@ -260,7 +217,7 @@ class Encoder:
     def _object(self, value: Any, path: str) -> Node:
         if type(value).__module__.partition(".")[0] in PLAIN_LIBRARIES:
             cls, arguments = value.__reduce_ex__(4)[:2]
-            nodes = self._items(arguments, path)
+            nodes = self.items(arguments, path)
             return ["kept"] if ["kept"] in nodes else ["built", class_name(cls), nodes]
         if isinstance(value, ZoneInfo) and value.key:
             return ["zone", value.key]
@@ -270,21 +227,22 @@ class Encoder:
             name = f"{value.__module__}:{value.__qualname__}"
             return ["named", name] if find_class(name) is value else ["kept"]
         if has_state_dict(value):
-            number = self._number(value)
+            number = self.number(value)
             self._stateful_at(path, value)
             return ["stateful", number, path, type(value).__name__, self.encode(value.state_dict(), path)]
         if is_walked(value):
             return self._walked(value, path)
-        return self._not_saved(value, path)
+        return self.not_saved(value, path)
 
     def _walked(self, value: Any, path: str) -> Node:
-        number = self._number(value)
+        number = self.number(value)
         values = attributes_of(value)
         if holds_data(value):
             values = {name: held for name, held in values.items() if not _is_bulk(held)}
         return ["object", number, class_name(type(value)), self.attributes(value, values, path)]
 
-    def _not_saved(self, value: Any, path: str) -> Node:
+    def not_saved(self, value: Any, path: str) -> Node:
+        """Leave a value out, and tell of it unless nothing of a training can depend on it."""
         if not is_constant(value):
             self.unsaved[path] = describe(value)
         return ["kept"]
@@ -296,20 +254,14 @@ class Encoder:
 _ENCODERS: list[tuple[Any, Callable[[Encoder, Any, str], Node]]] = [
     (enum.Enum, Encoder._enum),
     (Tensor, Encoder._tensor),
-    (tuple, Encoder._tuple),
-    (dict, Encoder._mapping),
-    (list | deque | set | frozenset, Encoder._sequence),
+    *containers.ENCODERS,
     (np.ndarray, Encoder._array),
     (np.generic, Encoder._scalar),
     (nn.Module, Encoder._module),
     (Optimizer | LRScheduler | torch.amp.GradScaler, Encoder._shared_state),
-    (torch.Generator, Encoder._torch_generator),
-    (random.Random, Encoder._python_random),
-    (np.random.Generator, Encoder._numpy_generator),
-    (np.random.RandomState, Encoder._numpy_random),
+    *random_numbers.ENCODERS,
     (bytes | bytearray, Encoder._bytes),
     (complex, lambda _, value, path: ["complex", value.real, value.imag]),
-    (slice | range, Encoder._ends),
 ]
 
 
@@ -324,7 +276,7 @@ def gradients_of(module: nn.Module) -> dict[str, Tensor]:
 
 def _is_bulk(value: Any) -> bool:
     """Whether an attribute of a data set is data: no number, no generator, no object that may hold one."""
-    if type(value) in PLAIN or isinstance(value, random.Random | np.random.Generator | torch.Generator):
+    if type(value) in PLAIN or isinstance(value, Generator):
         return False
     return not (holds_data(value) or is_walked(value))
 
