@@ -1,7 +1,8 @@
 """A data set of the user's own, behind `__getitem__`: fusionq against a bare loop over torch's DataLoader.
 
-Both train the same small network, in turn in one process, so that the machine's moods meet both. A row is the
-median of the CPU seconds of an epoch (of the wall clock's, where processes load), in µs for a sample.
+Both load alone, and train the same small network, in turn in one process, so that the machine's moods meet
+both. A row is the median of the CPU seconds of an epoch (of the wall clock's, where processes load), in µs a
+sample.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.contestants import common
+from fusionq.engine.data.batches import Batches
 from fusionq.engine.data.loading import BatchMaker
 from fusionq.engine.standard_model import StandardModel
 from fusionq.engine.training import Training
@@ -58,7 +62,13 @@ class RowsThatDraw(Rows):
         return x + torch.randn(NUM_FEATURES) * 0.1, self.y[index]
 
 
-ROWS: dict[str, tuple[type[Rows], int, int]] = {
+LOADED_ALONE: dict[str, tuple[type[Rows], int, int]] = {
+    "loaded alone": (Rows, 64, 0),
+    "loaded alone, batches of 256": (Rows, 256, 0),
+    "loaded alone, with __getitems__": (RowsAtOnce, 64, 0),
+    "loaded alone, with random draws": (RowsThatDraw, 64, 0),
+}
+TRAINED_ON: dict[str, tuple[type[Rows], int, int]] = {
     "in the process": (Rows, 64, 0),
     "in the process, batches of 256": (Rows, 256, 0),
     "in the process, batches of 8": (Rows, 8, 0),
@@ -72,6 +82,21 @@ ROWS: dict[str, tuple[type[Rows], int, int]] = {
 def parts() -> tuple[nn.Module, torch.optim.Optimizer, nn.Module]:
     net = nn.Sequential(nn.Linear(NUM_FEATURES, 64), nn.ReLU(), nn.Linear(64, 2))
     return net, torch.optim.Adam(net.parameters(), common.LEARNING_RATE), nn.CrossEntropyLoss()
+
+
+def make_batches(dataset: Dataset, batch_size: int, num_workers: int) -> Batches:
+    section = DataSection(batch_size=batch_size, num_workers=num_workers)
+    return BatchMaker(section, torch.device("cpu"), seed=0).make(dataset, train=True)
+
+
+def bare_loading(dataset: Dataset, batch_size: int, num_workers: int) -> Callable[[], object]:
+    loader = DataLoader(dataset, batch_size, shuffle=True, num_workers=num_workers)
+    return lambda: deque(loader, maxlen=0)
+
+
+def fusionq_loading(dataset: Dataset, batch_size: int, num_workers: int) -> Callable[[], object]:
+    batches, epochs = make_batches(dataset, batch_size, num_workers), count()
+    return lambda: deque(batches.epoch(next(epochs)), maxlen=0)
 
 
 def bare_loop(dataset: Dataset, batch_size: int, num_workers: int) -> Callable[[], None]:
@@ -92,8 +117,7 @@ def bare_loop(dataset: Dataset, batch_size: int, num_workers: int) -> Callable[[
 
 def fusionq(dataset: Dataset, batch_size: int, num_workers: int) -> Callable[[], None]:
     net, optimizer, loss_fn = parts()
-    section = DataSection(batch_size=batch_size, num_workers=num_workers)
-    batches = BatchMaker(section, torch.device("cpu"), seed=0).make(dataset, train=True)
+    batches = make_batches(dataset, batch_size, num_workers)
     paths = RunPaths(Path(tempfile.gettempdir()))
     trainer = StandardModel(net, use_cuda_if_available=False)
     training = Training(trainer, batches, loss_fn, optimizer, num_epochs=0, paths=paths)
@@ -105,15 +129,20 @@ def fusionq(dataset: Dataset, batch_size: int, num_workers: int) -> Callable[[],
     return epoch
 
 
-def seconds(act: Callable[[], None], clock: Callable[[], float]) -> float:
+Maker = Callable[[Dataset, int, int], Callable[[], object]]
+LOADING: Sequence[Maker] = (bare_loading, fusionq_loading)
+TRAINING: Sequence[Maker] = (bare_loop, fusionq)
+
+
+def seconds(act: Callable[[], object], clock: Callable[[], float]) -> float:
     began = clock()
     act()
     return clock() - began
 
 
-def measure(dataset: Dataset, batch_size: int, num_workers: int) -> dict[str, float]:
+def measure(makers: Sequence[Maker], dataset: Dataset, batch_size: int, num_workers: int) -> dict[str, float]:
     clock = time.perf_counter if num_workers else time.process_time
-    contestants = [make(dataset, batch_size, num_workers) for make in (bare_loop, fusionq)]
+    contestants = [make(dataset, batch_size, num_workers) for make in makers]
     taken = [[seconds(act, clock) for act in contestants] for _ in range(ROUNDS + 1)][1:]
     theirs, ours = (statistics.median(column) / NUM_SAMPLES * 1e6 for column in zip(*taken, strict=True))
     return {"bare loop": theirs, "fusionq": ours, "ratio": statistics.median(o / t for t, o in taken)}
@@ -121,8 +150,9 @@ def measure(dataset: Dataset, batch_size: int, num_workers: int) -> dict[str, fl
 
 def main() -> None:
     common.arguments()
-    found = {name: measure(make(), *sizes) for name, (make, *sizes) in ROWS.items()}
-    print("RESULT " + json.dumps(found))
+    alone = {n: measure(LOADING, make(), *sizes) for n, (make, *sizes) in LOADED_ALONE.items()}
+    trained = {n: measure(TRAINING, make(), *sizes) for n, (make, *sizes) in TRAINED_ON.items()}
+    print("RESULT " + json.dumps(alone | trained))
 
 
 if __name__ == "__main__":
