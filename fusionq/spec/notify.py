@@ -14,8 +14,8 @@ from fusionq.spec.variables import is_reference, variable_of
 Event = Literal["started", "succeeded", "failed", "cancelled", "timed_out"]
 
 WEBHOOK_SCHEMES = ("http", "https")
-# Services whose addresses are their passwords; Apprise knows how to talk to them.
-SERVICES = ("hooks.slack.com", "discord.com", "discordapp.com", "api.telegram.org")
+# Services whose addresses are their passwords, at these hosts and those below them.
+SERVICES = ("hooks.slack.com", "discord.com", "discordapp.com", "api.telegram.org", "webhook.office.com")
 
 _INSTEAD = "put it into the environment of the workers, and write url: env:NAME"
 
@@ -31,11 +31,15 @@ def check_url(text: str) -> str:
     parts = urlsplit(text)
     if not parts.scheme or not parts.hostname:
         raise ValueError("not an address such as https://box/hook, nor env:NAME")
-    if parts.scheme not in WEBHOOK_SCHEMES or parts.hostname in SERVICES:
+    if parts.scheme not in WEBHOOK_SCHEMES or _is_of_service(parts.hostname):
         raise ValueError(f"this address holds a secret, which would be stored in the clear; {_INSTEAD}")
     if parts.username or parts.password or parts.query:
         raise ValueError(f"a user, a password or a query would be stored in the clear; {_INSTEAD}")
     return text
+
+
+def _is_of_service(host: str) -> bool:
+    return any(f".{host.rstrip('.')}".endswith(f".{service}") for service in SERVICES)
 
 
 class NotifySection(Section):

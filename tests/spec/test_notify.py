@@ -24,6 +24,8 @@ def test_it_is_a_list_of_whom_and_of_what():
     [
         ("slack://TokenA/TokenB/TokenC", "holds a secret"),
         ("https://hooks.slack.com/services/T0/B0/TokenC", "holds a secret"),
+        ("https://canary.discord.com/api/webhooks/1/TokenC", "holds a secret"),
+        ("https://org.webhook.office.com./webhookb2/TokenC", "holds a secret"),
         ("https://ada:TokenC@box/hook", "would be stored in the clear"),
         ("https://box/hook?key=TokenC", "would be stored in the clear"),
         ("box/hook", "not an address"),
