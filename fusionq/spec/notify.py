@@ -31,14 +31,15 @@ def check_url(text: str) -> str:
     parts = urlsplit(text)
     if not parts.scheme or not parts.hostname:
         raise ValueError("not an address such as https://box/hook, nor env:NAME")
-    if parts.scheme not in WEBHOOK_SCHEMES or _is_of_service(parts.hostname):
+    if parts.scheme not in WEBHOOK_SCHEMES or is_of_service(parts.hostname):
         raise ValueError(f"this address holds a secret, which would be stored in the clear; {_INSTEAD}")
     if parts.username or parts.password or parts.query:
         raise ValueError(f"a user, a password or a query would be stored in the clear; {_INSTEAD}")
     return text
 
 
-def _is_of_service(host: str) -> bool:
+def is_of_service(host: str) -> bool:
+    """Returns whether addresses at this host are their own passwords."""
     return any(f".{host.rstrip('.')}".endswith(f".{service}") for service in SERVICES)
 
 

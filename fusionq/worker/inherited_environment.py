@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from fusionq.spec.notify import SERVICES
+from fusionq.spec.notify import is_of_service
 from fusionq.spec.settings import ENV_DATA, ENV_HOME
 
 PREFIX = "FUSIONQ_"
@@ -34,4 +34,4 @@ def _is_notify_address(value: str) -> bool:
         parts = urlsplit(value)
     except ValueError:
         return False
-    return bool(_NOTIFY_SCHEME.fullmatch(parts.scheme)) or (parts.hostname or "") in SERVICES
+    return bool(_NOTIFY_SCHEME.fullmatch(parts.scheme)) or is_of_service(parts.hostname or "")

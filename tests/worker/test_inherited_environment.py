@@ -19,6 +19,7 @@ def test_jobs_see_neither_the_address_of_redis_nor_those_that_are_notified():
         "FUSIONQ_WORKER_NAME": "w",
         "FUSIONQ_NOTIFY_TEAM": "https://box/hook",
         "SLACK_URL": "https://hooks.slack.com/services/a/b/c",
+        "TESTERS_URL": "https://canary.discord.com/api/webhooks/1/a",
         "MAIL": "mailtos://ada:x@example.org",
     }
     assert inherited({**kept, **withheld}) == kept
