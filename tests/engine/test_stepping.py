@@ -11,9 +11,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import fusionq as tf
+from fusionq.engine.stepping import Stepper
 from fusionq.engine.stopping import StopToken
 from fusionq.errors import HookError
-from tests.engine.jobs import digits, needs_gpu, network, train
+from tests.engine.jobs import CPU, digits, needs_gpu, network, train
 
 
 def trained(folder: Path, **more: Any) -> tf.StandardModel:
@@ -107,6 +108,22 @@ def test_a_loss_over_something_else_than_samples_says_over_how_much(tmp_path: Pa
     whole = trained(tmp_path, trainer=Counts, most=80, batch_size=80)
     parts = trained(tmp_path, trainer=Counts, most=80, batch_size=30, options=tf.StepOptions(accumulation=3))
     assert close(whole, parts)
+
+
+def test_a_batch_that_counts_nothing_changes_no_step() -> None:
+    """As one of padding alone."""
+
+    def stepped(*counted: int) -> torch.Tensor:
+        model = nn.Linear(2, 1, bias=False)
+        nn.init.ones_(model.weight)
+        stepper = Stepper(model, CPU, tf.StepOptions(accumulation=len(counted)))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for samples in counted:
+            stepper.optimize(model(torch.ones(4, 2)).square().mean() * bool(samples), optimizer, samples)
+        return model.weight.detach()
+
+    assert torch.allclose(stepped(0, 4), stepped(4))
+    assert torch.allclose(stepped(4, 0), stepped(4))
 
 
 def test_training_never_stops_within_a_group_of_batches(tmp_path: Path) -> None:
