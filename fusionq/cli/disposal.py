@@ -11,6 +11,7 @@ from pathlib import Path
 from fusionq.cli.session import Session
 from fusionq.cli.words import coloured, count_of, say
 from fusionq.queue import code_archives, retention, run_folders
+from fusionq.spec.paths import RunPaths
 from fusionq.spec.record import JobRecord
 from fusionq.spec.units import format_bytes, format_duration
 from fusionq.store.bulk import chunks
@@ -85,6 +86,8 @@ def clean_orphans(session: Session, older_than: float, larger_than: int, *, is_r
     room = format_bytes(sum(size for _, size in folders))
     say(f"{count_of(len(folders), 'folder')} in {runs} that no job of this Redis has, {room}")
     if not is_real:
+        if lost := sum(RunPaths(folder).record.is_file() for folder, _ in folders):
+            say(f"{count_of(lost, 'job')} of them can be put back where Redis lost its data: fusionq recover")
         say("nothing was removed; add -y to remove them" if folders else "there is nothing to remove")
         return
     _say_some([folder for folder, _ in folders if not run_folders.remove(folder)], "could not be removed")

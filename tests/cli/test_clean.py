@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fusionq.spec.paths import artifact_file
+from fusionq.spec.paths import RunPaths, artifact_file
 from fusionq.spec.states import Outcome
 from fusionq.store import keys
 from tests.cli.conftest import Cli
@@ -132,6 +132,12 @@ def test_orphans_are_shown_and_removed(cli: Cli, store, runs: Path):
     done = cli("clean", "--orphans")
     assert str(lost) in done.err
     assert "2 folders" in done.err
+    assert "can be put back" not in done.err
+    RunPaths(lost).record.touch()
+    os.utime(RunPaths(lost).record, (1, 1))
+    os.utime(lost, (1, 1))
+    done = cli("clean", "--orphans")
+    assert "1 job of them can be put back where Redis lost its data: fusionq recover" in done.err
     assert lost.is_dir()
     cli("clean", "--orphans", "-y")
     assert (known.is_dir(), lost.exists(), artifact.exists()) == (True, False, False)
