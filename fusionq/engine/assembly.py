@@ -24,7 +24,8 @@ from fusionq.engine.eval_hook import no_loss
 from fusionq.engine.evaluation import Testing
 from fusionq.engine.files import write_json
 from fusionq.engine.metrics import Metric
-from fusionq.engine.ranks import ALONE, Ranks, synced_batch_norm
+from fusionq.engine.ranks import ALONE, Ranks
+from fusionq.engine.shared_model import synced_batch_norm
 from fusionq.engine.stepping import StepOptions, Stepper
 from fusionq.engine.torchmetrics_adapter import TorchMetric, is_torchmetric
 from fusionq.engine.weights import load_weights

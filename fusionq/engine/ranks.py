@@ -25,6 +25,7 @@ from fusionq.engine.data.part import WHOLE, Part
 from fusionq.engine.data.sample_count import batch_length
 from fusionq.engine.gradients import SharedGradients, broadcast, check_same, tensors_of
 from fusionq.engine.metrics import Metric
+from fusionq.engine.shared_model import called_through
 from fusionq.errors import DataError
 
 
@@ -168,7 +169,7 @@ class Group(Ranks):
         self._buffers = tensors_of(own.modules.values(), buffers=True)
         shared = DistributedDataParallel(model)
         shared.register_comm_hook(None, self._join)
-        with _called_through(shared, model):
+        with called_through(shared, model):
             yield
 
     def check_same(self, weights: Mapping[str, Sequence[Tensor]]) -> None:
@@ -264,40 +265,3 @@ class _Delayed(Agreement):
         work, flags = self._asked
         work.wait()
         return tuple(map(bool, flags.tolist()))
-
-
-@contextmanager
-def _called_through(shared: DistributedDataParallel, model: nn.Module) -> Iterator[None]:
-    """While it lasts, calling the model to train it calls `shared`, which calls the model.
-
-    The trainer's own code goes on seeing the model itself, with its layers, attributes and state.
-    """
-    plain = type(model)
-    is_within = False
-
-    def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        nonlocal is_within
-        if is_within or not (self.training and torch.is_grad_enabled()):
-            return plain.__call__(self, *args, **kwargs)
-        is_within = True
-        try:
-            return shared(*args, **kwargs)
-        finally:
-            is_within = False
-
-    model.__class__ = type(plain.__name__, (plain,), {"__call__": call, "__module__": plain.__module__})
-    try:
-        yield
-    finally:
-        model.__class__ = plain
-
-
-def synced_batch_norm(model: nn.Module, warn: Callable[[str], None]) -> nn.Module:
-    """The model with batch statistics over all ranks, where torch has that: on GPUs.
-
-    The keys of its state stay as they are.
-    """
-    if torch.cuda.is_available():
-        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    warn("train.sync_batch_norm does nothing on the CPU: torch has it for GPUs only")
-    return model
