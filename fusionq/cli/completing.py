@@ -12,6 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from fusionq.cli.session import Session
+from fusionq.spec.states import Status
 
 if TYPE_CHECKING:
     from fusionq.spec.record import JobRecord, SweepRecord
@@ -77,6 +78,7 @@ def _metrics(record: JobRecord) -> Iterable[str]:
 
 complete_job = _jobs(lambda row: True)
 complete_active_job = _jobs(lambda row: not row.is_finished)
+complete_running_job = _jobs(lambda row: row.state_word == Status.RUNNING)
 complete_ended_job = _jobs(lambda row: row.is_finished)
 complete_worker = _completer(
     lambda store, _: ((worker.name, worker.state_word) for worker in store.workers.all())

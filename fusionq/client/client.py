@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fusionq.client.command import run_command
+from fusionq.client.command_input import InputSource
 from fusionq.client.download import download
 from fusionq.client.job import Job
 from fusionq.errors import FusionqError, UsageError
@@ -134,10 +135,14 @@ class Client:
         return download(self._store, self._sender, record, folder, parts)
 
     def run_command(
-        self, record: JobRecord, command: Sequence[str], on_output: Callable[[bytes], None] | None = None
+        self,
+        record: JobRecord,
+        command: Sequence[str],
+        on_output: Callable[[bytes], None] | None = None,
+        source: InputSource | None = None,
     ) -> int:
         """What `Job.exec` does."""
-        return run_command(self._store, self._sender, record, command, on_output)
+        return run_command(self._store, self._sender, record, command, on_output, source=source)
 
     @cached_property
     def _sender(self) -> Sender:

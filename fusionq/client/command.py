@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
+from fusionq.client.command_input import InputForwarder, InputSource
 from fusionq.errors import FusionqError, StateError, StoreUnavailableError, UsageError
 from fusionq.queue.sender import Sender
 from fusionq.spec.record import JobRecord
 from fusionq.spec.states import Status
-from fusionq.store.commands import CommandRequest
+from fusionq.store.commands import CommandRequest, Terminal
 from fusionq.store.store import Store
 from fusionq.store.transfers import RefusedError, TransferError
 
@@ -24,9 +25,13 @@ def run_command(
     record: JobRecord,
     command: Sequence[str],
     on_output: Callable[[bytes], None] | None = None,
+    *,
+    source: InputSource | None = None,
+    terminal: Terminal | None = None,
 ) -> int:
     """Returns the exit code of the command; `on_output` gets what it prints, as it comes.
 
+    It gets the input of `source`, and `terminal` is one of its own, on its worker, that looks like this.
     However this is left, the command ends. Raises StateError where the job does not run, or stops meanwhile,
     and UsageError for what is no list of words.
     """
@@ -35,11 +40,12 @@ def run_command(
             f"{command!r} is no command", hint='it is a list of words, such as ["nvidia-smi", "-L"]'
         )
     _refuse_idle(record)
-    token = store.commands.ask(CommandRequest(record.id, record.attempt, tuple(command)))
+    request = CommandRequest(record.id, record.attempt, tuple(command), source is not None, terminal)
+    token = store.commands.ask(request)
     with _listening(store, token):
         sender.run_command(record.worker, token)
         try:
-            return _receive(store, token, on_output)
+            return _receive(store, token, on_output, source)
         except RefusedError as error:
             raise StateError(str(error)) from error
         except TransferError as error:
@@ -62,15 +68,23 @@ def _refuse_idle(record: JobRecord) -> None:
         )
 
 
-def _receive(store: Store, token: str, on_output: Callable[[bytes], None] | None) -> int:
-    pieces = store.transfers.receive(token, ANSWER_WITHIN_S)
-    while True:
-        try:
-            piece = next(pieces)
-        except StopIteration as end:
-            return end.value
-        if on_output is not None:
-            on_output(piece)
+def _receive(
+    store: Store, token: str, on_output: Callable[[bytes], None] | None, source: InputSource | None
+) -> int:
+    forwarder = InputForwarder(store, token, source) if source else None
+    pieces = store.transfers.receive(token, ANSWER_WITHIN_S, forwarder.check if forwarder else None)
+    has_begun = False
+    with ExitStack() as stack:
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                return end.value
+            if forwarder and not has_begun:  # the first piece tells that input is taken
+                stack.enter_context(forwarder)
+                has_begun = True
+            if on_output is not None and piece:
+                on_output(piece)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
+from fusionq.client.command_input import BytesInput
 from fusionq.client.follow import Once
 from fusionq.client.metrics import Metrics, read_metrics
 from fusionq.client.missed_output import log_path, read_missed
@@ -154,13 +155,21 @@ class Job:
                 raise NotFoundError(f"{self.id} has no best model any more: {name}")
             return best_model(self._client.store.jobs.spec(self.id), files[name], self.id)
 
-    def exec(self, command: Sequence[str], on_output: Callable[[bytes], None] | None = None) -> int:
+    def exec(
+        self,
+        command: Sequence[str],
+        on_output: Callable[[bytes], None] | None = None,
+        *,
+        input: bytes | None = None,
+    ) -> int:
         """Run a command beside it, in its environment, folder and GPUs; returns its exit code.
 
-        command: its words, such as ["nvidia-smi", "-L"]. on_output gets what it prints, as it comes. Whatever
-        is raised meanwhile ends the command. Raises StateError where the job does not run, or stops.
+        command: its words, such as ["nvidia-smi", "-L"]. on_output gets what it prints, as it comes; input is
+        what it reads. Whatever is raised meanwhile ends the command. Raises StateError where the job does not
+        run, or stops.
         """
-        return self._client.run_command(self.record, command, on_output)
+        source = None if input is None else BytesInput(input)
+        return self._client.run_command(self.record, command, on_output, source)
 
     # --- what is done to it ----------------------------------------------------------------------------
 

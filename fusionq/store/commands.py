@@ -1,6 +1,7 @@
 """Commands that a worker is to run beside a job: what is asked, and whether somebody still waits for it.
 
-The output and the exit code come through `fusionq.store.transfers`, under the same token.
+The output and the exit code come through `fusionq.store.transfers`, the input goes through
+`fusionq.store.command_input`, both under the same token.
 """
 
 from __future__ import annotations
@@ -11,10 +12,19 @@ from dataclasses import dataclass
 from typing import Self
 
 from fusionq.store import keys
+from fusionq.store.command_input import WindowSize
 from fusionq.store.connection import Client
 
 STAYS_S = 60  # a request that no worker has taken
 LISTENS_S = 30  # after its last sign of life, whoever asked is gone
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The terminal that a command gets: its kind, as in TERM, and the size of its window."""
+
+    kind: str
+    window: WindowSize
 
 
 @dataclass(frozen=True)
@@ -24,14 +34,22 @@ class CommandRequest:
     job_id: str
     attempt: int
     command: tuple[str, ...]
+    takes_input: bool = False
+    terminal: Terminal | None = None
 
     def to_json(self) -> str:
-        return json.dumps([self.job_id, self.attempt, self.command])
+        parts = [self.job_id, self.attempt, self.command]
+        if self.takes_input or self.terminal:  # else a worker that knows neither can run it, too
+            terminal = self.terminal
+            size = [terminal.kind, terminal.window.rows, terminal.window.columns] if terminal else None
+            parts += [self.takes_input, size]
+        return json.dumps(parts)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        job_id, attempt, command = json.loads(text)
-        return cls(job_id, attempt, tuple(command))
+        job_id, attempt, command, takes_input, size = (*json.loads(text), False, None)[:5]
+        terminal = Terminal(size[0], WindowSize(*size[1:])) if size else None
+        return cls(job_id, attempt, tuple(command), takes_input, terminal)
 
 
 class Commands:
@@ -56,11 +74,14 @@ class Commands:
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.set(keys.listener(token), 1, ex=LISTENS_S)
             pipe.expire(keys.transfer(token), STAYS_S)
+            pipe.expire(keys.command_input(token), STAYS_S)
             pipe.execute()
 
     def withdraw(self, token: str) -> None:
         """Nobody waits any more: the command is not begun, or ended. Raises StoreUnavailableError."""
-        self._redis.delete(keys.command(token), keys.listener(token), keys.transfer(token))
+        self._redis.delete(
+            keys.command(token), keys.listener(token), keys.transfer(token), keys.command_input(token)
+        )
 
     # --- the worker ----------------------------------------------------------------------------------
 

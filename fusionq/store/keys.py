@@ -47,6 +47,7 @@
 | check_answer | list   | what it found                                            | a minute             |
 | command      | string | a command that a worker is to run beside a job           | a minute             |
 | listener     | string | somebody waits for the output of that command            | half a minute        |
+| command_input | list  | pieces of the input of that command                      | a minute             |
 | wanted       | string | a scheduling pass was asked for                          | seconds              |
 | again        | string | a pass was asked for while one ran                       | seconds              |
 | pass_lock, reap_lock | string | who runs a pass, who reaps                       | seconds              |
@@ -116,6 +117,7 @@ BY_NAME = {
         "check_answer",
         "command",
         "listener",
+        "command_input",
     )
 }
 
@@ -243,6 +245,10 @@ def command(token: str) -> str:
 
 def listener(token: str) -> str:
     return BY_NAME["listener"] + token
+
+
+def command_input(token: str) -> str:
+    return BY_NAME["command_input"] + token
 
 
 def check(token: str) -> str:

@@ -10,6 +10,7 @@ from fusionq.store import fitness, keys
 from fusionq.store.blobs import Blobs
 from fusionq.store.bulk import Bulk
 from fusionq.store.checks import Checks
+from fusionq.store.command_input import CommandInput
 from fusionq.store.commands import Commands
 from fusionq.store.connection import Client, connect
 from fusionq.store.embedded import EmbeddedRedis
@@ -52,6 +53,7 @@ class Store:
         self.transfers = Transfers(client)
         self.checks = Checks(client)
         self.commands = Commands(client)
+        self.command_input = CommandInput(client)
         self.notices = Notices(client, scripts)
         self.identity = Identity(client)
 

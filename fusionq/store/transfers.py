@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from redis.client import NEVER_DECODE
 
@@ -75,14 +75,19 @@ class Transfers:
 
     # --- the receiver --------------------------------------------------------------------------------
 
-    def receive(self, token: str, first_within_s: float) -> Generator[bytes, None, int]:
+    def receive(
+        self, token: str, first_within_s: float, check: Callable[[], None] | None = None
+    ) -> Generator[bytes, None, int]:
         """The pieces, to the end; the generator returns the exit code that came with it.
 
-        Raises RefusedError with the reason of the other side, and TransferError where that is silent.
+        Raises RefusedError with the reason of the other side, and TransferError where that is silent. `check`
+        is called at least every second: what it raises ends the transfer.
         """
         key = keys.transfer(token)
         deadline = time.monotonic() + first_within_s
         while True:
+            if check is not None:
+                check()
             answer = self._redis.execute_command("BLPOP", key, LONGEST_BLOCK_S / 2, **{NEVER_DECODE: True})
             if answer is None:
                 if time.monotonic() > deadline:

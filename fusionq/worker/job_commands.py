@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from fusionq.errors import StateError
+from fusionq.store.commands import Terminal
 from fusionq.worker.inherited_environment import inherited
-from fusionq.worker.protocol import COMMAND, COMMAND_ENVIRON, COMMAND_FOLDER
+from fusionq.worker.protocol import (
+    COMMAND,
+    COMMAND_ENVIRON,
+    COMMAND_FOLDER,
+    COMMAND_INPUT,
+    INPUT_AT_TERMINAL,
+    INPUT_BEHIND,
+    NO_INPUT,
+)
 
 END_S = 10.0  # for what is told to end at once; a process that cannot be killed is seen on its GPU
 
@@ -40,16 +50,32 @@ class JobCommands:
         """Whether the attempt has ended its commands, and takes no more."""
         return self._has_ended
 
-    def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start a command; its output is to be read at `stdout`. Raises StateError, and OSError."""
+    def start(
+        self, command: Sequence[str], *, takes_input: bool = False, terminal: Terminal | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a command; its output is to be read at `stdout`. Raises StateError, and OSError.
+
+        Its input, where it takes any, is to be written to `stdin`. With a terminal both are the side of it at
+        which a person would sit.
+        """
         with self._lock:
             if self._has_ended:
                 raise StateError("the attempt is over")
             if self._orders is None:
                 raise StateError("its process has not started yet", hint="try again in a while")
-            process = _start_guardian()
+            process = _start_guardian(terminal)
             self._processes.add(process)
-        _tell(process, command, self._orders)
+        orders = {
+            COMMAND: list(command),
+            COMMAND_ENVIRON: environ_of(self._orders),
+            COMMAND_FOLDER: folder_of(self._orders),
+            COMMAND_INPUT: INPUT_AT_TERMINAL if terminal else INPUT_BEHIND if takes_input else NO_INPUT,
+        }
+        if terminal:
+            orders[COMMAND_ENVIRON]["TERM"] = terminal.kind
+        _tell(process, orders)
+        if terminal:
+            process.stdin = process.stdout
         return process
 
     def remove(self, process: subprocess.Popen[bytes]) -> None:
@@ -74,26 +100,46 @@ class JobCommands:
                 process.wait(max(0.0, deadline - time.monotonic()))
 
 
-def _start_guardian() -> subprocess.Popen[bytes]:
+def _start_guardian(terminal: Terminal | None) -> subprocess.Popen[bytes]:
     """Start what starts a command, and ends all that comes of it.
 
     It has none of the job's marks: what kills by them must leave it, for it ends the rest.
     """
+    if terminal is None:
+        return _start_writing_to(subprocess.PIPE)
+    ours, theirs = os.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (terminal.window.rows, terminal.window.columns))
+        process = _start_writing_to(theirs)
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    process.stdout = os.fdopen(ours, "r+b", buffering=0)
+    return process
+
+
+def _start_writing_to(output: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-P", "-m", _MODULE],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         env=inherited(os.environ),
         start_new_session=True,  # a Ctrl-C at the worker's terminal is not for it
     )
 
 
-def _tell(process: subprocess.Popen[bytes], command: Sequence[str], orders: Mapping[str, Any]) -> None:
+def _tell(process: subprocess.Popen[bytes], orders: Mapping[str, Any]) -> None:
     assert process.stdin is not None
-    told = {COMMAND: list(command), COMMAND_ENVIRON: environ_of(orders), COMMAND_FOLDER: folder_of(orders)}
-    with suppress(BrokenPipeError), process.stdin as stdin:  # it is over; its exit code tells
-        stdin.write(json.dumps(told).encode())
+    with suppress(BrokenPipeError):  # it is over; its exit code tells
+        process.stdin.write(json.dumps(orders).encode() + b"\n")
+        process.stdin.flush()
+        if orders[COMMAND_INPUT] == INPUT_BEHIND:
+            return
+    with suppress(BrokenPipeError):
+        process.stdin.close()
 
 
 def environ_of(orders: Mapping[str, Any]) -> dict[str, str]:

@@ -26,6 +26,8 @@ VERDICTS = "verdicts"  # the kind of message in which it answers
 
 # The keys of what the guardian of a command that runs beside a job is told.
 COMMAND, COMMAND_ENVIRON, COMMAND_FOLDER = "command", "environ", "folder"
+COMMAND_INPUT = "input"  # where its input comes from: one of the next three
+NO_INPUT, INPUT_BEHIND, INPUT_AT_TERMINAL = "none", "behind", "terminal"  # `behind` the orders, on stdin
 
 EXIT_DONE = 0
 EXIT_FAILED = 1

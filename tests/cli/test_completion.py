@@ -12,7 +12,7 @@ import pytest
 from fusionq.cli.completion import VARIABLE
 from fusionq.store.embedded import EmbeddedRedis
 from tests.cli.conftest import Cli
-from tests.cli.jobs import finished, queued, serving
+from tests.cli.jobs import finished, queued, serving, started
 
 BIN = Path(sys.executable).parent
 
@@ -46,6 +46,8 @@ def test_a_verb_is_offered_only_jobs_that_it_is_for(offered, store):
     assert list(offered("cancel", "a")) == ["aaa"]
     assert list(offered("retry", "a")) == ["abb"]
     assert list(offered("retry", "abb", "a")) == ["abb"], "as one more"
+    started(store, "acc")
+    assert list(offered("attach", "a")) == list(offered("exec", "-it", "a")) == ["acc"]
 
 
 def test_workers_queues_states_and_keys_of_the_job_file_are_offered(offered, store):

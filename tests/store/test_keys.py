@@ -102,6 +102,7 @@ def test_every_key_with_a_name_in_it_is_pinned():
         "transfer": "fusionq:transfer:x",
         "command": "fusionq:command:x",
         "listener": "fusionq:listener:x",
+        "command_input": "fusionq:command_input:x",
         "check": "fusionq:check:x",
         "check_answer": "fusionq:check_answer:x",
     }

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from fusionq.client.command import run_command
 from fusionq.queue.celery_app import make_app
 from fusionq.spec.settings import Settings
+from fusionq.store import keys
 from fusionq.store.store import Store
 from fusionq.worker import heartbeat as beat_module
 from fusionq.worker import process_monitor, supervisor
 from fusionq.worker.heartbeat import Beat
 from fusionq.worker.options import WorkerOptions
+from fusionq.worker.running_attempts import Attempt, Running
 from fusionq.worker.worker import Node
+from tests.support import register, running, submit, wait_until
+from tests.worker.beside import Sender, orders
 from tests.worker.fakes import FakeLauncher, FakeResults
 
 
@@ -103,3 +109,27 @@ def make_beat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Node], Beat
         beat.stop()
         for thread in beat._threads:
             thread.join(timeout=5)
+
+
+@pytest.fixture
+def world(store, tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """A job that runs on a worker, as far as anybody can tell."""
+    register(store, "box")
+    submit(store, "aaa")
+    attempt = Attempt("aaa", running(store, "aaa", "box"))
+    attempt.commands.open(orders(tmp_path))
+    node = SimpleNamespace(store=store, name="box", running=Running())
+    node.running.add(attempt)
+    output: list[bytes] = []
+
+    def run(*command: str, on_output=output.append, source=None, terminal=None) -> int:
+        record = store.jobs.get("aaa")
+        return run_command(store, world.sender, record, command, on_output, source=source, terminal=terminal)
+
+    world = SimpleNamespace(attempt=attempt, node=node, sender=Sender(node), run=run, output=output)
+    yield world
+    attempt.commands.end()
+    attempt.commands.await_end()
+    wait_until(lambda: all(thread.name != "command" for thread in threading.enumerate()), timeout_s=60.0)
+    assert not store.redis.keys(keys.command("*"))
+    assert not store.redis.keys(keys.command_input("*"))

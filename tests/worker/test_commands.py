@@ -19,59 +19,12 @@ from fusionq.client.command import run_command as ask
 from fusionq.errors import StateError, UsageError
 from fusionq.store import keys
 from fusionq.worker import command_runner
-from fusionq.worker.command_runner import run_command
 from fusionq.worker.job_commands import JobCommands, environ_of
-from fusionq.worker.running_attempts import Attempt, Running
-from tests.support import is_gone, register, running, submit, wait_until
+from tests.support import is_gone, submit, wait_until
+from tests.worker.beside import orders
 
 LONG_S = 60.0
 ENDLESS = "echo $$; exec sleep 1000"
-
-
-class Sender:
-    """Hands what is asked for to a worker at once, as often as `times` says."""
-
-    def __init__(self, node: SimpleNamespace) -> None:
-        self._node = node
-        self.times = 1
-
-    def run_command(self, worker: str, token: str) -> None:
-        for _ in range(self.times):
-            run_command(self._node, token)
-
-
-def orders(folder: Path, **more: object) -> dict[str, object]:
-    return {
-        "environ": {"COLOUR": "green"},
-        "marks": {"FUSIONQ_JOB": "aaa"},
-        "withheld": ["HIDDEN"],
-        "code": "",
-        "workdir": str(folder),
-        "run_dir": "/",
-        **more,
-    }
-
-
-@pytest.fixture
-def world(store, tmp_path: Path) -> Iterator[SimpleNamespace]:
-    """A job that runs on a worker, as far as anybody can tell."""
-    register(store, "box")
-    submit(store, "aaa")
-    attempt = Attempt("aaa", running(store, "aaa", "box"))
-    attempt.commands.open(orders(tmp_path))
-    node = SimpleNamespace(store=store, name="box", running=Running())
-    node.running.add(attempt)
-    output: list[bytes] = []
-
-    def run(*command: str, on_output=output.append) -> int:
-        return ask(store, world.sender, store.jobs.get("aaa"), command, on_output)
-
-    world = SimpleNamespace(attempt=attempt, node=node, sender=Sender(node), run=run, output=output)
-    yield world
-    attempt.commands.end()
-    attempt.commands.await_end()
-    wait_until(lambda: all(thread.name != "command" for thread in threading.enumerate()), timeout_s=LONG_S)
-    assert not store.redis.keys(keys.command("*"))
 
 
 def test_its_bytes_and_its_exit_code_come_back(world, tmp_path: Path):
@@ -113,8 +66,8 @@ def many_files() -> Iterator[None]:
 def test_a_worker_with_many_open_files_reads_it_all_the_same(world, monkeypatch: pytest.MonkeyPatch):
     start = world.attempt.commands.start
 
-    def start_and_move(command: list[str]) -> subprocess.Popen[bytes]:
-        process = start(command)
+    def start_and_move(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+        process = start(command, **options)
         output = os.fdopen(fcntl.fcntl(process.stdout, fcntl.F_DUPFD_CLOEXEC, 1100), "rb")
         process.stdout.close()
         process.stdout = output
