@@ -94,9 +94,11 @@ _HOLD = "hold"
 
 def check_changes(record: JobRecord, keys: Iterable[str], more: Iterable[str] = ()) -> None:
     """Raises UsageError for a key, `more` among them, that cannot change in the job file of a job."""
+    fixed = (*ORIGIN, *more)
     for key in keys:
-        if is_one_of(key, (*ORIGIN, *more)):
-            raise UsageError(f"{key} of a job cannot change", hint="submit its job file again with that")
+        for name in fixed:
+            if is_one_of(key, [name]):
+                raise UsageError(f"{name} of a job cannot change", hint="submit its job file again with that")
         if key == _HOLD:
             verb = "release" if record.held else "hold"
             raise UsageError("hold is not changed in the job file", hint=f"fusionq {verb} {record.id}")

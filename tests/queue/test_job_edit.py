@@ -173,7 +173,7 @@ def test_a_new_time_to_wait_counts_from_the_edit_and_an_old_one_goes_on(store: S
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("after=[abc]", "after.0 of a job cannot change"),
+        ("after=[abc]", "after of a job cannot change"),
         ("unique=true", "unique of a job cannot change"),
         ("hold=true", "hold is not changed in the job file; fusionq hold"),
         ("train.epochs=20,30", "a job takes one value for each key"),
