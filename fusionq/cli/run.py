@@ -186,6 +186,8 @@ class _Help:
     def check_worker(self) -> None:
         """Raises WorkerError where the worker that we started is gone before its work is done."""
         if self._worker is not None and self._worker.poll() is not None:
+            if self._worker.returncode == 0 and self._session.store.workers.alive():
+                return  # nothing was left for it, since another worker has the job
             lines = self._log.read_text(errors="replace").strip().splitlines()
             last = (
                 lines[-1].removeprefix("fusionq: ") if lines else f"it ended with {self._worker.returncode}"
