@@ -67,7 +67,7 @@ def run_beside(
     except KeyboardInterrupt:
         say(f"\nthe command is ended; {record.name} ({record.id}) goes on")
         raise
-    except FusionqError:
+    except (FusionqError, SystemExit):  # the latter by a signal
         output.end_line()
         raise
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import subprocess
 import sys
+import termios
 
 import psutil
 import pytest
@@ -93,7 +97,31 @@ def test_a_cancelled_job_saves_its_state_and_is_gone(
     assert shared.cli("logs", job_id, "-f").returncode == 4
 
 
-def test_a_command_runs_beside_a_job_and_ends_with_it(shared: Installation) -> None:
+def _attach(shared: Installation, job_id: str) -> None:
+    """Open a shell beside a job, look around there, and leave."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    command = [sys.executable, "-P", "-m", "fusionq", "attach", job_id]
+    environ = {**shared.environ, "TERM": "vt100"}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ) as attached:
+        _read_until(ours, b"")
+        os.write(ours, b"echo $COLOUR $TERM\r")
+        _read_until(ours, b"green vt100\r")
+        os.write(ours, b"exit 5\r")
+    assert attached.returncode == 5
+    assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
+
+
+def _read_until(terminal: int, text: bytes) -> None:
+    told = b""
+    while not told or text not in told:
+        assert select.select([terminal], [], [], 60.0)[0], f"{text!r} is not in {told!r}"
+        told += os.read(terminal, 65_536)
+
+
+def test_a_command_or_a_shell_runs_beside_a_job_and_ends_with_it(shared: Installation) -> None:
     job_id = shared.submit("train.epochs=1000", "env.COLOUR=green", *SLOWLY)
     shared.await_epochs(job_id, 1)
     folder = shared.home / "runs" / job_id
@@ -106,6 +134,7 @@ def test_a_command_runs_beside_a_job_and_ends_with_it(shared: Installation) -> N
     *lines, code = done.stdout.splitlines()
     assert lines == ["green", str(shared.workdir), str(folder), "oops", ""]
     assert str(shared.home / "cache") in code, "as it was submitted"
+    _attach(shared, job_id)
     hiding = f"env -i setsid sh -c 'echo $$ > {folder}/hiding; exec sleep 1000' &"
     beside = subprocess.Popen(
         [sys.executable, "-P", "-m", "fusionq", "exec", job_id, "sh", "-c", f"{hiding} exec sleep 1000"],

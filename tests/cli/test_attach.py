@@ -12,8 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from fusionq.cli.standard_input import USUAL_SIZE, StandardInput, own_terminal
+from fusionq.errors import StateError
 from fusionq.store.command_input import WindowSize
 from fusionq.store.commands import Terminal
+from fusionq.store.store import Store
 from tests.cli.conftest import Cli
 from tests.cli.jobs import queued, started
 
@@ -92,3 +94,19 @@ def test_a_job_that_does_not_run_is_named_in_one_line(cli: Cli, store):
     done = cli("attach", "aaa")
     assert (done.code, done.out) == (7, "")
     assert done.err.startswith("fusionq: aaa is queued, and a command runs beside a running job only")
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("end", [StateError("aaa stopped"), SystemExit(143)])
+def test_what_ends_a_shell_is_told_behind_its_prompt(
+    cli: Cli, store, monkeypatch: pytest.MonkeyPatch, end: BaseException
+):
+    def prompt(store: Store, sender: object, record: object, words: object, write, **_: object) -> None:
+        write(b"$ ")
+        raise end
+
+    started(store, "aaa")
+    monkeypatch.setattr("fusionq.client.command.run_command", prompt)
+    done = cli("attach", "aaa")
+    assert done.out == "$ "
+    assert done.err.startswith("\n")
