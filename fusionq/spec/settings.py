@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from fusionq.errors import UsageError
@@ -34,7 +35,9 @@ CONFIG_KEYS = ("redis_url", "runs", "data", "lease", "retention", "keep_jobs", "
 DEFAULT_LEASE_S = 15.0
 DEFAULT_RETENTION_S = 30 * 86_400.0
 DEFAULT_KEEP_JOBS = 100_000
-NEVER = "never"
+FOREVER = "forever"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,21 @@ class Settings:
         config = _read_config(home / CONFIG_FILE)
         runs = environ.get(ENV_RUNS) or config.get("runs") or home / "runs"
         data = environ.get(ENV_DATA) or config.get("data")
-        lease = environ.get(ENV_LEASE) or config.get("lease") or DEFAULT_LEASE_S
-        retention = environ.get(ENV_RETENTION) or config.get("retention") or DEFAULT_RETENTION_S
-        keep_jobs = environ.get(ENV_KEEP_JOBS) or config.get("keep_jobs") or DEFAULT_KEEP_JOBS
-        umask = environ.get(ENV_UMASK) or config.get("umask")
+
+        def read(variable: str, key: str, parse: Callable[[str, str], T], default: T) -> T:
+            """Returns a setting from where it stands, which `parse` names where it is wrong."""
+            if environ.get(variable):
+                return parse(variable, environ[variable])
+            return parse(f"{home / CONFIG_FILE}: {key}", config[key]) if config.get(key) else default
+
         settings = cls(
             home=home,
             runs=Path(runs).expanduser().absolute(),
             data=Path(data).expanduser().absolute() if data else None,
-            lease_s=_lease(lease),
-            retention_s=_retention(retention),
-            keep_jobs=_keep_jobs(keep_jobs),
-            umask=_umask(umask) if umask else PRIVATE,
+            lease_s=read(ENV_LEASE, "lease", _lease, DEFAULT_LEASE_S),
+            retention_s=read(ENV_RETENTION, "retention", _retention, DEFAULT_RETENTION_S),
+            keep_jobs=read(ENV_KEEP_JOBS, "keep_jobs", _keep_jobs, DEFAULT_KEEP_JOBS),
+            umask=read(ENV_UMASK, "umask", _umask, PRIVATE),
         )
         url = environ.get(ENV_REDIS_URL) or config.get("redis_url")
         return settings.with_redis_url(url, environ) if url else settings
@@ -86,7 +92,7 @@ class Settings:
             ENV_HOME: str(self.home),
             ENV_RUNS: str(self.runs),
             ENV_LEASE: str(self.lease_s),
-            ENV_RETENTION: NEVER if self.retention_s is None else str(self.retention_s),
+            ENV_RETENTION: FOREVER if self.retention_s is None else str(self.retention_s),
             ENV_KEEP_JOBS: str(self.keep_jobs),
             ENV_UMASK: f"{self.umask:03o}",
         }
@@ -136,36 +142,34 @@ def _read_config(path: Path) -> dict[str, str]:
     return config
 
 
-def _duration(name: str, value: str | float) -> float:
+def _duration(place: str, value: str) -> float:
     try:
-        return parse_duration(float(value) if str(value).replace(".", "", 1).isdigit() else value)
+        return parse_duration(float(value) if value.replace(".", "", 1).isdigit() else value)
     except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
+        raise UsageError(f"{place}: {error}") from None
 
 
-def _retention(value: str | float) -> float | None:
-    return None if value == NEVER else _duration(ENV_RETENTION, value)
+def _retention(place: str, value: str) -> float | None:
+    return None if value == FOREVER else _duration(place, value)
 
 
-def _keep_jobs(value: str | int) -> int:
-    if str(value).isascii() and str(value).isdecimal() and int(value) > 0:
+def _keep_jobs(place: str, value: str) -> int:
+    if value.isascii() and value.isdecimal() and int(value) > 0:
         return int(value)
-    raise UsageError(f"{ENV_KEEP_JOBS}: {value!r} is not a number of jobs", hint="100000 is the default")
+    raise UsageError(f"{place}: {value!r} is not a number of jobs", hint="100000 is the default")
 
 
-def _lease(value: str | float) -> float:
-    lease_s = _duration(ENV_LEASE, value)
+def _lease(place: str, value: str) -> float:
+    lease_s = _duration(place, value)
     if lease_s < 1:
-        raise UsageError(
-            f"{ENV_LEASE}: a lease under 1s would be lost to any hiccup", hint="15s is the default"
-        )
+        raise UsageError(f"{place}: a lease under 1s would be lost to any hiccup", hint="15s is the default")
     return lease_s
 
 
-def _umask(value: str) -> int:
-    if re.fullmatch(r"0?0[0-7]{2}", str(value)):
-        return int(str(value), 8)
+def _umask(place: str, value: str) -> int:
+    if re.fullmatch(r"0?0[0-7]{2}", value):
+        return int(value, 8)
     raise UsageError(
-        f"{ENV_UMASK}: {value!r} is not a umask that lets the owner read and write",
+        f"{place}: {value!r} is not a umask that lets the owner read and write",
         hint="write 077 (private, the default), 027 (the group may read) or 022 (all may read)",
     )

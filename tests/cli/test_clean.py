@@ -144,7 +144,7 @@ def test_orphans_are_shown_and_removed(cli: Cli, store, runs: Path):
 
 
 def test_where_jobs_are_kept_for_ever_one_has_to_say_which(cli: Cli, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("FUSIONQ_RETENTION", "never")
+    monkeypatch.setenv("FUSIONQ_RETENTION", "forever")
     done = cli("clean")
     assert (done.code, "kept for ever; say which" in done.err) == (2, True)
 

@@ -91,7 +91,7 @@ def test_settings_reach_a_child_process_unchanged(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("said", "retention_s"), [("7d", 7 * 86_400), ("3600", 3600), ("never", None), ("", 30 * 86_400)]
+    ("said", "retention_s"), [("7d", 7 * 86_400), ("3600", 3600), ("forever", None), ("", 30 * 86_400)]
 )
 def test_how_long_finished_jobs_stay(tmp_path: Path, config: Path, said: str, retention_s: float | None):
     assert load(tmp_path, FUSIONQ_RETENTION=said).retention_s == retention_s
@@ -193,6 +193,8 @@ def test_a_home_that_is_a_file_is_told(tmp_path: Path):
     [
         ("redis = 'redis://x'", "unknown key 'redis'; it may hold redis_url, runs"),
         ("lease = 5", "lease must be text"),
+        ("lease = 'soon'", r"/config\.toml: lease: 'soon' is not a duration"),
+        ("keep_jobs = 'x'", r"/config\.toml: keep_jobs: 'x' is not a number of jobs"),
     ],
 )
 def test_a_wrong_config_file_is_refused_and_says_where(home: Path, line: str, said: str) -> None:
