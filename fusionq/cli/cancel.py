@@ -11,7 +11,7 @@ from fusionq.cli.words import coloured, count_of, counts_text, say, say_state
 from fusionq.errors import StateError
 from fusionq.spec.states import Outcome, Status
 
-REASON = "cancelled by the user before it ran"
+REASON = "cancelled by the user while it waited"
 TOLD = 20  # jobs that ended at once and have a line each; more are counted
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from fusionq.client.client import Client
 
-REASON = "cancelled by the user before it ran"
+REASON = "cancelled by the user while it waited"
 
 
 class Job:

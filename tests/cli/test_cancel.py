@@ -14,7 +14,7 @@ def test_a_job_that_waits_is_gone_at_once(cli: Cli, store):
     queued(store, "aaa")
     done = cli("cancel", "aaa")
     assert (done.code, done.out) == (0, "")
-    assert "tiny (aaa) cancelled: cancelled by the user before it ran" in done.err
+    assert "tiny (aaa) cancelled: cancelled by the user while it waited" in done.err
     assert store.jobs.get("aaa").outcome is Outcome.CANCELLED
 
 

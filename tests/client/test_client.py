@@ -97,7 +97,7 @@ def test_it_is_held_released_cancelled_and_queued_once_more(job: Job):
     assert job.release().status == "queued"
     assert job.cancel().status == "cancelled"
     assert job.wait().is_finished
-    assert job.why() == "cancelled by the user before it ran"
+    assert job.why() == "cancelled by the user while it waited"
     assert job.retry().status == "queued"
     with pytest.raises(FusionqError, match="has not ended"):
         job.retry()
