@@ -119,6 +119,8 @@ def _plain(default: Any, words: str) -> Any:
         return default[TARGET].rpartition(".")[2]
     if words == "duration" and default is not None:
         return f"{default:g}s"
+    if words == "size" and default is not None:
+        return f"{default / 10**9:g}GB"
     return default
 
 

@@ -59,6 +59,7 @@ def test_sections_within_a_choice_or_a_block_of_names_are_walked_too():
         ("timeout", "duration, no default"),
         ("grace", "duration, default 30s"),
         ("resources.gpu_memory", "size, no default"),
+        ("output_limit", "size, default 1GB"),
         ("resources.cpus", "auto or whole number from 1, default auto"),
         ("trainer", "name or block, default StandardModel"),
         ("model", "name or block, required"),
