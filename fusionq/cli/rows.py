@@ -26,6 +26,7 @@ from fusionq.spec.params import short_params_text
 from fusionq.spec.progress import epoch_of, share_done
 from fusionq.spec.record import JobRecord, SweepRecord
 from fusionq.spec.states import Outcome, Status
+from fusionq.spec.stops import CANCEL, CANCEL_NOW, REQUEUE
 from fusionq.spec.units import format_duration
 
 
@@ -171,6 +172,13 @@ def left_text(record: JobRecord) -> str:
     return format_duration(left) if left and record.status is Status.RUNNING else ""
 
 
+_STOPPING = {
+    CANCEL: "is being cancelled",
+    CANCEL_NOW: "is being cancelled",
+    REQUEUE: "saves its state and leaves its worker",
+}
+
+
 def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
     """The one thing worth knowing now: why it waits, what is odd about it, why it ended."""
     if record.outcome is Outcome.SUCCEEDED:
@@ -181,6 +189,6 @@ def job_note(record: JobRecord, reasons: dict[str, str]) -> str:
         waits = reasons.get(record.id, "about to start")
         return f"{record.reason}; {waits}" if record.reason else waits
     if record.status is Status.RUNNING:
-        stops = "stopping: " + record.stop_requested if record.stop_requested else ""
+        stops = _STOPPING.get(record.stop_requested, "")
         return "; ".join(part for part in (stops, record.warning) if part)
     return record.reason

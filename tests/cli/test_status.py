@@ -158,8 +158,10 @@ def test_one_job_is_shown_with_all_that_is_known(cli: Cli, store):
 
 def test_a_job_that_is_being_stopped_says_so(cli: Cli, store):
     started(store, "aaa")
+    store.jobs.hold("aaa", "me")
+    assert "saves its state and leaves its worker" in cli("status").out
     store.jobs.cancel("aaa", "")
-    assert "stopping: cancel" in cli("status").out
+    assert "is being cancelled" in cli("status").out
 
 
 def test_a_failed_job_shows_the_last_lines_of_its_log(cli: Cli, store):
