@@ -9,6 +9,7 @@ from typing import Self
 
 import pytest
 
+from fusionq.client.client import Client
 from fusionq.client.command_input import BytesInput, InputSource
 from fusionq.errors import StateError, StoreUnavailableError
 from fusionq.store import command_input, keys
@@ -101,7 +102,7 @@ def test_ctrl_c_goes_to_the_command_and_ctrl_d_is_the_end_of_its_input(world, ty
 
 
 def test_the_end_of_a_shell_is_that_of_its_jobs_in_the_background(world, typist):
-    script = "(trap '' HUP; exec sleep 60) & echo $! begun; exec sh"
+    script = "(trap '' HUP; exec sleep 60 <&- >&- 2>&-) & echo $! begun; exec sh"
     assert at_terminal(world, typist, script, {b"begun": lambda: typist.type(CTRL_D)}) == 0
     assert is_gone(int(printed(world).split()[0]))
 
@@ -157,3 +158,12 @@ def test_input_that_may_be_lost_ends_the_command(world, store, monkeypatch: pyte
 def test_a_pipe_that_nobody_reads_ends_who_writes_to_it(world):
     assert world.run("sh", "-c", "yes | head -n 1") == 0
     assert printed(world) == b"y\n"
+
+
+@pytest.mark.usefixtures("home")
+def test_a_job_from_python_takes_bytes_as_input(world, store, monkeypatch: pytest.MonkeyPatch):
+    with Client(store.url) as client:
+        monkeypatch.setattr(client, "_sender", world.sender)
+        assert client.job("aaa").exec(["cat"], world.output.append, input=b"all of it") == 0
+        monkeypatch.undo()
+    assert printed(world) == b"all of it"
