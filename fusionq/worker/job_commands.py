@@ -55,8 +55,7 @@ class JobCommands:
     ) -> subprocess.Popen[bytes]:
         """Start a command; its output is to be read at `stdout`. Raises StateError, and OSError.
 
-        Its input, where it takes any, is to be written to `stdin`. With a terminal both are the side of it at
-        which a person would sit.
+        Its input, where it takes any, is to be written to `stdin`. With a terminal both are its master side.
         """
         with self._lock:
             if self._has_ended:
@@ -136,10 +135,9 @@ def _tell(process: subprocess.Popen[bytes], orders: Mapping[str, Any]) -> None:
     with suppress(BrokenPipeError):  # it is over; its exit code tells
         process.stdin.write(json.dumps(orders).encode() + b"\n")
         process.stdin.flush()
-        if orders[COMMAND_INPUT] == INPUT_BEHIND:
-            return
-    with suppress(BrokenPipeError):
-        process.stdin.close()
+    if orders[COMMAND_INPUT] != INPUT_BEHIND:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def environ_of(orders: Mapping[str, Any]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import subprocess
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Self
@@ -15,7 +16,7 @@ from fusionq.errors import StateError, StoreUnavailableError
 from fusionq.store import command_input, keys
 from fusionq.store.command_input import WindowSize
 from fusionq.store.commands import Terminal
-from fusionq.worker import command_runner
+from fusionq.worker import command_runner, job_commands
 from tests.support import is_gone, wait_until
 
 LONG_S = 60.0
@@ -153,6 +154,21 @@ def test_input_that_may_be_lost_ends_the_command(world, store, monkeypatch: pyte
     monkeypatch.setattr(store.command_input, side, fail)
     with pytest.raises((StateError, StoreUnavailableError), match="Redis is away"):
         world.run("sh", "-c", "exec sleep 60", source=BytesInput(b"x"))
+
+
+def test_a_command_that_is_killed_before_it_begins_is_one_that_was_killed(
+    world, monkeypatch: pytest.MonkeyPatch
+):
+    start = job_commands._start_guardian
+
+    def start_and_kill(terminal: Terminal | None) -> subprocess.Popen[bytes]:
+        process = start(terminal)
+        process.kill()
+        process.wait()
+        return process
+
+    monkeypatch.setattr(job_commands, "_start_guardian", start_and_kill)
+    assert world.run("cat", source=BytesInput(b"x")) == 137
 
 
 def test_a_pipe_that_nobody_reads_ends_who_writes_to_it(world):
