@@ -175,7 +175,8 @@ class Training:
         self._clock.begin_epoch(self.samples)
         self.callbacks.on_epoch_start(self)
         if not self.is_trained:  # else it was stopped while it was tested
-            self.trainer.model.train()
+            if self.batch == 0:  # else its modules are in the modes in which they were
+                self.trainer.model.train()
             self._pass(TRAIN, self.train_batches, self._train_step, start=self.batch)
             self.stepper.finish_epoch(self.optimizer)
             self.check_loss()

@@ -30,10 +30,14 @@ class TrainingState:
         self._training = training
         self._own_state = self._find_own_state(callbacks)
         self._owned = NOTHING_OWNED
+        self._has_begun = False
 
     def begin(self) -> None:
-        """Note what is there before training begins."""
-        self._own_state.begin()
+        """Note what is there before training begins, in the mode for it. The first call counts."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._training.trainer.model.train()
+            self._own_state.begin()
 
     def find_owned(self) -> Owned:
         """Returns what the trainer has beside its model and optimizer, as training begins."""

@@ -101,6 +101,21 @@ class RecurrentTrainer(tf.StandardModel):
         running_loss.add_(loss * len(inputs))
 
 
+class UnfreezingTrainer(tf.StandardModel):
+    """Trains its first layer from the fifth batch on, and without dropout from the second of each epoch."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.model[1].requires_grad_(False)
+
+    def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+        if (epoch, batch_num) == (1, 4):
+            self.model[1].requires_grad_(True)
+        if batch_num == 1:
+            self.model[3].eval()
+        super().__train_func__(data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num)
+
+
 @dataclass
 class Schedule:
     """How often the policy guesses."""

@@ -26,6 +26,7 @@ _FOR_OUTPUT = frozenset(
 """Packages whose objects write, draw or call: nothing of a training depends on what they hold."""
 _WALKED_OF_STDLIB = (types.SimpleNamespace, Namespace)
 _LOADER_PARTS = ("generator", "sampler", "batch_sampler", "dataset")
+_TRAINED = "requires_grad of parameters"
 _MODULE_PARTS = frozenset(vars(nn.Module())) | {"_compiled_call_impl"}
 
 
@@ -106,9 +107,15 @@ def persistent_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def extras_of(module: nn.Module) -> dict[str, Any]:
-    """Returns what a module keeps outside its state dict: attributes, buffers that are not persistent."""
-    found = {name: module._buffers[name] for name in module._non_persistent_buffers_set}
-    if not type(module).__module__.startswith("torch."):  # those of torch keep nothing
+    """Returns what a module keeps outside its state dict.
+
+    That is: attributes, buffers that are not persistent, its mode, and which of its parameters are trained.
+    """
+    found: dict[str, Any] = {name: module._buffers[name] for name in module._non_persistent_buffers_set}
+    found["training"] = module.training
+    if module._parameters:
+        found[_TRAINED] = {n: p.requires_grad for n, p in module._parameters.items() if p is not None}
+    if not type(module).__module__.startswith("torch."):  # those of torch keep nothing else
         own = vars(module)
         found |= {name: own[name] for name in own if name not in _MODULE_PARTS}
     return found
@@ -116,7 +123,11 @@ def extras_of(module: nn.Module) -> dict[str, Any]:
 
 def set_attribute(owner: Any, name: str, value: Any) -> None:
     """Set an attribute without running the code of the object's class, where that can be."""
-    if isinstance(owner, nn.Module) and name in owner._buffers:
+    if isinstance(owner, nn.Module) and name == _TRAINED:
+        for parameter, is_trained in value.items():
+            if owner._parameters.get(parameter) is not None:
+                owner._parameters[parameter].requires_grad_(is_trained)
+    elif isinstance(owner, nn.Module) and name in owner._buffers:
         owner._buffers[name] = value
     elif hasattr(owner, "__dict__") and name not in _slots_of(owner):
         owner.__dict__[name] = value
