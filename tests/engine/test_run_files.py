@@ -137,6 +137,19 @@ def test_the_history_is_written_once_a_second_and_at_the_end(
     assert writes == [1, 3]
 
 
+def test_what_a_kill_after_the_last_checkpoint_left_unwritten_is_written_when_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    spec = job_spec("callbacks=[CsvLog]")
+    run(spec, tmp_path)
+    files = [tmp_path / "history.json", tmp_path / "metrics.csv"]
+    whole = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    run(spec, tmp_path, attempt=2)
+    assert [file.read_bytes() for file in files] == whole
+
+
 def test_tensorboard_gets_the_points(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

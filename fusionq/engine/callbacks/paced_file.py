@@ -23,6 +23,10 @@ class PacedFile(Callback):
         """Write the file anew."""
         raise NotImplementedError
 
+    def on_train_start(self, training: Training) -> None:
+        # A process that was killed after its last checkpoint may have left its last epochs out.
+        self._is_behind = training.epoch > 0
+
     def on_epoch_end(self, training: Training, event: EpochEnd) -> None:
         self._is_behind = True
         if self._pace.is_due():
