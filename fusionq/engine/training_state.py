@@ -69,6 +69,7 @@ class TrainingState:
                 **{f"metric {key}": metric for key, metric in has_state.items()},
             },
             trainer.device,
+            average=training.stepper.average.module if training.stepper.average is not None else None,
             skipped=frozenset({"model", "stepper", "device", "cuda", "_run_dir"}),
             warn=None if has_state_dict(trainer) else training.stepper.warn,
         )

@@ -26,6 +26,7 @@ TRAININGS = {
         f"trainer={OF_US}.GanTrainer",
     ],
     "a hidden state": [f"model={{_target_: {OF_US}.Recurrent}}", f"trainer={OF_US}.RecurrentTrainer"],
+    "averaged weights of a model with a state": [f"model={{_target_: {OF_US}.Centred}}", "train.ema=0.9"],
     "a replay buffer": [f"trainer={OF_US}.Replay"],
     "layers that begin to train, or change their mode": [f"trainer={OF_US}.UnfreezingTrainer"],
 }

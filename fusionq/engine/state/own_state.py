@@ -16,6 +16,7 @@ from fusionq.engine.state.kinds import attributes_of, has_state_dict, is_walked
 from fusionq.engine.state.walk import walk
 
 MODEL = "model"
+AVERAGE = "averaged model"
 TRAINER = "self"
 OF_TRAINER = "state_dict of the trainer"
 
@@ -23,8 +24,8 @@ OF_TRAINER = "state_dict of the trainer"
 class OwnState:
     """Finds and puts back what `roots` hold. The first is the trainer, `model` is its model.
 
-    `known` are objects that are kept by somebody else, by name. `skipped` are attributes of the trainer that
-    are no state. `warn` is told what no checkpoint holds.
+    `average` is the module of its averaged weights. `known` are objects that are kept by somebody else, by
+    name. `skipped` are attributes of the trainer that are no state. `warn` is told what no checkpoint holds.
     """
 
     def __init__(
@@ -34,12 +35,18 @@ class OwnState:
         known: Mapping[str, Any],
         device: torch.device,
         *,
+        average: nn.Module | None = None,
         skipped: frozenset[str] = frozenset(),
         warn: Callable[[str], None] | None,
     ) -> None:
         self._model = model
+        # The weights of these are kept by somebody else, and not what lies in them beside.
+        self._modules = {MODEL: model} if average is None else {MODEL: model, AVERAGE: average}
         self._roots = {name: root for name, root in roots.items() if has_state_dict(root) or is_walked(root)}
-        self._known = {MODEL: model, **{name: value for name, value in known.items() if value is not None}}
+        self._known = {
+            **self._modules,
+            **{name: value for name, value in known.items() if value is not None},
+        }
         self._device = device
         self._skipped = skipped
         self._warn = warn
@@ -68,7 +75,8 @@ class OwnState:
         self.begin()
         decoder = Decoder(own, {**self._known, **self._roots}, shared, self._device)
         restore_gradients(self._model, shared[MODEL])
-        decoder.module_parts(decoder.tree[MODEL], self._model)
+        for name, module in self._modules.items():
+            decoder.module_parts(decoder.tree.get(name, {}), module)
         for name, root in self._roots.items():
             nodes = decoder.tree.get(name)
             if nodes is None:
@@ -100,7 +108,7 @@ class OwnState:
     def _encode(self, *, is_first: bool, is_beginning: bool) -> tuple[Encoder, dict[str, Any]]:
         known = {**self._known, **self._roots}
         encoder = Encoder(known, self._initial, is_beginning=is_beginning, is_first=is_first)
-        tree: dict[str, Any] = {MODEL: encoder.module_parts(self._model, MODEL)}
+        tree = {name: encoder.module_parts(module, name) for name, module in self._modules.items()}
         for name, root in self._roots.items():
             if _says_itself(name, root):
                 tree[name] = encoder.root(root, name)
