@@ -6,10 +6,12 @@ import codecs
 import os
 import re
 import select
+import signal
 import sys
 import termios
 import tty
 from types import TracebackType
+from typing import Any
 
 UP, DOWN, LEAVE, OUTPUT, CANCEL, FILTER, HELP = "up", "down", "leave", "output", "cancel", "filter", "help"
 ENTER, ESCAPE, ERASE = "enter", "escape", "erase"
@@ -28,7 +30,13 @@ REST_S = 0.05  # in which the rest of a sequence comes; after that it was the ke
 
 
 class Keys:
-    """Within it the terminal hands over each key at once; Ctrl-C stays what it is. Stdin is a terminal."""
+    """Within it the terminal hands over each key at once, and Ctrl-C is noted. Stdin is a terminal.
+
+    The error that Ctrl-C raises otherwise is lost where it meets a library that catches all errors, as the
+    one does that draws curves. A second one is raised all the same.
+    """
+
+    is_interrupted = False
 
     def __enter__(self) -> Keys:
         self._fd = sys.stdin.fileno()
@@ -36,20 +44,30 @@ class Keys:
         self._unread = ""
         self._before = termios.tcgetattr(self._fd)
         self._wake_out, self._wake_in = os.pipe()
+        self._interrupt_before = signal.signal(signal.SIGINT, self._interrupt)
         tty.setcbreak(self._fd)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
+        signal.signal(signal.SIGINT, self._interrupt_before)
         termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+
+    def _interrupt(self, *_: Any) -> None:
+        signal.signal(signal.SIGINT, self._interrupt_before)
+        self.is_interrupted = True
+        self.wake()
 
     def wake(self) -> None:
         """Whoever waits goes on. Of any thread."""
         os.write(self._wake_in, b"x")
 
     def wait(self, longest_s: float, *, is_typing: bool = False) -> str:
-        """Wait up to the next key, or `wake`. Returns the key's name, or ''; a letter itself while typing."""
+        """Wait up to the next key, `wake` or Ctrl-C.
+
+        Returns the key's name, or ''; a letter itself while typing.
+        """
         if not self._unread:
             ready, _, _ = select.select([self._fd, self._wake_out], [], [], longest_s)
             if self._wake_out in ready:

@@ -76,7 +76,10 @@ def _show(board: Board, cancel: Callable[[str], None]) -> None:
             screen = screen_of(board.snapshot(), *console.size, controls.view, news.trouble())
             live.update(screen, refresh=True)
             drawn_at = time.monotonic()
-            if key := keys.wait(FRAME_S, is_typing=controls.is_typing):
+            key = keys.wait(FRAME_S, is_typing=controls.is_typing)
+            if keys.is_interrupted:
+                return
+            if key:
                 news.press(controls.press, key)
                 if controls.is_over:
                     return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -55,6 +56,15 @@ def test_letters_are_text_while_somebody_types(keys: tuple[Keys, int]):
     os.write(there, "kö\x7f\x1b[3~\r".encode())
     typed = [reader.wait(LONG_S, is_typing=True) for _ in range(5)]
     assert typed == ["k", "ö", pressed.ERASE, "", pressed.ENTER]
+
+
+def test_ctrl_c_is_noted_wherever_it_comes_and_a_second_one_is_raised(keys: tuple[Keys, int]):
+    reader, _ = keys
+    signal.raise_signal(signal.SIGINT)
+    assert reader.is_interrupted
+    assert reader.wait(LONG_S) == ""
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 @pytest.fixture
