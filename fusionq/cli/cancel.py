@@ -10,8 +10,8 @@ from fusionq.cli.session import Session, verb
 from fusionq.cli.words import coloured, count_of, counts_text, say, say_state
 from fusionq.errors import StateError
 from fusionq.spec.states import Outcome, Status
+from fusionq.spec.stops import CANCELLED_WHILE_IT_WAITED
 
-REASON = "cancelled by the user while it waited"
 TOLD = 20  # jobs that ended at once and have a line each; more are counted
 
 
@@ -84,12 +84,12 @@ class _Cancelling:
         asked: list[str] = []
         for found in self._named:
             asked += self._ask_sweep(found) if self._store.sweeps.exists(found) else self._ask_job(found)
-        answers = self._store.bulk.cancel(selected, REASON, now=self._now)
+        answers = self._store.bulk.cancel(selected, CANCELLED_WHILE_IT_WAITED, now=self._now)
         self._tell_ended([job_id for job_id, answer in answers.items() if answer == "cancelled"])
         return asked + [job_id for job_id, answer in answers.items() if answer == "asked"]
 
     def _ask_job(self, job_id: str) -> list[str]:
-        answer = self._store.jobs.cancel(job_id, REASON, now=self._now)
+        answer = self._store.jobs.cancel(job_id, CANCELLED_WHILE_IT_WAITED, now=self._now)
         if answer == "asked":
             return [job_id]
         record = self._store.jobs.get(job_id)
@@ -100,7 +100,7 @@ class _Cancelling:
         return []
 
     def _ask_sweep(self, sweep_id: str) -> list[str]:
-        done = self._store.sweeps.cancel(sweep_id, REASON, now=self._now)
+        done = self._store.sweeps.cancel(sweep_id, CANCELLED_WHILE_IT_WAITED, now=self._now)
         if not done.cancelled and not done.asked:
             self._too_late.append(
                 f"{sweep_id} has ended already: {counts_text(self._store.sweeps.get(sweep_id))}"

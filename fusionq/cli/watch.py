@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusionq.cli.cancel import REASON
 from fusionq.cli.completing import complete_job
 from fusionq.cli.session import Session, verb
 from fusionq.client.patience import RETRY_S, Patience
 from fusionq.errors import FusionqError, StoreUnavailableError, UsageError
+from fusionq.spec.stops import CANCELLED_WHILE_IT_WAITED
 
 if TYPE_CHECKING:
     from fusionq.client.board import Board
@@ -48,7 +48,7 @@ def watch(session: Session, job: str | None) -> None:
     board = Board(session.store, session.store.jobs.find_job(job) if job else "")
 
     def cancel(job_id: str) -> None:
-        session.store.jobs.cancel(job_id, REASON)
+        session.store.jobs.cancel(job_id, CANCELLED_WHILE_IT_WAITED)
         session.ask_for_pass()
 
     try:

@@ -55,8 +55,11 @@ def _sentence(session: Session, record: JobRecord) -> str:
     if record.status is Status.QUEUED:
         return _why_queued(session, record)
     if record.status is Status.WAITING:
+        note = job_note(record, {})
+        if note.startswith("held by "):
+            return f"is {note}"
         word = "is held" if record.held else "waits again" if record.attempt else "is not queued yet"
-        return f"{word}: {job_note(record, {})}"
+        return f"{word}: {note}"
     if not record.is_finished:
         left = f"{left_text(record)} left" if left_text(record) else ""
         parts = (progress_text(record), metric_text(record), left, job_note(record, {}))

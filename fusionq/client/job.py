@@ -24,14 +24,13 @@ from fusionq.spec.progress import share_done
 from fusionq.spec.record import JobRecord
 from fusionq.spec.run_files import BEST
 from fusionq.spec.states import Outcome, Status
+from fusionq.spec.stops import CANCELLED_WHILE_IT_WAITED
 from fusionq.store.streams import BEGINNING
 
 if TYPE_CHECKING:
     from torch import nn
 
     from fusionq.client.client import Client
-
-REASON = "cancelled by the user while it waited"
 
 
 class Job:
@@ -175,7 +174,7 @@ class Job:
 
     def cancel(self, *, now: bool = False, wait: bool = True) -> Self:
         """Stop it for good. One that runs saves its state first, unless it is to be gone `now`."""
-        answer = self._client.store.jobs.cancel(self.id, REASON, now=now)
+        answer = self._client.store.jobs.cancel(self.id, CANCELLED_WHILE_IT_WAITED, now=now)
         self._client.ask_for_pass()
         return self.wait() if wait and answer == "asked" else self
 

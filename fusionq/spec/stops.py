@@ -22,4 +22,7 @@ TO_WORKER = "worker"
 SLOTS = "slots="
 """Begins the word that asks a worker for another number of slots: `slots=3`."""
 
+CANCELLED_WHILE_IT_WAITED = "cancelled by the user while it waited"
+"""The reason of a job that was cancelled before a worker had it."""
+
 MOST_SLOTS = 1000

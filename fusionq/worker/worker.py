@@ -83,7 +83,7 @@ class Node:
         """Run so many jobs at once from now on; those that run go on. Raises StoreUnavailableError."""
         if number == self.slots:
             return
-        log.info("%d slots instead of %d, as asked", number, self.slots)
+        log.info("slots: %d instead of %d, as asked", number, self.slots)
         self.free_slot.resize(number)
         self.on_resize(number)
         self.register()

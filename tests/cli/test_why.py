@@ -36,7 +36,7 @@ def test_what_is_kept_back_runs_or_has_ended_says_so(cli: Cli, store):
         queued(store, job_id)
     serving(store, "box", slots=4)
     store.jobs.hold("aaa", "held by ada")
-    assert cli("why", "aaa").out.startswith("tiny (aaa) is held: held by ada")
+    assert cli("why", "aaa").out.startswith("tiny (aaa) is held by ada")
     attempt = running(store, "bbb", "box")
     assert cli("why", "bbb").out.startswith("tiny (bbb) runs on box")
     store.jobs.finish("bbb", attempt, Outcome.FAILED, "out of memory: 2 GiB", failure="oom")

@@ -22,7 +22,7 @@ def check_workers(store: Store) -> Iterator[Finding]:
     if alive:
         slots = sum(worker.slots for worker in alive)
         names = ", ".join(worker.name for worker in alive)
-        yield ok(CHECK, f"{len(alive)} alive with {slots} slots: {names}")
+        yield ok(CHECK, f"{len(alive)} alive with {slots} slot{'' if slots == 1 else 's'}: {names}")
     else:
         yield warning(CHECK, "none is alive, so no job runs", START_A_WORKER)
     now = store.now()
