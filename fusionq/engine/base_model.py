@@ -106,7 +106,7 @@ class BaseModel:
     # --- hooks that a trainer may define; epochs count from 1, batches from 0 --------------------------
 
     def on_epoch_start(self, epoch: int) -> None:
-        """Before an epoch."""
+        """Before an epoch, or before the rest of one; what it then changes of the state is undone."""
 
     def on_epoch_end(
         self,

@@ -173,7 +173,9 @@ class Training:
         if self.batch == 0:
             self._reset_epoch()
         self._clock.begin_epoch(self.samples)
-        self.callbacks.on_epoch_start(self)
+        # Who takes up an epoch calls this again: for the iterators and files that it may open.
+        with self.state.undone() if self.batch and self.callbacks.begins_epochs else nullcontext():
+            self.callbacks.on_epoch_start(self)
         if not self.is_trained:  # else it was stopped while it was tested
             if self.batch == 0:  # else its modules are in the modes in which they were
                 self.trainer.model.train()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.data.batches import layers_of
@@ -91,6 +95,25 @@ class TrainingState:
         """The layers of the data whose place is more than an epoch and a batch."""
         layers = (layer for batches in self._data().values() for layer in layers_of(batches))
         return [layer for layer in layers if hasattr(layer, "load_state_dict")]
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Undo what changes of the state while it lasts; what is made then and no state can hold stays.
+
+        For what was called before the state was saved, and is called again when it is taken up.
+        """
+        training = self._training
+        parts: list[Any] = [training.trainer.model, training.optimizer]
+        if training.lr_scheduler is not None:
+            parts.append(training.lr_scheduler)
+        states, own, random = _copy_of(
+            ([part.state_dict() for part in parts], self._own_state.snapshot(), random_state())
+        )
+        yield
+        for part, state in zip(parts, states, strict=True):
+            part.load_state_dict(state)
+        self._own_state.load_state_dict(*own)
+        restore_random_state(random)
 
     # --- reading it --------------------------------------------------------------------------------
 
@@ -197,3 +220,11 @@ class TrainingState:
         training.running_loss.load_state_dict({**known, **own["running_loss"]})
         training.history = History(list(state["history"]))
         training.best.load_state_dict(state["best"])
+
+
+def _copy_of(state: Any) -> Any:
+    """Returns a copy that takes no memory of a device."""
+    copy = io.BytesIO()
+    torch.save(state, copy)
+    copy.seek(0)
+    return torch.load(copy, map_location="cpu", weights_only=True)

@@ -129,6 +129,28 @@ class UnfreezingTrainer(tf.StandardModel):
         super().__train_func__(data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num)
 
 
+class CurriculumTrainer(tf.StandardModel):
+    """Makes every epoch harder than the one before, by chance, and its first batches easier."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.noise = 0.1
+        self.is_easy = False
+
+    def on_epoch_start(self, epoch):
+        self.noise += random.random()
+        self.is_easy = True
+        self.names = iter("abcdefghijkl")  # is in no checkpoint
+
+    def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+        next(self.names)
+        inputs, targets = data
+        noise = 0.0 if self.is_easy else self.noise
+        data = inputs + noise * torch.randn_like(inputs), targets
+        super().__train_func__(data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num)
+        self.is_easy = batch_num < 2
+
+
 @dataclass
 class Schedule:
     """How often the policy guesses."""

@@ -27,6 +27,7 @@ TRAININGS = {
     ],
     "a hidden state": [f"model={{_target_: {OF_US}.Recurrent}}", f"trainer={OF_US}.RecurrentTrainer"],
     "averaged weights of a model with a state": [f"model={{_target_: {OF_US}.Centred}}", "train.ema=0.9"],
+    "a hook that begins epochs": [f"trainer={OF_US}.CurriculumTrainer"],
     "a replay buffer": [f"trainer={OF_US}.Replay"],
     "layers that begin to train, or change their mode": [f"trainer={OF_US}.UnfreezingTrainer"],
 }

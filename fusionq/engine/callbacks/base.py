@@ -29,7 +29,7 @@ class Callback:
         """Before the first batch of this process."""
 
     def on_epoch_start(self, training: Training) -> None:
-        """Before an epoch, or before the rest of one."""
+        """Before an epoch, or before the rest of one; what it then changes of the state is undone."""
 
     def on_batch_start(self, training: Training) -> None:
         """Before every training batch; costs nothing where it is not overridden."""
@@ -65,6 +65,8 @@ class CallbackList(Callback):
         self._left_out: set[int] = set()  # places of those that failed
         self.batch_start_hooks = self._batch_hooks("on_batch_start")
         self.batch_end_hooks = self._batch_hooks("on_batch_end")
+        begun = [type(callback).on_epoch_start for callback in self._callbacks]
+        self.begins_epochs = any(hook is not Callback.on_epoch_start for hook in begun)
 
     def _batch_hooks(self, name: str) -> list[Callable[[Training], None]]:
         """What is to be called for every batch: only what is overridden, and directly where that can be."""

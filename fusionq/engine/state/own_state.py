@@ -58,17 +58,22 @@ class OwnState:
         """Note what is there before training, and before a checkpoint is loaded. The first call counts."""
         if self._initial is None:
             self._initial = InitialValues()
-            self._encode(is_first=True, is_beginning=True)
+            self._encode(self._initial, is_first=True, is_beginning=True)
 
     def state_dict(self, *, is_first: bool) -> tuple[dict[str, Any], dict[str, Any]]:
         """Returns what is this process's own, and what all have alike, which only the first one gives."""
         self.begin()
-        encoder, tree = self._encode(is_first=is_first, is_beginning=False)
-        if self._trainer_says_itself:
-            tree[OF_TRAINER] = encoder.encode(self._roots[TRAINER].state_dict(), OF_TRAINER)
-        self._tell(encoder.unsaved)
-        shared = {**encoder.shared, MODEL: gradients_of(self._model)} if is_first else {}
-        return encoder.to_state(tree), shared
+        own, shared, unsaved = self._read(self._initial, is_first=is_first)
+        self._tell(unsaved)
+        return own, shared
+
+    def snapshot(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns the same with what is as it was when training began, but for large tensors."""
+        self.begin()
+        known = InitialValues()
+        known.large, known.stateful = self._initial.large, self._initial.stateful
+        own, shared, _ = self._read(known, is_first=True)
+        return own, shared
 
     def load_state_dict(self, own: Mapping[str, Any], shared: Mapping[str, Any]) -> None:
         """Put back what `state_dict` gave. Raises what a `load_state_dict` raises that it does not fit."""
@@ -105,9 +110,21 @@ class OwnState:
         found = _find(self._roots[TRAINER], TRAINER, self._skipped, Optimizer)
         return {name: optimizer for name, optimizer in found.items() if id(optimizer) not in known}
 
-    def _encode(self, *, is_first: bool, is_beginning: bool) -> tuple[Encoder, dict[str, Any]]:
+    def _read(
+        self, initial: InitialValues, *, is_first: bool
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, str]]:
+        """Returns this process's own, what all have alike, and what cannot be saved."""
+        encoder, tree = self._encode(initial, is_first=is_first, is_beginning=False)
+        if self._trainer_says_itself:
+            tree[OF_TRAINER] = encoder.encode(self._roots[TRAINER].state_dict(), OF_TRAINER)
+        shared = {**encoder.shared, MODEL: gradients_of(self._model)} if is_first else {}
+        return encoder.to_state(tree), shared, encoder.unsaved
+
+    def _encode(
+        self, initial: InitialValues, *, is_first: bool, is_beginning: bool
+    ) -> tuple[Encoder, dict[str, Any]]:
         known = {**self._known, **self._roots}
-        encoder = Encoder(known, self._initial, is_beginning=is_beginning, is_first=is_first)
+        encoder = Encoder(known, initial, is_beginning=is_beginning, is_first=is_first)
         tree = {name: encoder.module_parts(module, name) for name, module in self._modules.items()}
         for name, root in self._roots.items():
             if _says_itself(name, root):
