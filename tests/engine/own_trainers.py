@@ -115,7 +115,7 @@ class RecurrentTrainer(tf.StandardModel):
 
 
 class UnfreezingTrainer(tf.StandardModel):
-    """Trains its first layer from the fifth batch on, and without dropout from the second of each epoch."""
+    """Trains its first layer from the fifth batch on, and only the first batch of an epoch with dropout."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
@@ -126,6 +126,7 @@ class UnfreezingTrainer(tf.StandardModel):
             self.model[1].requires_grad_(True)
         if batch_num == 1:
             self.model[3].eval()
+            self.model[3].p = 0.4 * epoch
         super().__train_func__(data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num)
 
 

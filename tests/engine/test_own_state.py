@@ -29,7 +29,7 @@ TRAININGS = {
     "averaged weights of a model with a state": [f"model={{_target_: {OF_US}.Centred}}", "train.ema=0.9"],
     "a hook that begins epochs": [f"trainer={OF_US}.CurriculumTrainer"],
     "a replay buffer": [f"trainer={OF_US}.Replay"],
-    "layers that begin to train, or change their mode": [f"trainer={OF_US}.UnfreezingTrainer"],
+    "layers that change while they train": [f"trainer={OF_US}.UnfreezingTrainer"],
 }
 
 

@@ -115,10 +115,10 @@ def extras_of(module: nn.Module) -> dict[str, Any]:
     found["training"] = module.training
     if module._parameters:
         found[_TRAINED] = {n: p.requires_grad for n, p in module._parameters.items() if p is not None}
-    if not type(module).__module__.startswith("torch."):  # those of torch keep nothing else
-        own = vars(module)
-        found |= {name: own[name] for name in own if name not in _MODULE_PARTS}
-    return found
+    own = {name: value for name, value in vars(module).items() if name not in _MODULE_PARTS}
+    if type(module).__module__.startswith("torch."):  # those of torch keep numbers and texts, as p of Dropout
+        own = {name: value for name, value in own.items() if type(value) in PLAIN}
+    return found | own
 
 
 def set_attribute(owner: Any, name: str, value: Any) -> None:
