@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from fusionq.engine.callbacks.base import Callback
 from fusionq.engine.data.batches import layers_of
@@ -141,6 +142,7 @@ class TrainingState:
             "num_epochs": training.num_epochs,
             "model": training.trainer.model.state_dict(),
             "optimizer": training.optimizer.state_dict(),
+            "groups": self._names_of_groups(),
             "lr_scheduler": training.lr_scheduler.state_dict() if training.lr_scheduler else None,
             "stepper": training.stepper.state_dict(),
             "history": training.history.rows,
@@ -156,6 +158,23 @@ class TrainingState:
             "tests": {test.phase: test.state_dict() for test in training.tests},
             "random": random_state(),
         }
+
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters of the model and of the trainer's own modules, by name."""
+        modules = {MODEL: self._training.trainer.model, **self._own_state.modules()}
+        return {
+            f"{name}.{key}": parameter
+            for name, module in modules.items()
+            for key, parameter in module.named_parameters()
+        }
+
+    def _names_of_groups(self) -> list[list[str]]:
+        """What each group of the optimizer steps."""
+        names = {id(parameter): name for name, parameter in self._parameters().items()}
+        return [
+            [names.get(id(parameter), "") for parameter in group["params"]]
+            for group in self._training.optimizer.param_groups
+        ]
 
     def _check_same_weights(self) -> None:
         """Raises HookError where the processes train different models: such a state is not worth saving."""
@@ -191,6 +210,7 @@ class TrainingState:
     def _restore_parts(self, state: State, own: State) -> None:
         training = self._training
         training.trainer.model.load_state_dict(state["model"])
+        self._add_groups(state.get("groups", ()))  # older checkpoints have none
         training.optimizer.load_state_dict(state["optimizer"])
         if training.lr_scheduler is not None and state["lr_scheduler"] is not None:
             training.lr_scheduler.load_state_dict(state["lr_scheduler"])
@@ -205,6 +225,12 @@ class TrainingState:
             batches.load_state_dict(place)
         if "own_state" in own:  # older checkpoints have none
             self._own_state.load_state_dict(own["own_state"], state["shared_state"])
+
+    def _add_groups(self, groups: Sequence[Sequence[str]]) -> None:
+        """Give the optimizer the groups that the trainer had added to it while it trained."""
+        optimizer, parameters = self._training.optimizer, self._parameters()
+        for names in groups[len(optimizer.param_groups) :]:
+            optimizer.add_param_group({"params": [parameters[name] for name in names]})
 
     def _restore_position(self, state: State, own: State) -> None:
         training = self._training

@@ -152,6 +152,23 @@ class CurriculumTrainer(tf.StandardModel):
         self.is_easy = batch_num < 2
 
 
+class GroupTrainer(tf.StandardModel):
+    """Gives the optimizer a second head to train, from the third batch on."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.head = nn.Linear(10, 10)
+
+    def __train_func__(self, data, optimizer, loss_fn, train_metrics, running_loss, epoch, batch_num):
+        if (epoch, batch_num) == (1, 2):
+            optimizer.add_param_group({"params": self.head.parameters(), "lr": 0.003})
+        optimizer.zero_grad()
+        loss = loss_fn(self.head(self.model(data[0])), data[1])
+        loss.backward()
+        optimizer.step()
+        running_loss.add_(loss, weight=len(data[0]))
+
+
 @dataclass
 class Schedule:
     """How often the policy guesses."""

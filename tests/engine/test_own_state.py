@@ -27,6 +27,7 @@ TRAININGS = {
     ],
     "a hidden state": [f"model={{_target_: {OF_US}.Recurrent}}", f"trainer={OF_US}.RecurrentTrainer"],
     "averaged weights of a model with a state": [f"model={{_target_: {OF_US}.Centred}}", "train.ema=0.9"],
+    "parameters that the optimizer gets later": [f"trainer={OF_US}.GroupTrainer"],
     "a hook that begins epochs": [f"trainer={OF_US}.CurriculumTrainer"],
     "a replay buffer": [f"trainer={OF_US}.Replay"],
     "layers that change while they train": [f"trainer={OF_US}.UnfreezingTrainer"],
