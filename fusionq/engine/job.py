@@ -105,7 +105,9 @@ def _train(assembly: Assembly, report: Report, stop: StopToken) -> dict[str, Any
     state = job.ranks.from_first(_checkpoints(job).load_latest) if spec.checkpoint.resume == "auto" else None
     if state is not None:
         training.load_state_dict(state)
-        print(f"going on from epoch {training.epoch + 1}, batch {training.batch + 1}", flush=True)
+        is_over = training.epoch >= training.num_epochs
+        place = f"from epoch {training.epoch + 1}, batch {training.batch + 1}"
+        print(f"going on {'after the last epoch' if is_over else place}", flush=True)
     if training.run() != COMPLETED:
         where = f"epoch {training.epoch + 1} after batch {training.batch}"
         print(f"stopped in {where}; the state is saved", flush=True)

@@ -192,3 +192,10 @@ def test_checkpoints_are_saved_as_often_as_asked(
     run(job_spec(f"checkpoint.every={every}", "checkpoint.keep=99", "train.epochs=3"), tmp_path)
     found = [path.stem.split("-") for path in sorted((tmp_path / "checkpoints").iterdir())]
     assert [(int(parts[3]), int(parts[5])) for parts in found] == positions
+
+
+def test_the_log_says_where_an_attempt_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_with_stops(job_spec("train.epochs=2"), tmp_path, [2])
+    assert "going on from epoch 1, batch 3\n" in capsys.readouterr().out
+    run(job_spec("train.epochs=2"), tmp_path, attempt=3)
+    assert "going on after the last epoch\n" in capsys.readouterr().out
