@@ -176,11 +176,13 @@ class World:
         return self.start_worker(is_skewed=is_skewed)
 
     def tree(self, name: str) -> list[psutil.Process]:
+        """The worker and what it has started, but for a Redis: it may have started that for all."""
         leader = psutil.Process(self.workers[name].pid)
-        return [leader, *leader.children(recursive=True)]
+        return [leader, *(p for p in leader.children(recursive=True) if p.pid != self.redis_pid())]
 
     def fork_server(self, name: str) -> psutil.Process:
-        return psutil.Process(self.workers[name].pid).children()[0]
+        children = psutil.Process(self.workers[name].pid).children()
+        return next(child for child in children if child.pid != self.redis_pid())
 
     def await_free_workers(self) -> list[str]:
         def free() -> list[str]:
