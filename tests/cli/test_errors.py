@@ -61,6 +61,14 @@ def test_a_key_that_does_not_exist(cli: Cli, job_file: Path):
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"), [("lr", "optimizer.lr"), ("epochs", "train.epochs"), ("batch_size", "data.batch_size")]
+)
+def test_a_key_at_the_wrong_place_is_shown_its_own(cli: Cli, job_file: Path, key: str, meant: str):
+    done = cli("submit", job_file, f"{key}=1")
+    refuses(done, 2, f"override '{key}=1': unknown key '{key}'; did you mean '{meant}'?")
+
+
 def test_a_value_of_the_wrong_kind(cli: Cli, job_file: Path):
     job_file.write_text(ONE_JOB.strip() + "\ntrain: {epochs: many}\n")
     assert mistakes_in(cli("submit", job_file)) == [
